@@ -1,0 +1,105 @@
+# What people run. Everything works on a clean Debian 12 with Go; `make test` installs what else it needs (test/deps/install).
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+STATICCHECK_VERSION := v0.8.2
+GOVULNCHECK_VERSION := v1.9.0
+
+# A tool only understands the Go that it was built with, so that is part of its name.
+go_version  := $(shell go env GOVERSION)
+staticcheck := build/tools/staticcheck-$(STATICCHECK_VERSION)-$(go_version)
+govulncheck := build/tools/govulncheck-$(GOVULNCHECK_VERSION)-$(go_version)
+
+stage := ./test/stage
+
+# Tests need no version stamp, and must not fail where git refuses another user's checkout.
+test check bench: export GOFLAGS += -buildvcs=false
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## everything in one process on this machine; more flags in ARGS, as in ARGS="--demo"
+	@go run ./cmd/fairlead dev $(ARGS)
+
+.PHONY: build
+build: ## the command line, as bin/fairlead
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/fairlead ./cmd/fairlead
+
+.PHONY: fmt
+fmt: ## format the Go code
+	@./test/format -w
+
+.PHONY: check
+check: stage-format stage-vet stage-staticcheck stage-units-quick ## the quick loop: format, vet, staticcheck, unit tests
+
+.PHONY: test
+test: stage-deps stage-format stage-vet stage-staticcheck stage-units stage-fuzz stage-integration stage-knative ## everything, with real Kafka, Redis and PostgreSQL and the race detector
+
+.PHONY: bench
+bench: stage-deps ## measure, and print ratios
+	@go run ./test/bench $(ARGS)
+
+.PHONY: vuln
+vuln: $(govulncheck) ## look for known vulnerabilities in what is called; needs vuln.go.dev
+	@$(stage) "known vulnerabilities" ./test/vuln $(govulncheck) ./...
+
+# The stages of check and test. Each test runs once: the packages whose tests differ with the tag integration run with
+# it, all others without.
+
+.PHONY: stage-deps
+stage-deps:
+	@$(stage) "dependencies of the tests" ./test/deps/install
+
+.PHONY: stage-format
+stage-format:
+	@$(stage) "gofmt" ./test/format
+
+.PHONY: stage-vet
+stage-vet:
+	@$(stage) "go vet" go vet ./...
+	@$(stage) "go vet, integration" go vet -tags integration ./...
+
+.PHONY: stage-staticcheck
+stage-staticcheck: $(staticcheck)
+	@$(stage) "staticcheck" $(staticcheck) -tags integration ./...
+
+.PHONY: stage-units-quick
+stage-units-quick:
+	@$(stage) "unit tests" go test ./...
+
+.PHONY: stage-units
+stage-units:
+	@$(stage) "unit tests, race detector" bash -c 'set -euo pipefail; packages=$$(./test/packages units); CGO_ENABLED=1 go test -race -timeout 10m $$packages'
+
+.PHONY: stage-fuzz
+stage-fuzz:
+	@$(stage) "fuzz targets" ./test/fuzz
+
+.PHONY: stage-integration
+stage-integration:
+	@$(stage) "integration and end-to-end tests, race detector" bash -c 'set -euo pipefail; packages=$$(./test/packages integration); CGO_ENABLED=1 go test -race -tags integration -p 1 -count 1 -timeout 15m $$packages'
+
+# A module of its own: it requires Knative's packages, which the product does not.
+.PHONY: stage-knative
+stage-knative:
+ifneq ($(wildcard test/knative/go.mod),)
+	@$(stage) "agreement with Knative's own packages" bash -c 'cd test/knative && go vet ./... && go test ./...'
+endif
+
+# Installed beside their place and renamed, so that an interrupted installation leaves nothing that looks complete.
+define install_tool
+	@mkdir -p build/tools/.new
+	@$(stage) "installing $(1)" env GOBIN=$(CURDIR)/build/tools/.new GOFLAGS= go install $(2)
+	@mv build/tools/.new/$(1) $@
+endef
+
+$(staticcheck):
+	$(call install_tool,staticcheck,honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION))
+
+$(govulncheck):
+	$(call install_tool,govulncheck,golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION))
