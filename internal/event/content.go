@@ -1,0 +1,126 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Media types that the content rules produce.
+const (
+	JSON        = "application/json"
+	OctetStream = "application/octet-stream"
+)
+
+// Limits of attributes, in bytes.
+const (
+	MaxSubject     = 1024
+	MaxContentType = 256
+	MaxDataSchema  = 2048
+	MaxExtension   = 1024 // value of one extension
+)
+
+// ErrBrokenJSON says that data declared as JSON is not JSON.
+var ErrBrokenJSON = errors.New("the content type is JSON but the body is not")
+
+// Normalize applies the content rules to a body and its declared media type, "" for none. Declared JSON must be JSON;
+// its type becomes application/json and its text compact. Any other declared type leaves type and body as they are.
+// Without a type, a body that is JSON is treated as JSON and every other body as an octet stream. The result never
+// shares memory with body.
+func Normalize(contentType string, body []byte) (normalType string, data []byte, err error) {
+	if contentType != "" && !isJSON(contentType) {
+		return contentType, append([]byte(nil), body...), nil
+	}
+	compact, err := compactJSON(make([]byte, 0, len(body)), body)
+	switch {
+	case err == nil:
+		return JSON, compact, nil
+	case contentType != "":
+		return "", nil, ErrBrokenJSON
+	default:
+		return OctetStream, append([]byte(nil), body...), nil
+	}
+}
+
+func isJSON(contentType string) bool {
+	return strings.HasPrefix(contentType, "application/json") ||
+		strings.HasPrefix(contentType, "text/json") ||
+		strings.HasSuffix(contentType, "+json")
+}
+
+// ValidateSubject checks that a channel can be the subject of an event: 1 to MaxSubject bytes of text.
+func ValidateSubject(subject string) error {
+	if subject == "" {
+		return errors.New("the channel is empty")
+	}
+	return validateText("the channel", subject, MaxSubject)
+}
+
+// ValidateContentType checks that a declared media type can be an attribute. "" is valid.
+func ValidateContentType(contentType string) error {
+	return validateText("the content type", contentType, MaxContentType)
+}
+
+// ValidateDataSchema checks for an absolute URI (RFC 3986 section 4.3 with an optional fragment), as CloudEvents
+// section 3.1.2 demands for dataschema: an event with anything else cannot be read by strict consumers. "" is valid.
+func ValidateDataSchema(schema string) error {
+	if schema == "" {
+		return nil
+	}
+	if err := validateText("data_schema", schema, MaxDataSchema); err != nil {
+		return err
+	}
+	u, err := url.Parse(schema)
+	if err != nil || !u.IsAbs() || (u.Opaque == "" && u.Host == "" && u.Path == "") {
+		return errors.New("data_schema is not an absolute URI")
+	}
+	if strings.ContainsFunc(schema, func(r rune) bool { return r > unicode.MaxASCII || r == ' ' || r == '"' || r == '<' || r == '>' }) {
+		return errors.New("data_schema holds a character that a URI cannot hold")
+	}
+	return nil
+}
+
+// ValidateExtension checks a name and a value by CloudEvents section 3: lower-case letters and digits, at most 20 of
+// them; text without control characters. Names of attributes that the data plane sets itself are refused.
+func ValidateExtension(name, value string) error {
+	if name == "" || len(name) > 20 {
+		return errors.New("an extension's name has 1 to 20 characters")
+	}
+	for i := range len(name) {
+		if c := name[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return errors.New("an extension's name has lower-case letters and digits only")
+		}
+	}
+	if reserved(name) {
+		return fmt.Errorf("the attribute %q is not the sender's to set", name)
+	}
+	return validateText("the extension "+name, value, MaxExtension)
+}
+
+func reserved(name string) bool {
+	switch name {
+	case "specversion", "id", "type", "source", "subject", "time", "datacontenttype", "dataschema", "data", "database64",
+		"instance", "application", "applicationuid", "device", "deviceuid", "sender", "senderuid", "partitionkey",
+		"traceparent", "tracestate":
+		return true
+	}
+	return false
+}
+
+// validateText checks for UTF-8 without control characters, of bounded length. Errors
+// name what was checked, not its value.
+func validateText(what, text string, limit int) error {
+	if len(text) > limit {
+		return fmt.Errorf("%s is longer than %d bytes", what, limit)
+	}
+	if !utf8.ValidString(text) {
+		return fmt.Errorf("%s is not UTF-8", what)
+	}
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return fmt.Errorf("%s contains a control character", what)
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package registry
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// MaxDocument is the size limit of one document in bytes.
+const MaxDocument = 64 << 10
+
+// DecodeApplication reads a JSON document. Unknown members of the document and of its metadata are refused, unknown
+// sections are kept. It validates what Validate validates.
+func DecodeApplication(document []byte) (*Application, error) {
+	var a Application
+	if err := decodeStrict(document, &a); err != nil {
+		return nil, fmt.Errorf("application document: %w", err)
+	}
+	return &a, a.Validate()
+}
+
+// DecodeDevice reads a JSON document, as strictly as DecodeApplication.
+func DecodeDevice(document []byte) (*Device, error) {
+	var d Device
+	if err := decodeStrict(document, &d); err != nil {
+		return nil, fmt.Errorf("device document: %w", err)
+	}
+	return &d, d.Validate()
+}
+
+func decodeStrict(document []byte, into any) error {
+	if len(document) > MaxDocument {
+		return fmt.Errorf("larger than %d bytes", MaxDocument)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the document")
+	}
+	return nil
+}
+
+// Validate checks the name and every section that the data plane reads. The error names the path of the bad field.
+func (a *Application) Validate() error {
+	if err := ValidateApplicationName(a.Metadata.Name); err != nil {
+		return fmt.Errorf("metadata.name: %w", err)
+	}
+	if a.Metadata.Application != "" {
+		return errors.New("metadata.application: an application belongs to no application")
+	}
+	if _, _, err := Decode[Core](a.Spec, SectionCore); err != nil {
+		return fmt.Errorf("spec.%s: %w", SectionCore, err)
+	}
+	if _, err := a.Aliases(); err != nil {
+		return fmt.Errorf("status: %w", err)
+	}
+	return nil
+}
+
+// Validate checks the names and every section that the data plane reads. The error names the path of the bad field.
+func (d *Device) Validate() error {
+	if err := ValidateDeviceName(d.Metadata.Name); err != nil {
+		return fmt.Errorf("metadata.name: %w", err)
+	}
+	if err := ValidateApplicationName(d.Metadata.Application); err != nil {
+		return fmt.Errorf("metadata.application: %w", err)
+	}
+	if _, err := d.Aliases(); err != nil {
+		return err
+	}
+	checks := []struct {
+		section string
+		check   func() error
+	}{
+		{SectionCore, func() error { _, _, err := Decode[Core](d.Spec, SectionCore); return err }},
+		{SectionGatewaySelector, func() error { _, _, err := Decode[GatewaySelector](d.Spec, SectionGatewaySelector); return err }},
+		{SectionLoRaWAN, func() error { _, _, err := Decode[LoRaWAN](d.Spec, SectionLoRaWAN); return err }},
+	}
+	for _, c := range checks {
+		if err := c.check(); err != nil {
+			return fmt.Errorf("spec.%s: %w", c.section, err)
+		}
+	}
+	return nil
+}
