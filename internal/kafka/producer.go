@@ -1,0 +1,112 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/fairlead/fairlead/internal/outcome"
+)
+
+// A Producer writes records with acks=all and idempotence: a nil error means that every in-sync replica has the record.
+// Records with the same key are stored in the order of the calls.
+type Producer struct {
+	client  *kgo.Client
+	timeout time.Duration
+	metrics *producerMetrics
+}
+
+// NewProducer makes a producer. It connects at the first record or the first Ready.
+func NewProducer(c Config) (*Producer, error) {
+	options, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	client, err := kgo.NewClient(append(options,
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerLinger(c.Linger),
+		kgo.MaxBufferedRecords(c.MaxRecords),
+		kgo.MaxBufferedBytes(c.MaxBytes),
+		kgo.RecordDeliveryTimeout(c.DeliveryTimeout),
+		kgo.ProduceRequestTimeout(c.DeliveryTimeout),
+		kgo.UnknownTopicRetries(1),
+		kgo.MetadataMinAge(250*time.Millisecond),
+	)...)
+	if err != nil {
+		return nil, fmt.Errorf("making a kafka client: %w", err)
+	}
+	return &Producer{client: client, timeout: c.DeliveryTimeout, metrics: newProducerMetrics(client)}, nil
+}
+
+// Write hands a record to Kafka and calls done exactly once: with nil after the acknowledgement, else with an error
+// that carries an outcome. It does not block. A caller that goes away does not take its record with it, since the fate
+// of one record must not decide that of its neighbours in a batch.
+//
+// An Unavailable answer that is given while Kafka does not respond leaves open whether the record is stored: it is, if
+// the request had reached Kafka. Whoever sends again makes a second record.
+func (p *Producer) Write(ctx context.Context, record *kgo.Record, done func(error)) {
+	w := write{done: done, started: time.Now(), metrics: p.metrics}
+	w.timer = time.AfterFunc(p.timeout, func() {
+		w.finish(outcome.Wrap(outcome.Unavailable, "Kafka did not answer in time", errTimeout))
+	})
+	p.client.TryProduce(context.WithoutCancel(ctx), record, func(_ *kgo.Record, err error) {
+		w.timer.Stop()
+		w.finish(classify(err))
+	})
+}
+
+var errTimeout = errors.New("no acknowledgement within the delivery timeout")
+
+// A write is one record on its way. Whoever finishes it first, acknowledgement or timer, decides.
+type write struct {
+	done     func(error)
+	timer    *time.Timer
+	started  time.Time
+	metrics  *producerMetrics
+	finished atomic.Bool
+}
+
+func (w *write) finish(err error) {
+	if w.finished.Swap(true) {
+		return
+	}
+	w.metrics.observe(w.started, err)
+	w.done(err)
+}
+
+// classify gives an error of the client its outcome.
+func classify(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, kgo.ErrMaxBuffered):
+		return outcome.Wrap(outcome.Overloaded, "too many messages wait for Kafka", err)
+	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge):
+		return outcome.Wrap(outcome.TooLarge, "the message is larger than Kafka accepts", err)
+	default:
+		return outcome.Wrap(outcome.Unavailable, "the message could not be stored", err)
+	}
+}
+
+// Ready tells whether a broker answers.
+func (p *Producer) Ready(ctx context.Context) error {
+	if err := p.client.Ping(ctx); err != nil {
+		return fmt.Errorf("asking kafka for its metadata: %w", err)
+	}
+	return nil
+}
+
+// Close waits, as long as ctx allows, until every record has its answer, and disconnects.
+func (p *Producer) Close(ctx context.Context) error {
+	err := p.client.Flush(ctx)
+	p.client.Close()
+	if err != nil {
+		return fmt.Errorf("waiting for kafka to take the last records: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Limits of log lines and health checks.
+const (
+	samplerTick       = time.Second
+	samplerFirst      = 100
+	samplerThereafter = 100
+
+	checkTimeout = time.Second            // of one round of checks
+	checkAge     = 500 * time.Millisecond // for which a result serves further probes
+)
+
+// A Check tells whether a neighbour can be reached.
+type Check struct {
+	Name string
+	Run  func(context.Context) error
+}
+
+// Health runs the checks of a process. Probes that come close together share one round, so that a storm of them costs
+// the neighbours nothing.
+type Health struct {
+	checks []Check
+
+	mu   sync.Mutex
+	at   time.Time
+	last error
+}
+
+// NewHealth makes a Health of checks that must all succeed.
+func NewHealth(checks ...Check) *Health { return &Health{checks: checks} }
+
+// Ready runs all checks at once and joins what fails.
+func (h *Health) Ready(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.at.IsZero() && time.Since(h.at) < checkAge {
+		return h.last
+	}
+	h.last = h.run(context.WithoutCancel(ctx))
+	h.at = time.Now()
+	return h.last
+}
+
+func (h *Health) run(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	problems := make([]error, len(h.checks))
+	var wait sync.WaitGroup
+	for i, check := range h.checks {
+		wait.Go(func() {
+			if err := check.Run(ctx); err != nil {
+				problems[i] = fmt.Errorf("%s: %w", check.Name, err)
+			}
+		})
+	}
+	wait.Wait()
+	return errors.Join(problems...)
+}

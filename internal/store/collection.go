@@ -1,0 +1,90 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/registry"
+)
+
+// columns are those that applications and devices share and that a write sets, in the order of row.values. The key
+// columns (name, and for devices application) follow them as the last parameters of every statement.
+const columns = "uid, created, generation, resource_version, revision, deleted, finalizers, labels, annotations, spec, status"
+
+// A collection is the statements for the documents of one kind.
+type collection struct {
+	kind     registry.ChangeKind
+	notFound error
+
+	lookup *statement // by alias
+
+	lock, insert, update, remove string
+	aliases, claim, releaseAll   string
+}
+
+func newApplications(d Dialect) *collection {
+	return newCollection(d, registry.ApplicationChanged, errNoApplication, "applications", "application_aliases", "name")
+}
+
+func newDevices(d Dialect) *collection {
+	return newCollection(d, registry.DeviceChanged, errNoDevice, "devices", "device_aliases", "name", "application")
+}
+
+func newCollection(d Dialect, kind registry.ChangeKind, notFound error, table, aliases string, key ...string) *collection {
+	scoped := len(key) == 2
+	read := "d.name, '', d." + strings.ReplaceAll(columns, ", ", ", d.")
+	join, aliasKey := "d.name = a.name", "a.alias = $1"
+	if scoped {
+		read = strings.Replace(read, "''", "d.application", 1)
+		join, aliasKey = join+" AND d.application = a.application", aliasKey+" AND a.application = $2"
+	}
+	written := strings.Split(columns, ", ")
+	owner := where(0, key)
+	return &collection{
+		kind:     kind,
+		notFound: notFound,
+		lookup: &statement{
+			text:         fmt.Sprintf("SELECT %s FROM %s a JOIN %s d ON %s WHERE %s", read, aliases, table, join, aliasKey),
+			driverCaches: d.DriverCaches,
+		},
+		lock: fmt.Sprintf("SELECT %s FROM %s d WHERE %s%s", read, table, owner, d.ForUpdate),
+		insert: fmt.Sprintf("INSERT INTO %s (%s, %s) VALUES (%s) ON CONFLICT DO NOTHING",
+			table, columns, strings.Join(key, ", "), placeholders(len(written)+len(key))),
+		update:     fmt.Sprintf("UPDATE %s SET %s WHERE %s", table, assignments(written), where(len(written), key)),
+		remove:     fmt.Sprintf("DELETE FROM %s WHERE %s", table, owner),
+		aliases:    fmt.Sprintf("SELECT alias FROM %s WHERE %s ORDER BY alias", aliases, owner),
+		releaseAll: fmt.Sprintf("DELETE FROM %s WHERE %s", aliases, owner),
+		claim: fmt.Sprintf("INSERT INTO %s (alias, %s) VALUES (%s) ON CONFLICT DO NOTHING",
+			aliases, strings.Join(key, ", "), placeholders(1+len(key))),
+	}
+}
+
+// where compares the key columns with the parameters after the first n.
+func where(n int, key []string) string {
+	return strings.ReplaceAll(assignmentsFrom(n, key), ",", " AND")
+}
+
+func assignments(names []string) string { return assignmentsFrom(0, names) }
+
+func assignmentsFrom(n int, names []string) string {
+	parts := make([]string, len(names))
+	for i, name := range names {
+		parts[i] = fmt.Sprintf("%s = $%d", name, n+i+1)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func placeholders(n int) string {
+	parts := make([]string, n)
+	for i := range parts {
+		parts[i] = fmt.Sprintf("$%d", i+1)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (c *collection) noun() string {
+	if c.kind == registry.ApplicationChanged {
+		return "an application"
+	}
+	return "a device"
+}

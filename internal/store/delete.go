@@ -1,0 +1,208 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/fairlead/fairlead/internal/registry"
+)
+
+const (
+	// FinalizerDevices keeps an application that is being deleted until its last device is gone.
+	FinalizerDevices = "has-devices"
+
+	deleteBatch = 500 // devices that one transaction deletes
+)
+
+// DeleteDevice removes a device, or, if it has finalizers, notes that it is being deleted. It returns what changed. If
+// the device was the last one of an application that is being deleted, the application may go with it. A device that
+// is already being deleted is registry.ErrNotFound.
+func (s *Store) DeleteDevice(ctx context.Context, application, name string) ([]registry.Change, error) {
+	if registry.ValidateApplicationName(application) != nil || registry.ValidateDeviceName(name) != nil {
+		return nil, fmt.Errorf("deleting a device: %w", errNoDevice)
+	}
+	changes, err := s.writing(ctx, func(w *writer) error {
+		deleting, err := w.shareApplication(ctx, application)
+		if err != nil {
+			return err
+		}
+		current, err := w.lock(ctx, w.devices, []any{name, application})
+		if err != nil {
+			return err
+		}
+		if current.finalizers == "" {
+			return w.removeAndSettle(ctx, w.devices, current, deleting)
+		}
+		if current.deleted.Valid {
+			return errNoDevice
+		}
+		return w.mark(ctx, w.devices, current)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("deleting a device: %w", err)
+	}
+	return changes, nil
+}
+
+// DeleteApplication removes an application with all its devices that have no finalizers. What has finalizers stays and
+// is in deletion: the application also as long as it has devices. It returns what changed, one change for each removed
+// device among it, since a later application of the same name must not inherit what is cached of them.
+//
+// Many devices take several transactions. If one of them fails, the returned error comes with the changes of those
+// before it, and another call goes on from there. An application that is already being deleted and has nothing left to
+// remove is registry.ErrNotFound.
+func (s *Store) DeleteApplication(ctx context.Context, name string) ([]registry.Change, error) {
+	if registry.ValidateApplicationName(name) != nil {
+		return nil, fmt.Errorf("deleting an application: %w", errNoApplication)
+	}
+	var all []registry.Change
+	for {
+		more := false
+		changes, err := s.writing(ctx, func(w *writer) error {
+			var err error
+			more, err = w.deleteApplication(ctx, name)
+			return err
+		})
+		if err == nil && len(changes) == 0 {
+			err = errNoApplication
+		}
+		if err != nil && (len(all) == 0 || !errors.Is(err, registry.ErrNotFound)) {
+			return all, fmt.Errorf("deleting an application: %w", err)
+		}
+		all = append(all, changes...)
+		if !more || err != nil {
+			return all, nil
+		}
+	}
+}
+
+// deleteApplication goes as far as one transaction goes, and tells whether another one is needed.
+func (w *writer) deleteApplication(ctx context.Context, name string) (more bool, err error) {
+	current, err := w.lock(ctx, w.applications, []any{name})
+	if err != nil {
+		return false, err
+	}
+	devices, err := w.list(ctx, "SELECT name FROM devices WHERE application = $1 AND finalizers = '' ORDER BY name LIMIT $2", name, deleteBatch)
+	if err != nil {
+		return false, err
+	}
+	for _, device := range devices {
+		found, err := w.lock(ctx, w.devices, []any{device, name})
+		if err != nil {
+			return false, err
+		}
+		if err := w.remove(ctx, w.devices, found); err != nil {
+			return false, err
+		}
+	}
+	more = len(devices) == deleteBatch
+	if current.deleted.Valid {
+		return more, w.settle(ctx, name)
+	}
+	if err := w.keepForDevices(ctx, current); err != nil {
+		return false, err
+	}
+	if current.finalizers == "" {
+		return false, w.remove(ctx, w.applications, current)
+	}
+	return more, w.mark(ctx, w.applications, current)
+}
+
+// keepForDevices sets or removes the finalizer of an application, by whether it has devices.
+func (w *writer) keepForDevices(ctx context.Context, application *row) error {
+	var exist bool
+	err := w.tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM devices WHERE application = $1)", application.name).Scan(&exist)
+	if err != nil {
+		return err
+	}
+	var finalizers []string
+	if application.finalizers != "" {
+		if err := json.Unmarshal([]byte(application.finalizers), &finalizers); err != nil {
+			return fmt.Errorf("finalizers of application %q do not parse", application.name)
+		}
+	}
+	if exist == slices.Contains(finalizers, FinalizerDevices) {
+		return nil
+	}
+	if exist {
+		finalizers = append(finalizers, FinalizerDevices)
+	} else {
+		finalizers = slices.DeleteFunc(finalizers, func(f string) bool { return f == FinalizerDevices })
+	}
+	application.finalizers = ""
+	if len(finalizers) == 0 {
+		return nil
+	}
+	application.finalizers, err = encodePart(finalizers)
+	return err
+}
+
+// removeAndSettle removes a document, and then the application of a device if it only waited for that.
+func (w *writer) removeAndSettle(ctx context.Context, c *collection, r *row, applicationDeleting bool) error {
+	if err := w.remove(ctx, c, r); err != nil {
+		return err
+	}
+	if c != w.devices || !applicationDeleting {
+		return nil
+	}
+	return w.settle(ctx, r.application)
+}
+
+// settle takes an application that is being deleted to where it belongs: gone, if neither devices nor finalizers are
+// left.
+func (w *writer) settle(ctx context.Context, name string) error {
+	current, err := w.lock(ctx, w.applications, []any{name})
+	if err != nil {
+		return err
+	}
+	before := current.finalizers
+	if err := w.keepForDevices(ctx, current); err != nil {
+		return err
+	}
+	if current.finalizers == "" {
+		return w.remove(ctx, w.applications, current)
+	}
+	if current.finalizers == before {
+		return nil
+	}
+	return w.touch(ctx, w.applications, current)
+}
+
+// mark notes that a document is being deleted.
+func (w *writer) mark(ctx context.Context, c *collection, r *row) error {
+	r.deleted.Int64, r.deleted.Valid = time.Now().UnixMicro(), true
+	return w.touch(ctx, c, r)
+}
+
+// touch stores a document whose metadata changed.
+func (w *writer) touch(ctx context.Context, c *collection, r *row) error {
+	r.revision, r.resourceVersion = r.revision+1, uuid.NewString()
+	if _, err := w.execute(ctx, c.update, r.values()...); err != nil {
+		return err
+	}
+	aliases, err := w.aliases(ctx, c, r)
+	if err != nil {
+		return err
+	}
+	return w.record(ctx, c, r, aliases, false)
+}
+
+func (w *writer) remove(ctx context.Context, c *collection, r *row) error {
+	aliases, err := w.aliases(ctx, c, r)
+	if err != nil {
+		return err
+	}
+	for _, statement := range []string{c.releaseAll, c.remove} {
+		if _, err := w.execute(ctx, statement, r.key()...); err != nil {
+			return err
+		}
+	}
+	r.revision++
+	return w.record(ctx, c, r, aliases, true)
+}

@@ -1,0 +1,21 @@
+package store
+
+// A Dialect is what PostgreSQL and SQLite do not share. Statements are otherwise the same text for both: numbered
+// parameters ($1), ON CONFLICT DO NOTHING, text and bigint columns.
+type Dialect struct {
+	// Name is the dialect's name to goose: "postgres" or "sqlite3".
+	Name string
+	// ForUpdate and ForShare end a SELECT that locks the rows it reads until the transaction ends. Both are empty
+	// where there is only one writer at a time.
+	ForUpdate, ForShare string
+	// DriverCaches tells that the driver keeps prepared statements itself. Otherwise the store keeps those of the two
+	// look-ups.
+	DriverCaches bool
+	// Types replaces the few words of the schema that differ, as pairs of old and new for strings.NewReplacer.
+	Types []string
+	// Retry recognises an error after which the whole transaction may be tried again: a deadlock or a failed
+	// serialisation.
+	Retry func(error) bool
+	// NoTable recognises the error for a table that does not exist.
+	NoTable func(error) bool
+}

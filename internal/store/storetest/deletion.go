@@ -1,0 +1,136 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/fairlead/fairlead/internal/registry"
+	"github.com/fairlead/fairlead/internal/store"
+)
+
+func (s *suite) deleteApplication(name string) []registry.Change {
+	s.t.Helper()
+	changes, err := s.DeleteApplication(s.t.Context(), name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return changes
+}
+
+func (s *suite) deleteDevice(application, name string) []registry.Change {
+	s.t.Helper()
+	changes, err := s.DeleteDevice(s.t.Context(), application, name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return changes
+}
+
+func testDelete(t *testing.T, s *suite) {
+	s.applyApplication(`{"metadata":{"name":"app"}}`)
+	s.applyDevice(`{"metadata":{"name":"d","application":"app"},"spec":{"alias":["a"]}}`)
+	s.forget()
+	old := s.device("app", "d").Metadata.UID
+	if _, err := s.DeleteDevice(t.Context(), "app", "a"); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("deleting by alias: %v, want not found", err)
+	}
+	s.want(s.deleteDevice("app", "d"), deleted(deviceChange("app", "d", 2, "a", "d")))
+	s.noDevice("app", "d")
+	s.noDevice("app", "a")
+	if _, err := s.DeleteDevice(t.Context(), "app", "d"); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("deleting again: %v, want not found", err)
+	}
+	s.want(s.applyDevice(`{"metadata":{"name":"a","application":"app"}}`), deviceChange("app", "a", 1, "a"))
+	if s.device("app", "a").Metadata.UID == old {
+		t.Error("a new device has an old uid")
+	}
+}
+
+func testFinalizers(t *testing.T, s *suite) {
+	s.applyApplication(`{"metadata":{"name":"app"}}`)
+	s.applyDevice(`{"metadata":{"name":"d","application":"app","finalizers":["f"]}}`)
+	s.forget()
+	s.want(s.deleteDevice("app", "d"), deviceChange("app", "d", 2, "d"))
+	if found := s.device("app", "d").Metadata; !found.Deleting() || found.Generation != 1 {
+		t.Errorf("a device with finalizers after its deletion: %+v", found)
+	}
+	if _, err := s.DeleteDevice(t.Context(), "app", "d"); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("deleting again: %v, want not found", err)
+	}
+	s.want(s.applyDevice(`{"metadata":{"name":"d","application":"app","finalizers":["f"],"labels":{"l":"x"}}}`), deviceChange("app", "d", 3, "d"))
+	if !s.device("app", "d").Metadata.Deleting() {
+		t.Error("a change ended the deletion")
+	}
+	s.want(s.applyDevice(`{"metadata":{"name":"d","application":"app"}}`), deleted(deviceChange("app", "d", 4, "d")))
+	s.noDevice("app", "d")
+}
+
+func testCascade(t *testing.T, s *suite) {
+	s.applyApplication(`{"metadata":{"name":"app"}}`)
+	s.applyApplication(`{"metadata":{"name":"other"}}`)
+	s.applyDevice(`{"metadata":{"name":"d1","application":"app"},"spec":{"alias":["a"]}}`)
+	s.applyDevice(`{"metadata":{"name":"d2","application":"app"}}`)
+	s.applyDevice(`{"metadata":{"name":"d1","application":"other"}}`)
+	s.forget()
+	s.want(s.deleteApplication("app"),
+		deleted(deviceChange("app", "d1", 2, "a", "d1")),
+		deleted(deviceChange("app", "d2", 2, "d2")),
+		deleted(applicationChange("app", 2, "app")))
+	s.noApplication("app")
+	s.noDevice("app", "d1")
+	s.device("other", "d1")
+
+	// A writer may have set the finalizer of the store.
+	s.applyApplication(`{"metadata":{"name":"app","finalizers":["has-devices"]}}`)
+	s.deleteApplication("app")
+	s.noApplication("app")
+
+	// A new application of that name starts empty.
+	s.applyApplication(`{"metadata":{"name":"app"}}`)
+	s.noDevice("app", "d1")
+}
+
+func testCascadeFinalizers(t *testing.T, s *suite) {
+	s.applyApplication(`{"metadata":{"name":"app"}}`)
+	s.applyDevice(`{"metadata":{"name":"d1","application":"app"}}`)
+	s.applyDevice(`{"metadata":{"name":"d2","application":"app","finalizers":["f"]}}`)
+	s.forget()
+	s.want(s.deleteApplication("app"), deleted(deviceChange("app", "d1", 2, "d1")), applicationChange("app", 2, "app"))
+	found := s.application("app").Metadata
+	if !found.Deleting() || len(found.Finalizers) != 1 || found.Finalizers[0] != store.FinalizerDevices {
+		t.Errorf("an application with devices after its deletion: %+v", found)
+	}
+	if s.device("app", "d2").Metadata.Deleting() {
+		t.Error("a device with finalizers is being deleted with its application")
+	}
+	if _, err := s.DeleteApplication(t.Context(), "app"); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("deleting again: %v, want not found", err)
+	}
+	// The finalizer of the store is not for a writer to remove.
+	s.want(s.applyApplication(`{"metadata":{"name":"app"}}`))
+	s.want(s.deleteDevice("app", "d2"), deviceChange("app", "d2", 2, "d2"))
+	s.want(s.applyDevice(`{"metadata":{"name":"d2","application":"app"}}`),
+		deleted(deviceChange("app", "d2", 3, "d2")), deleted(applicationChange("app", 3, "app")))
+	s.noApplication("app")
+}
+
+func testCascadeBatches(t *testing.T, s *suite) {
+	const devices = 501 // one more than fits into a transaction
+	s.applyApplication(`{"metadata":{"name":"app"}}`)
+	for i := range devices {
+		s.applyDevice(fmt.Sprintf(`{"metadata":{"name":"d%d","application":"app"}}`, i))
+	}
+	changes := s.deleteApplication("app")
+	removed := 0
+	for _, change := range changes {
+		if change.Deleted && change.Kind == registry.DeviceChanged {
+			removed++
+		}
+	}
+	last := changes[len(changes)-1]
+	if removed != devices || last.Kind != registry.ApplicationChanged || !last.Deleted {
+		t.Errorf("%d of %d devices removed, and last %+v", removed, devices, last)
+	}
+	s.noApplication("app")
+}

@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/registry"
+)
+
+// errRaced has the transaction tried again: what it had seen is no longer so.
+var errRaced = errors.New("another writer was faster")
+
+// A writer is one transaction that changes documents. It keeps the changes that it wrote to the outbox.
+type writer struct {
+	*Store
+	tx      *sql.Tx
+	changes []registry.Change
+}
+
+// writing runs a function in a transaction and returns what it changed, once that is committed.
+func (s *Store) writing(ctx context.Context, run func(*writer) error) ([]registry.Change, error) {
+	var changes []registry.Change
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		w := &writer{Store: s, tx: tx}
+		err := run(w)
+		changes = w.changes
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return changes, nil
+}
+
+func (w *writer) execute(ctx context.Context, statement string, arguments ...any) (affected int64, err error) {
+	result, err := w.tx.ExecContext(ctx, statement, arguments...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// lock reads a document by name and keeps others from changing it until the transaction ends.
+func (w *writer) lock(ctx context.Context, c *collection, key []any) (*row, error) {
+	var current row
+	err := current.scan(w.tx.QueryRowContext(ctx, c.lock, key...))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, c.notFound
+	}
+	return &current, err
+}
+
+// aliases lists the stored aliases of a document, sorted by their bytes.
+func (w *writer) aliases(ctx context.Context, c *collection, r *row) ([]string, error) {
+	return w.list(ctx, c.aliases, r.key()...)
+}
+
+// list reads one column of text.
+func (w *writer) list(ctx context.Context, query string, arguments ...any) ([]string, error) {
+	rows, err := w.tx.QueryContext(ctx, query, arguments...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var one string
+		if err := rows.Scan(&one); err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+// record writes a change to the outbox.
+func (w *writer) record(ctx context.Context, c *collection, r *row, aliases []string, deleted bool) error {
+	change := registry.Change{
+		Kind:        c.kind,
+		Application: r.name,
+		UID:         r.uid,
+		Revision:    uint64(r.revision),
+		Deleted:     deleted,
+		Aliases:     aliases,
+	}
+	if c == w.devices {
+		change.Application, change.Device = r.application, r.name
+	}
+	payload, err := json.Marshal(change)
+	if err != nil {
+		return fmt.Errorf("encoding a change: %w", err)
+	}
+	_, err = w.execute(ctx, "INSERT INTO outbox (kind, application, device, uid, revision, created, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		string(change.Kind), change.Application, change.Device, change.UID, r.revision, time.Now().UnixMicro(), string(payload))
+	w.changes = append(w.changes, change)
+	return err
+}
