@@ -1,0 +1,146 @@
+package auth
+
+import (
+	"context"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/outcome"
+)
+
+// seek gets a decision that is not in memory, or uses an old admission if that takes too long or does not succeed.
+func (c *Cache) seek(ctx context.Context, key digest, old *entry, q question) decision {
+	c.metrics.count(c.metrics.miss, 1)
+	if isOnlyRemembered(ctx) {
+		return c.seekRemembered(ctx, key, old, q)
+	}
+	f, ok := c.join(ctx, key, q)
+	if !ok {
+		c.metrics.count(c.metrics.overload, 1)
+		return c.orOld(decision{err: overloaded("too many log-ins at once")}, old)
+	}
+	patience, stop := c.patience(old)
+	defer stop()
+	select {
+	case <-f.done:
+		return c.orOld(f.decision, old)
+	case <-patience:
+		return c.orOld(decision{err: undecidedInTime(context.DeadlineExceeded)}, old)
+	case <-ctx.Done():
+		return c.orOld(decision{err: undecidedInTime(ctx.Err())}, old)
+	}
+}
+
+// patience ends when an old admission is used instead of waiting on; without one, never.
+func (c *Cache) patience(old *entry) (<-chan time.Time, func() bool) {
+	if old == nil || old.err != nil {
+		return nil, func() bool { return false }
+	}
+	timer := time.NewTimer(c.config.StaleWait)
+	return timer.C, timer.Stop
+}
+
+// orOld is a decision, or an old admission in place of none.
+func (c *Cache) orOld(d decision, old *entry) decision {
+	if o := outcome.Of(d.err); o != outcome.Unavailable && o != outcome.Overloaded && o != outcome.Internal {
+		return d
+	}
+	if old == nil || old.err != nil || old.watch.isRevoked() || !time.Now().Before(old.hard) {
+		return d
+	}
+	c.metrics.count(c.metrics.stale, 1)
+	return old.decision
+}
+
+// seekRemembered is for a sender whose guesses are not looked at any more. It is no part of a flight, so that a refusal
+// that was made without a look at the credential reaches nobody else, and is not kept.
+func (c *Cache) seekRemembered(ctx context.Context, key digest, old *entry, q question) decision {
+	if old != nil && old.err == nil {
+		return old.decision
+	}
+	d, _ := c.lookup(ctx, key, q, false)
+	return d
+}
+
+// join takes part in the flight for a key, or starts one.
+func (c *Cache) join(ctx context.Context, key digest, q question) (f *flight, ok bool) {
+	shard := c.shard(key)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if f, ok = shard.flights[key]; ok {
+		return f, true
+	}
+	select {
+	case c.lookups <- struct{}{}:
+	default:
+		return nil, false
+	}
+	f = &flight{done: make(chan struct{})}
+	shard.flights[key] = f
+	go c.fly(context.WithoutCancel(ctx), key, f, q)
+	return f, true
+}
+
+func (c *Cache) fly(ctx context.Context, key digest, f *flight, q question) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.LookupTimeout)
+	defer cancel()
+	var decided bool
+	if f.decision, decided = c.lookup(ctx, key, q, true); !decided {
+		c.postpone(key)
+	}
+	shard := c.shard(key)
+	shard.mu.Lock()
+	delete(shard.flights, key)
+	shard.mu.Unlock()
+	<-c.lookups
+	close(f.done)
+}
+
+// lookup asks, again if the registry changed meanwhile, and keeps what was decided. A decision that was overtaken by a
+// change each time is given to who asked, already revoked, and not kept.
+func (c *Cache) lookup(ctx context.Context, key digest, q question, keepRefusal bool) (d decision, decided bool) {
+	for try := 1; ; try++ {
+		w := c.watches.open(q.names)
+		d = q.ask(ctx)
+		if d.err != nil && !d.refusal() {
+			c.watches.drop(w)
+			return d, false
+		}
+		d = c.watched(d, w, q)
+		if w.isRevoked() && try < maxTries && ctx.Err() == nil {
+			c.watches.drop(w)
+			continue
+		}
+		if w.isRevoked() || (d.err != nil && !keepRefusal) {
+			c.watches.drop(w)
+			return d, true
+		}
+		c.keep(key, d, w)
+		return d, true
+	}
+}
+
+// watched ties a decision to its watch. A refusal rests on what was presented, an admission on what was found.
+func (c *Cache) watched(d decision, w *watch, q question) decision {
+	if d.err != nil {
+		return d
+	}
+	c.watches.settle(w, q.rests(d))
+	if d.session != nil {
+		s := *d.session
+		s.Revoked, s.watch = w.revoked, w
+		d.session = &s
+	}
+	return d
+}
+
+// postpone spares an old admission further lookups for a while.
+func (c *Cache) postpone(key digest) {
+	shard := c.shard(key)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if e, ok := shard.entries.get(key); ok && e.err == nil {
+		later := *e
+		later.fresh = earlier(time.Now().Add(stalePause), e.hard)
+		shard.entries.put(key, &later)
+	}
+}

@@ -1,0 +1,252 @@
+package auth
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/registry"
+)
+
+// Bounds of what one log-in can make us compute.
+const (
+	maxBcryptCost     = 14      // about 1.5 s
+	maxHashesPerLogin = 16      // stored hashes of one device that a password is tried against
+	maxHashedPassword = 1 << 10 // bytes of a password that is tried against hashes
+)
+
+// passwords compares presented passwords with stored ones. It computes few hashes at once, lets few wait, and remembers
+// for a while which password belonged to which hash, and which did not.
+type passwords struct {
+	config  ServiceConfig
+	sealer  *sealer
+	compare func(stored registry.Password, presented string) (bool, error) // computes one hash
+	metrics *serviceMetrics
+
+	slots chan struct{} // held while a hash is computed
+	queue chan struct{} // held while waiting for a slot
+
+	mu      sync.Mutex
+	right   *lru[digest, time.Time] // verified credentials, with the end of their time to live
+	wrong   *lru[digest, time.Time]
+	flights map[digest]*hashing
+}
+
+// A hashing is one hash on its way, for all who wait for it.
+type hashing struct {
+	done  chan struct{}
+	match bool
+	err   error
+}
+
+func newPasswords(c ServiceConfig, m *serviceMetrics) *passwords {
+	slots := c.Hashes
+	if slots == 0 {
+		slots = runtime.GOMAXPROCS(0)
+	}
+	return &passwords{
+		config:  c,
+		sealer:  newSealer(),
+		compare: compareHash,
+		metrics: m,
+		slots:   make(chan struct{}, slots),
+		queue:   make(chan struct{}, c.HashQueue),
+		right:   newLRU[digest, time.Time](c.Memory),
+		wrong:   newLRU[digest, time.Time](c.Memory),
+		flights: map[digest]*hashing{},
+	}
+}
+
+// full tells whether a log-in that needs a hash would be turned away now.
+func (p *passwords) full() bool { return len(p.queue) == cap(p.queue) }
+
+// match tells whether a presented password is one of the stored ones. Its errors are outcome.Overloaded and those of
+// the context. With a context of onlyRemembered, only credentials that were verified before match.
+func (p *passwords) match(ctx context.Context, stored []registry.Password, presented string) (bool, error) {
+	found := false
+	var open []registry.Password
+	for _, s := range stored {
+		switch right, known := p.recall(p.digest(s, presented)); {
+		case known && right:
+			found = true
+		case known || isOnlyRemembered(ctx):
+		case s.Kind == registry.PlainPassword:
+			if p.comparePlain(s, presented) {
+				found = true
+			}
+		default:
+			open = append(open, s)
+		}
+	}
+	if found || len(presented) > maxHashedPassword {
+		return found, nil
+	}
+	for _, s := range open[:min(len(open), maxHashesPerLogin)] {
+		if match, err := p.hash(ctx, s, presented); match || err != nil {
+			return match, err
+		}
+	}
+	return false, nil
+}
+
+func (p *passwords) digest(stored registry.Password, presented string) digest {
+	return p.sealer.seal('p', string(stored.Kind), stored.Value, presented)
+}
+
+// comparePlain compares in a time that depends on neither content nor, for all but the hashing, on length.
+func (p *passwords) comparePlain(stored registry.Password, presented string) bool {
+	want, got := p.sealer.seal('c', stored.Value), p.sealer.seal('c', presented)
+	if subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
+		return false
+	}
+	p.remember(p.digest(stored, presented), true)
+	return true
+}
+
+// recall tells what is known of a credential.
+func (p *passwords) recall(key digest) (right, known bool) {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until, ok := p.right.get(key); ok && now.Before(until) {
+		return true, true
+	}
+	until, ok := p.wrong.get(key)
+	return false, ok && now.Before(until)
+}
+
+func (p *passwords) remember(key digest, right bool) {
+	until := time.Now().Add(p.config.MemoryTTL)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if right {
+		p.right.put(key, until)
+		return
+	}
+	p.wrong.put(key, until)
+}
+
+// hash compares with one stored hash. Equal comparisons at the same time are done once; who gives up leaves the others
+// their result.
+func (p *passwords) hash(ctx context.Context, stored registry.Password, presented string) (bool, error) {
+	key := p.digest(stored, presented)
+	p.mu.Lock()
+	flight, ok := p.flights[key]
+	if !ok {
+		flight = &hashing{done: make(chan struct{})}
+		p.flights[key] = flight
+		go p.fly(key, flight, stored, presented)
+	}
+	p.mu.Unlock()
+	select {
+	case <-flight.done:
+		return flight.match, flight.err
+	case <-ctx.Done():
+		return false, undecidedInTime(ctx.Err())
+	}
+}
+
+func (p *passwords) fly(key digest, flight *hashing, stored registry.Password, presented string) {
+	flight.match, flight.err = p.await(stored, presented)
+	if flight.err == nil {
+		p.remember(key, flight.match)
+	}
+	p.mu.Lock()
+	delete(p.flights, key)
+	p.mu.Unlock()
+	close(flight.done)
+}
+
+// await waits for a slot, within the bounds of the queue and of the time, and computes.
+func (p *passwords) await(stored registry.Password, presented string) (bool, error) {
+	if err := p.enter(); err != nil {
+		return false, err
+	}
+	defer func() { <-p.slots }()
+	started := time.Now()
+	match, err := p.compare(stored, presented)
+	p.metrics.hashed(time.Since(started))
+	if err != nil { // of the stored hash: nothing matches it
+		p.metrics.unusable()
+		return false, nil
+	}
+	return match, nil
+}
+
+// enter takes a slot.
+func (p *passwords) enter() error {
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case p.queue <- struct{}{}:
+		defer func() { <-p.queue }()
+	default:
+		return overloaded("too many log-ins at once")
+	}
+	started := time.Now()
+	defer func() { p.metrics.waited(time.Since(started)) }()
+	timer := time.NewTimer(p.config.HashTimeout)
+	defer timer.Stop()
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return overloaded("too many log-ins at once")
+	}
+}
+
+// compareHash computes one password hash.
+func compareHash(stored registry.Password, presented string) (bool, error) {
+	switch stored.Kind {
+	case registry.BcryptHash:
+		return compareBcrypt(stored.Value, presented)
+	case registry.SHA512Crypt:
+		h, err := parseSHA512Crypt(stored.Value)
+		if err != nil {
+			return false, err
+		}
+		return subtle.ConstantTimeCompare([]byte(h.compute(presented)), []byte(h.sum)) == 1, nil
+	default:
+		return false, errHashFormat
+	}
+}
+
+func compareBcrypt(hash, presented string) (bool, error) {
+	cost, err := bcrypt.Cost([]byte(hash))
+	if err != nil {
+		return false, errHashFormat
+	}
+	if cost > maxBcryptCost {
+		return false, errHashTooSlow
+	}
+	err = bcrypt.CompareHashAndPassword([]byte(hash), []byte(presented))
+	if errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func overloaded(reason string) error { return outcome.New(outcome.Overloaded, reason) }
+
+func undecidedInTime(err error) error {
+	return outcome.Wrap(outcome.Unavailable, "no decision could be made in time", err)
+}
+
+// rememberedKey marks a context of onlyRemembered.
+type rememberedKey struct{}
+
+// onlyRemembered asks the layers below to admit nothing but credentials that they have verified before.
+func onlyRemembered(ctx context.Context) context.Context {
+	return context.WithValue(ctx, rememberedKey{}, true)
+}
+
+func isOnlyRemembered(ctx context.Context) bool { return ctx.Value(rememberedKey{}) != nil }

@@ -1,0 +1,326 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/registry"
+)
+
+// A Registry finds documents by any of their names. internal/store and internal/cache have one. Not found is
+// registry.ErrNotFound; every other error means that nothing is known.
+type Registry interface {
+	Application(ctx context.Context, alias string) (*registry.Application, error)
+	Device(ctx context.Context, application, alias string) (*registry.Device, error)
+}
+
+// A Service judges credentials against the documents of the registry. It is the only place that sees stored secrets.
+// Its sessions are not watched: that is what a Cache does.
+type Service struct {
+	registry  Registry
+	passwords *passwords
+	log       *zap.Logger
+	metrics   *serviceMetrics
+}
+
+var _ Authenticator = (*Service)(nil)
+
+// NewService makes a service. The log, which may be nil, gets the reasons of refusals, of which the sender learns nothing.
+func NewService(c ServiceConfig, r Registry, log *zap.Logger) *Service {
+	m := newServiceMetrics()
+	return &Service{registry: r, passwords: newPasswords(c, m), log: refusalLog(log), metrics: m}
+}
+
+// Authenticate follows the steps of the wire contract; a disabled device is refused like a disabled application.
+func (s *Service) Authenticate(ctx context.Context, r Request) (*Session, error) {
+	session, err := s.authenticate(ctx, r)
+	s.metrics.decided(err)
+	return session, err
+}
+
+func (s *Service) authenticate(ctx context.Context, r Request) (*Session, error) {
+	application, err := s.application(ctx, applicationNames(r))
+	if err != nil {
+		return nil, s.refuse(r, err)
+	}
+	device, err := s.device(ctx, application, r.Device)
+	if err != nil {
+		return nil, s.refuse(r, err)
+	}
+	until, err := s.judge(ctx, application, device, r)
+	if err != nil {
+		return nil, s.refuse(r, err)
+	}
+	session := &Session{Application: stripApplication(application), Device: stripDevice(device), until: until}
+	if r.As == "" || r.As == r.Device {
+		return session, nil
+	}
+	target, err := s.target(ctx, application, device, r.As)
+	if err != nil {
+		return nil, notGuessed(s.refuse(r, err))
+	}
+	if target.Metadata.Name != device.Metadata.Name {
+		session.As = stripDevice(target)
+	}
+	return session, nil
+}
+
+// AuthorizeAs reads the documents anew, so that a gateway that was disabled since it logged in is refused.
+func (s *Service) AuthorizeAs(ctx context.Context, session *Session, name string) (*registry.Device, error) {
+	device, err := s.authorizeAs(ctx, session, name)
+	s.metrics.authorized(err)
+	return device, err
+}
+
+func (s *Service) authorizeAs(ctx context.Context, session *Session, name string) (*registry.Device, error) {
+	if name == session.Device.Metadata.Name {
+		return session.Device, nil
+	}
+	r := Request{Application: session.Application.Metadata.Name, Device: session.Device.Metadata.Name, As: name}
+	application, err := s.application(ctx, []string{r.Application})
+	if err != nil {
+		return nil, s.forbid(r, err)
+	}
+	gateway, err := s.device(ctx, application, r.Device)
+	if err != nil {
+		return nil, s.forbid(r, err)
+	}
+	target, err := s.target(ctx, application, gateway, name)
+	if err != nil {
+		return nil, s.forbid(r, err)
+	}
+	return stripDevice(target), nil
+}
+
+// PreSharedKey finds the key that is valid now; see preferredKey for which one if there are several.
+func (s *Service) PreSharedKey(ctx context.Context, application, device string) (Key, error) {
+	key, err := s.preSharedKey(ctx, application, device)
+	s.metrics.decided(err)
+	return key, err
+}
+
+func (s *Service) preSharedKey(ctx context.Context, application, device string) (Key, error) {
+	r := Request{Application: application, Device: device}
+	a, err := s.application(ctx, []string{application})
+	if err != nil {
+		return Key{}, s.refuse(r, err)
+	}
+	d, err := s.device(ctx, a, device)
+	if err != nil {
+		return Key{}, s.refuse(r, err)
+	}
+	credentials, err := d.Credentials()
+	if err != nil {
+		return Key{}, s.refuse(r, errCredentials)
+	}
+	key := preferredKey(credentials, time.Now())
+	if key == nil {
+		return Key{}, s.refuse(r, errNoKey)
+	}
+	return Key{Secret: key.Key, Validity: key.Validity, Application: stripApplication(a), Device: stripDevice(d)}, nil
+}
+
+// preferredKey is, of the keys that are valid now, the one that became valid last; of those the one that stays valid
+// longest. Keys without validity come after all others. That is the order of Drogue's RFC 0021: a handshake can only
+// offer one key, and a key that somebody added to replace another is meant to be used as soon as it is valid.
+func preferredKey(credentials []registry.Credential, now time.Time) *registry.PreSharedKey {
+	var best *registry.PreSharedKey
+	for _, c := range credentials {
+		key := c.PreSharedKey
+		if key == nil || len(key.Key) == 0 || (key.Validity != nil && !key.Validity.Contains(now)) {
+			continue
+		}
+		if best == nil || fresher(key.Validity, best.Validity) {
+			best = key
+		}
+	}
+	return best
+}
+
+func fresher(a, b *registry.Validity) bool {
+	switch {
+	case a == nil:
+		return false
+	case b == nil:
+		return true
+	case !a.NotBefore.Equal(b.NotBefore):
+		return a.NotBefore.After(b.NotBefore)
+	default:
+		return a.NotAfter.After(b.NotAfter)
+	}
+}
+
+// application finds an enabled application by the first of the names that has one.
+func (s *Service) application(ctx context.Context, names []string) (*registry.Application, error) {
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		application, err := s.registry.Application(ctx, name)
+		if errors.Is(err, registry.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if application.Metadata.Deleting() || !application.Spec.Enabled() {
+			return nil, errApplicationDisabled
+		}
+		return application, nil
+	}
+	return nil, errNoApplication
+}
+
+// device finds an enabled device by any of its names.
+func (s *Service) device(ctx context.Context, application *registry.Application, name string) (*registry.Device, error) {
+	if name == "" {
+		return nil, errNoDevice
+	}
+	device, err := s.registry.Device(ctx, application.Metadata.Name, name)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, errNoDevice
+	}
+	if err != nil {
+		return nil, err
+	}
+	if device.Metadata.Deleting() || !device.Spec.Enabled() {
+		return nil, errDeviceDisabled
+	}
+	return device, nil
+}
+
+// target finds the device that a gateway wants to act for, and checks that it may. A device may always act for itself.
+func (s *Service) target(ctx context.Context, application *registry.Application, gateway *registry.Device, name string) (*registry.Device, error) {
+	target, err := s.device(ctx, application, name)
+	if err != nil {
+		return nil, err
+	}
+	if target.Metadata.Name != gateway.Metadata.Name && !target.AcceptsGateway(gateway.Metadata.Name) {
+		return nil, errGateway
+	}
+	return target, nil
+}
+
+// judge checks the credential itself. It tells until when a certificate holds; zero is without end.
+func (s *Service) judge(ctx context.Context, a *registry.Application, d *registry.Device, r Request) (until time.Time, err error) {
+	switch c := r.Credential.(type) {
+	case ProvenKey:
+		return until, nil
+	case CertificateChain:
+		anchors, _, err := registry.Decode[registry.TrustAnchors](a.Status, registry.SectionTrustAnchors)
+		if err != nil {
+			return until, errAnchors
+		}
+		if until, err = verifyChain(c, r.Device, anchors, time.Now()); err != nil {
+			return until, errCertificate
+		}
+		return until, nil
+	case Password, UserPassword:
+		return until, s.judgePassword(ctx, d, r)
+	default:
+		return until, errNoCredential
+	}
+}
+
+func (s *Service) judgePassword(ctx context.Context, d *registry.Device, r Request) error {
+	credentials, err := d.Credentials()
+	if err != nil {
+		return errCredentials
+	}
+	stored, presented := matching(credentials, d.Metadata.Name, r)
+	ok, err := s.passwords.match(ctx, stored, presented)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errPassword
+	}
+	return nil
+}
+
+// matching selects the stored passwords that a presented credential is compared with:
+//
+//	presented          stored
+//	password           "pass"; "user" with unique, if its name is the presented device; "user" without, if its name is
+//	                   the device's registry name
+//	name and password  "pass", if the name is the device's registry name; "user" with that name
+func matching(credentials []registry.Credential, name string, r Request) (stored []registry.Password, presented string) {
+	user, withUser := r.Credential.(UserPassword)
+	if withUser {
+		presented = user.Password
+	} else {
+		password, _ := r.Credential.(Password)
+		presented = string(password)
+	}
+	for _, c := range credentials {
+		switch {
+		case c.Password != nil:
+			if !withUser || user.Username == name {
+				stored = append(stored, *c.Password)
+			}
+		case c.User != nil:
+			wanted := user.Username
+			if !withUser && c.User.Unique {
+				wanted = r.Device
+			} else if !withUser {
+				wanted = name
+			}
+			if c.User.Username == wanted {
+				stored = append(stored, c.User.Password)
+			}
+		}
+	}
+	return stored, presented
+}
+
+// refuse turns a reason into the one answer that the sender gets, and writes the reason to the log. Errors that are no
+// reason to refuse stay what they are. While hashes are so many that a known device would be turned away, a refusal
+// looks like that too, so that it does not tell whether there was something to compare with.
+func (s *Service) refuse(r Request, err error) error {
+	reason, ok := errors.AsType[reason](err)
+	if !ok {
+		return undecided(err)
+	}
+	s.log.Info("device refused", zap.String("reason", string(reason)), zap.String("application", clip(r.Application)), zap.String("device", clip(r.Device)))
+	s.metrics.refused(reason)
+	switch r.Credential.(type) {
+	case Password, UserPassword:
+		if s.passwords.full() {
+			return overloaded("too many log-ins at once")
+		}
+	}
+	return refused()
+}
+
+// errNotGuessed marks the refusal of a sender whose own credential was right.
+var errNotGuessed = errors.New("the credential was right")
+
+func notGuessed(err error) error {
+	if outcome.Of(err) != outcome.Unauthenticated {
+		return err
+	}
+	return outcome.Wrap(outcome.Unauthenticated, "", errNotGuessed)
+}
+
+func (s *Service) forbid(r Request, err error) error {
+	reason, ok := errors.AsType[reason](err)
+	if !ok {
+		return undecided(err)
+	}
+	s.log.Info("gateway refused", zap.String("reason", string(reason)), zap.String("application", clip(r.Application)),
+		zap.String("device", clip(r.Device)), zap.String("as", clip(r.As)))
+	s.metrics.refused(reason)
+	return outcome.New(outcome.Forbidden, "")
+}
+
+// undecided keeps outcomes and calls everything else an unreachable registry.
+func undecided(err error) error {
+	if _, ok := errors.AsType[*outcome.Error](err); ok {
+		return err
+	}
+	return outcome.Wrap(outcome.Unavailable, "the device registry cannot be reached", err)
+}

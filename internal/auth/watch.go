@@ -1,0 +1,185 @@
+package auth
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"weak"
+
+	"github.com/fairlead/fairlead/internal/registry"
+)
+
+// A watch is revoked when a document changes that a decision rests on. Whoever uses the decision holds the watch; the
+// index of all watches does not, so that one that nobody uses any more goes away by itself.
+type watch struct {
+	revoked  chan struct{}
+	once     sync.Once
+	register *registration
+}
+
+// A registration is where a watch stands in the index.
+type registration struct {
+	watch weak.Pointer[watch]
+	mu    sync.Mutex
+	names []watchName
+}
+
+// A watchName is something in the registry that may change. Presented names are what a sender says; they matter while
+// a decision is sought and for refusals, since nothing else is known then. An admission rests on registry names alone,
+// so that a change in one application never touches the sessions of another.
+type watchName struct {
+	kind        watchKind
+	application string // registry name; "" for presented names
+	name        string
+}
+
+type watchKind byte
+
+const (
+	presentedApplication watchKind = iota
+	presentedDevice                // of any application: the application's own name may not be known
+	registeredApplication
+	registeredDevice
+)
+
+func (w *watch) revoke() { w.once.Do(func() { close(w.revoked) }) }
+
+func (w *watch) isRevoked() bool {
+	select {
+	case <-w.revoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// watches is the index of all watches by name.
+type watches struct {
+	mu     sync.Mutex
+	byName map[watchName]map[*registration]struct{}
+}
+
+func newWatches() *watches {
+	return &watches{byName: map[watchName]map[*registration]struct{}{}}
+}
+
+// open makes a watch for what is about to be looked up. From now on no change to it is missed.
+func (w *watches) open(names []watchName) *watch {
+	opened := &watch{revoked: make(chan struct{}), register: &registration{}}
+	opened.register.watch = weak.Make(opened)
+	runtime.AddCleanup(opened, w.unlist, opened.register)
+	w.list(opened.register, names)
+	return opened
+}
+
+// settle moves a watch from the names under which something was sought to those under which it was found.
+func (w *watches) settle(settled *watch, names []watchName) {
+	r := settled.register
+	r.mu.Lock()
+	sought := r.names
+	r.mu.Unlock()
+	w.list(r, names)
+	w.remove(r, slices.DeleteFunc(slices.Clone(sought), func(n watchName) bool { return slices.Contains(names, n) }))
+}
+
+// drop takes a watch out of the index that nobody uses.
+func (w *watches) drop(dropped *watch) { w.unlist(dropped.register) }
+
+func (w *watches) list(r *registration, names []watchName) {
+	r.mu.Lock()
+	r.names = names
+	r.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, name := range names {
+		set := w.byName[name]
+		if set == nil {
+			set = map[*registration]struct{}{}
+			w.byName[name] = set
+		}
+		set[r] = struct{}{}
+	}
+}
+
+func (w *watches) unlist(r *registration) {
+	r.mu.Lock()
+	names := r.names
+	r.mu.Unlock()
+	w.remove(r, names)
+}
+
+func (w *watches) remove(r *registration, names []watchName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, name := range names {
+		set := w.byName[name]
+		delete(set, r)
+		if len(set) == 0 {
+			delete(w.byName, name)
+		}
+	}
+}
+
+// change revokes every watch that a change touches, and tells how many there were. The index is locked only while the
+// watches are taken out of it by name, not while they are revoked.
+func (w *watches) change(c registry.Change) int {
+	names := make([]watchName, 0, len(c.Aliases)+2)
+	presented, own := presentedApplication, watchName{registeredApplication, c.Application, ""}
+	if c.Kind == registry.DeviceChanged {
+		presented, own = presentedDevice, watchName{registeredDevice, c.Application, c.Device}
+		names = append(names, watchName{presented, "", c.Device})
+	} else {
+		names = append(names, watchName{presented, "", c.Application})
+	}
+	names = append(names, own)
+	for _, alias := range c.Aliases {
+		names = append(names, watchName{presented, "", alias})
+	}
+	return w.revokeAll(names)
+}
+
+func (w *watches) revokeAll(names []watchName) (revoked int) {
+	var sets []map[*registration]struct{}
+	w.mu.Lock()
+	for _, name := range names {
+		if set, ok := w.byName[name]; ok {
+			sets = append(sets, set)
+			delete(w.byName, name)
+		}
+	}
+	w.mu.Unlock()
+	for _, set := range sets {
+		revoked += w.revokeSet(set)
+	}
+	return revoked
+}
+
+// all revokes every watch.
+func (w *watches) all() (revoked int) {
+	w.mu.Lock()
+	index := w.byName
+	w.byName = map[watchName]map[*registration]struct{}{}
+	w.mu.Unlock()
+	for _, set := range index {
+		revoked += w.revokeSet(set)
+	}
+	return revoked
+}
+
+func (w *watches) revokeSet(set map[*registration]struct{}) (revoked int) {
+	for r := range set {
+		if held := r.watch.Value(); held != nil && !held.isRevoked() {
+			held.revoke()
+			revoked++
+		}
+		w.unlist(r)
+	}
+	return revoked
+}
+
+// len is the number of names that are watched.
+func (w *watches) len() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.byName)
+}
