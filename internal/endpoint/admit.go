@@ -1,0 +1,33 @@
+package endpoint
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/auth"
+)
+
+// Admit authenticates the device of a request, which speaks for q.As if that is not "". A request whose log-in cannot be
+// read goes to the authenticator all the same, as one that nobody answers to, so that it is refused like every other.
+func Admit(r *http.Request, q Query, devices auth.Authenticator, timeout time.Duration) (*auth.Session, error) {
+	request, err := auth.FromHTTP(r.Header.Get("Authorization"), q.Application, q.Device)
+	if err != nil {
+		request = auth.Request{}
+	}
+	request.As = q.As
+	request.Remote = remote(r)
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	defer cancel()
+	return devices.Authenticate(ctx, request)
+}
+
+// remote is the address of the sender without its port.
+func remote(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

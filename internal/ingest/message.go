@@ -1,0 +1,11 @@
+package ingest
+
+// A Message is what a device said, whatever the protocol. Body is only borrowed until Publish returns.
+type Message struct {
+	Type        string            // event type; "" is event.TypeMessage
+	Channel     string            // becomes the subject; never ""
+	ContentType string            // media type as declared; "" detects JSON
+	DataSchema  string            // absolute URI; "" for none
+	Extensions  map[string]string // further CloudEvents extensions; names of the pipeline's own attributes are refused
+	Body        []byte
+}
