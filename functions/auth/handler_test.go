@@ -1,0 +1,183 @@
+package authfn
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/registry"
+)
+
+// documents is a registry of one application with a gateway and a sensor.
+type documents struct{ err error }
+
+func (d documents) Application(_ context.Context, alias string) (*registry.Application, error) {
+	if d.err != nil {
+		return nil, d.err
+	}
+	if alias != "app" {
+		return nil, registry.ErrNotFound
+	}
+	return registry.DecodeApplication([]byte(`{"metadata":{"name":"app","uid":"a"},
+		"spec":{"core":{},"downstream":{"password":"topsecret"}},"status":{"kafka":{"user":{"password":"topsecret"}}}}`))
+}
+
+func (d documents) Device(_ context.Context, _, alias string) (*registry.Device, error) {
+	switch alias {
+	case "gateway":
+		return registry.DecodeDevice([]byte(`{"metadata":{"name":"gateway","application":"app","uid":"g"},
+			"spec":{"authentication":{"credentials":[{"pass":"topsecret"},{"psk":{"key":"c2VjcmV0"}}]},"other":{"kept":true}}}`))
+	case "sensor":
+		return registry.DecodeDevice([]byte(`{"metadata":{"name":"sensor","application":"app","uid":"s"},
+			"spec":{"credentials":{"credentials":[{"pass":"topsecret"}]},"gatewaySelector":{"matchNames":["gateway"]}}}`))
+	default:
+		return nil, registry.ErrNotFound
+	}
+}
+
+func post(h http.Handler, path, body, authorization string) (int, string) {
+	r := httptest.NewRequest("POST", path, strings.NewReader(body))
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code, strings.TrimSpace(w.Body.String())
+}
+
+func handler(c Config, d documents) *Handler {
+	return New(c, auth.NewService(auth.DefaultServiceConfig(), d, nil))
+}
+
+func TestAnswersAreThoseOfTheContract(t *testing.T) {
+	const (
+		app     = `{"metadata":{"name":"app","uid":"a"},"spec":{"core":{}}}`
+		gateway = `{"metadata":{"name":"gateway","application":"app","uid":"g"},"spec":{"other":{"kept":true}}}`
+		sensor  = `{"metadata":{"name":"sensor","application":"app","uid":"s"},"spec":{"gatewaySelector":{"matchNames":["gateway"]}}}`
+	)
+	f := func(path, body, want string) {
+		t.Helper()
+		status, got := post(handler(DefaultConfig(), documents{}), path, body, "")
+		if status != 200 {
+			t.Errorf("%s %s: %d %s", path, body, status, got)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s %s (-want +got):\n%s", path, body, diff)
+		}
+	}
+	f("/api/v1/auth", `{"application":"app","device":"gateway","credential":{"pass":"topsecret"}}`,
+		`{"outcome":{"pass":{"application":`+app+`,"device":`+gateway+`}}}`)
+	f("/api/v1/auth", `{"application":"app","device":"gateway","credential":{"user":{"username":"gateway","password":"topsecret"}},"as":"sensor"}`,
+		`{"outcome":{"pass":{"application":`+app+`,"device":`+gateway+`,"as":`+sensor+`}}}`)
+	f("/api/v1/auth", `{"application":"app","device":"gateway","credential":{"pass":"wrong"}}`, `{"outcome":"fail"}`)
+	f("/api/v1/auth", `{"application":"app","device":"gateway"}`, `{"outcome":"fail"}`)
+	f("/api/v1/auth", `{"application":"app","device":"gateway","credential":{"cert":[[48,130],"MIIB"]}}`, `{"outcome":"fail"}`)
+	f("/api/v1/auth", `{"application":"other","device":"gateway","credential":{"pass":"topsecret"}}`, `{"outcome":"fail"}`)
+	f("/api/v1/keys", `{"application":"app","device":"gateway"}`,
+		`{"outcome":{"Found":{"app":`+app+`,"device":`+gateway+`,"key":{"key":"c2VjcmV0"}}}}`)
+	f("/api/v1/keys", `{"application":"app","device":"sensor"}`, `{"outcome":"NotFound"}`)
+	f("/api/v1/authorize_as", `{"application":"app","device":"gateway","as":"sensor"}`, `{"outcome":{"pass":{"as":`+sensor+`}}}`)
+	f("/api/v1/authorize_as", `{"application":"app","device":"sensor","as":"gateway"}`, `{"outcome":"fail"}`)
+}
+
+func TestQuestionsThatCannotBeRead(t *testing.T) {
+	f := func(body string) {
+		t.Helper()
+		if status, text := post(handler(DefaultConfig(), documents{}), auth.PathAuthenticate, body, ""); status != 400 {
+			t.Errorf("%.60s: %d %s", body, status, text)
+		}
+	}
+	f("")
+	f("{")
+	f("[]")
+	f(`{"application":"app"}`)
+	f(`{"application":"app","device":"d","credential":{}}`)
+	f(`{"application":"app","device":"d","credential":{"pass":"a","user":{"username":"b","password":"c"}}}`)
+	f(`{"application":"app","device":"d","credential":{"cert":[[256]]}}`)
+	f(`{"application":"app","device":"d","credential":{"cert":[["x"]]}}`)
+	f(strings.Repeat(" ", maxBody+1))
+}
+
+func TestNoDecisionIsNotARefusal(t *testing.T) {
+	h := handler(DefaultConfig(), documents{err: errors.New("connection refused")})
+	for _, path := range []string{auth.PathAuthenticate, auth.PathKeys, auth.PathAuthorizeAs} {
+		status, text := post(h, path, `{"application":"app","device":"d","as":"x","credential":{"pass":"topsecret"}}`, "")
+		if status != 503 || strings.Contains(text, "connection") {
+			t.Errorf("%s: %d %s", path, status, text)
+		}
+	}
+}
+
+func TestToken(t *testing.T) {
+	c := DefaultConfig()
+	c.Token = "right"
+	f := func(authorization string, want int) {
+		t.Helper()
+		if got, text := post(handler(c, documents{}), auth.PathKeys, `{"application":"app","device":"sensor"}`, authorization); got != want {
+			t.Errorf("%q: %d %s, want %d", authorization, got, text, want)
+		}
+	}
+	f("", 401)
+	f("Basic right", 401)
+	f("Bearer wrong", 403)
+	f("Bearer right", 200)
+}
+
+func TestClientAndHandlerUnderstandEachOther(t *testing.T) {
+	server := httptest.NewServer(handler(DefaultConfig(), documents{}))
+	defer server.Close()
+	c := auth.DefaultClientConfig()
+	c.URL = server.URL
+	client := auth.NewClient(c)
+
+	session, err := client.Authenticate(t.Context(), auth.Request{Application: "app", Device: "gateway", Credential: auth.Password("topsecret"), As: "sensor"})
+	if err != nil || session.Device.Metadata.Name != "gateway" || session.Target().Metadata.UID != "s" {
+		t.Fatalf("session %v, %v", session, err)
+	}
+	if _, err := client.Authenticate(t.Context(), auth.Request{Application: "app", Device: "gateway", Credential: auth.CertificateChain{{48, 130}}}); outcome.Of(err) != outcome.Unauthenticated {
+		t.Errorf("a certificate without anchor: %v", err)
+	}
+	if device, err := client.AuthorizeAs(t.Context(), session, "sensor"); err != nil || device.Metadata.Name != "sensor" {
+		t.Errorf("AuthorizeAs: %v, %v", device, err)
+	}
+	if _, err := client.AuthorizeAs(t.Context(), session, "unknown"); outcome.Of(err) != outcome.Forbidden {
+		t.Errorf("AuthorizeAs of an unknown device: %v", err)
+	}
+	key, err := client.PreSharedKey(t.Context(), "app", "gateway")
+	if err != nil || string(key.Secret) != "secret" {
+		t.Errorf("PreSharedKey: %v", err)
+	}
+	proven, err := client.Authenticate(t.Context(), auth.Request{Application: "app", Device: "gateway", Credential: auth.ProvenKey{}, As: "sensor"})
+	if err != nil || proven.As == nil || proven.As.Metadata.Name != "sensor" {
+		t.Errorf("proven key: %v, %v", proven, err)
+	}
+}
+
+func FuzzQuestion(f *testing.F) {
+	for _, seed := range []string{
+		`{"application":"app","device":"gateway","credential":{"pass":"x"}}`,
+		`{"application":"app","device":"gateway","credential":{"cert":[[1,2],"AQI="]},"as":"sensor"}`,
+		`{"application":"app","device":"gateway","credential":{"user":{"username":"u","password":"p"}}}`, `{`, ``,
+	} {
+		f.Add([]byte(seed))
+	}
+	h := handler(DefaultConfig(), documents{})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, path := range []string{auth.PathAuthenticate, auth.PathAuthorizeAs} {
+			status, text := post(h, path, string(body), "")
+			if status != 200 && status != 400 {
+				t.Fatalf("%s: %d", path, status)
+			}
+			if strings.Contains(text, "topsecret") {
+				t.Fatalf("%s answers with a secret", path)
+			}
+		}
+	})
+}

@@ -1,0 +1,124 @@
+package telemetry
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/endpoint"
+	"github.com/fairlead/fairlead/internal/ingest"
+	"github.com/fairlead/fairlead/internal/outcome"
+)
+
+// A Config bounds what a request may take.
+type Config struct {
+	AuthTimeout time.Duration `doc:"duration after which a log-in without a decision is answered as unavailable; it leaves room for a cold start of the authentication function"`
+	MaxWait     time.Duration `doc:"longest time that a request waits for a command, whatever its ct says"`
+	MaxWaiting  int           `doc:"number of requests that wait for a command at once; further ones are answered without waiting"`
+}
+
+// DefaultConfig has the values of the wire contract.
+func DefaultConfig() Config {
+	return Config{AuthTimeout: 8 * time.Second, MaxWait: 60 * time.Second, MaxWaiting: 10_000}
+}
+
+// Validate names the first bad field.
+func (c *Config) Validate() error {
+	switch {
+	case c.AuthTimeout < 100*time.Millisecond || c.AuthTimeout > 15*time.Second:
+		return errors.New("authTimeout: must lie between 100ms and 15s")
+	case c.MaxWait < 0 || c.MaxWait > 60*time.Second:
+		return errors.New("maxWait: must lie between 0s and 60s")
+	case c.MaxWaiting < 0:
+		return errors.New("maxWaiting: must not be negative")
+	}
+	return nil
+}
+
+// A Handler serves the endpoint.
+type Handler struct {
+	config   Config
+	devices  auth.Authenticator
+	pipeline *ingest.Pipeline
+	waiting  *waitingRoom
+}
+
+var _ http.Handler = (*Handler)(nil)
+
+// New makes a handler that admits devices and publishes their messages.
+func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline) *Handler {
+	return &Handler{config: c, devices: devices, pipeline: pipeline, waiting: newWaitingRoom(c.MaxWaiting)}
+}
+
+// ServeHTTP routes: GET / says that the endpoint is there, POST /v1/{channel} and /v1/{channel}/{suffix} publish.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.EscapedPath()
+	if path == "/" || path == "" {
+		root(w, r)
+		return
+	}
+	channel, ok := channelOf(path)
+	switch {
+	case !ok:
+		w.WriteHeader(http.StatusNotFound)
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	default:
+		h.publish(w, r, channel)
+	}
+}
+
+func root(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	}
+}
+
+// channelOf finds the channel in an escaped path: the one segment after /v1/, not decoded. What follows it is accepted
+// and ignored.
+func channelOf(path string) (escaped string, ok bool) {
+	rest, ok := strings.CutPrefix(path, "/v1/")
+	if !ok {
+		return "", false
+	}
+	escaped, _, _ = strings.Cut(rest, "/")
+	return escaped, escaped != ""
+}
+
+func (h *Handler) publish(w http.ResponseWriter, r *http.Request, escaped string) {
+	channel, err := url.PathUnescape(escaped)
+	if err != nil {
+		outcome.WriteHTTP(w, outcome.Result{Outcome: outcome.Invalid, Reason: "the channel is not percent-encoded text"})
+		return
+	}
+	q, err := endpoint.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		outcome.WriteHTTP(w, outcome.ResultOf(err))
+		return
+	}
+	session, err := endpoint.Admit(r, q, h.devices, h.config.AuthTimeout)
+	if err != nil {
+		outcome.WriteAuthenticationHTTP(w, outcome.ResultOf(err))
+		return
+	}
+	body, err := endpoint.ReadBody(w, r, h.pipeline.MaxBody())
+	if err != nil {
+		outcome.WriteHTTP(w, outcome.ResultOf(err))
+		return
+	}
+	result := h.pipeline.Do(r.Context(), session, nil, ingest.Message{
+		Channel:     channel,
+		ContentType: r.Header.Get("Content-Type"),
+		DataSchema:  q.DataSchema,
+		Body:        body,
+	})
+	if result.Outcome.Good() {
+		h.waiting.wait(w, r, min(q.Wait, h.config.MaxWait), session.Revoked)
+	}
+	outcome.WriteHTTP(w, result)
+}

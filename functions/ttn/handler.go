@@ -1,0 +1,113 @@
+package ttn
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/endpoint"
+	"github.com/fairlead/fairlead/internal/ingest"
+	"github.com/fairlead/fairlead/internal/outcome"
+)
+
+// A Config bounds what a request may take.
+type Config struct {
+	AuthTimeout time.Duration `doc:"duration after which a log-in without a decision is answered as unavailable; The Things Stack by default gives up on a webhook after 5s"`
+}
+
+// DefaultConfig answers within the time that The Things Stack waits.
+func DefaultConfig() Config { return Config{AuthTimeout: 4 * time.Second} }
+
+// Validate names the first bad field.
+func (c *Config) Validate() error {
+	if c.AuthTimeout < 100*time.Millisecond || c.AuthTimeout > 15*time.Second {
+		return errors.New("authTimeout: must lie between 100ms and 15s")
+	}
+	return nil
+}
+
+// A Handler serves the webhooks.
+type Handler struct {
+	config   Config
+	devices  auth.Authenticator
+	pipeline *ingest.Pipeline
+	metrics  *webhookMetrics
+}
+
+var _ http.Handler = (*Handler)(nil)
+
+// New makes a handler that admits the network as a gateway and publishes what it says in its devices' names.
+func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline) *Handler {
+	return &Handler{config: c, devices: devices, pipeline: pipeline, metrics: newWebhookMetrics()}
+}
+
+// ServeHTTP routes: POST /ttn/v3, /ttn/v2 and /ttn/, which is v2 too.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	stack, ok := stackOf(r.URL.Path)
+	switch {
+	case !ok:
+		w.WriteHeader(http.StatusNotFound)
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	default:
+		h.receive(w, r, stack)
+	}
+}
+
+// A stack is a generation of the network's servers.
+type stack struct {
+	name   string // metric label
+	decode func(body []byte) (*Upstream, error)
+}
+
+// stackOf finds the stack that calls a path. A slash at the end is what the stack makes of the event path "/".
+func stackOf(path string) (stack, bool) {
+	switch path {
+	case "/ttn/v3", "/ttn/v3/":
+		return stack{"v3", DecodeV3}, true
+	case "/ttn/", "/ttn/v2", "/ttn/v2/":
+		return stack{"v2", DecodeV2}, true
+	default:
+		return stack{}, false
+	}
+}
+
+// receive takes one webhook. The body comes before the log-in, because only the body tells for whom the network speaks.
+func (h *Handler) receive(w http.ResponseWriter, r *http.Request, s stack) {
+	q, err := endpoint.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		outcome.WriteHTTP(w, outcome.ResultOf(err))
+		return
+	}
+	body, err := endpoint.ReadBody(w, r, h.pipeline.MaxBody())
+	if err != nil {
+		outcome.WriteHTTP(w, outcome.ResultOf(err))
+		return
+	}
+	upstream, err := s.decode(body)
+	if err != nil {
+		h.refuse(w, s, err)
+		return
+	}
+	h.metrics.countRead(s, upstream.Kind)
+	q.As = upstream.Device
+	session, err := endpoint.Admit(r, q, h.devices, h.config.AuthTimeout)
+	if err != nil {
+		outcome.WriteAuthenticationHTTP(w, outcome.ResultOf(err))
+		return
+	}
+	outcome.WriteHTTP(w, h.pipeline.Do(r.Context(), session, nil, upstream.message(session.Target(), q.DataSchema, body)))
+}
+
+// refuse answers a body that was not taken.
+func (h *Handler) refuse(w http.ResponseWriter, s stack, err error) {
+	var refusal *Refusal
+	if !errors.As(err, &refusal) {
+		outcome.WriteHTTP(w, outcome.ResultOf(err))
+		return
+	}
+	h.metrics.countRefused(s, refusal)
+	outcome.WriteDocument(w, http.StatusBadRequest, refusal.document())
+}

@@ -1,0 +1,96 @@
+package assembly
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/fairlead/fairlead/internal/config"
+)
+
+var update = flag.Bool("update", false, "write docs/configuration.md anew")
+
+const documented = "../../docs/configuration.md"
+
+// page is docs/configuration.md as the code has it.
+func page() []byte {
+	var b bytes.Buffer
+	b.WriteString(`# Configuration of the functions
+
+Functions are configured by environment variables. Durations are written like ` + "`250ms`, `10s` or `1m30s`" + `, lists with commas, and
+booleans as ` + "`true` or `false`" + `. A variable that begins with ` + "`FAIRLEAD_`" + ` and is not in this list stops the function with an error,
+and so does a value out of its range; errors name the setting by its path, such as ` + "`kafka.deliveryTimeout`" + `.
+
+Which groups a function needs: all need ` + "`PROCESS` and `AUTH`; telemetry and ttn also `KAFKA`, `INGEST` and their own; auth also `API`" + `.
+A function that judges credentials itself (auth always; the others unless ` + "`FAIRLEAD_AUTH_CLIENT_URL`" + ` is set) also needs ` + "`DATABASE` and `CACHE`" + `.
+With ` + "`FAIRLEAD_AUTH_CLIENT_URL`, a `FAIRLEAD_CACHE_URL`" + ` is optional: with it the function hears at once of devices that are locked out.
+
+This page is generated from the code: ` + "`go test ./internal/assembly -run Documented -update`" + `.
+
+`)
+	c := DefaultConfig()
+	b.WriteString(config.Markdown(config.Settings(Prefix, &c)))
+	return b.Bytes()
+}
+
+func TestConfigurationIsDocumented(t *testing.T) {
+	if *update {
+		if err := os.WriteFile(documented, page(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written, err := os.ReadFile(documented)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(written, page()) {
+		t.Error("docs/configuration.md is not what the code says; run this test with -update")
+	}
+}
+
+func TestEverySettingHasAMeaning(t *testing.T) {
+	c := DefaultConfig()
+	for _, s := range config.Settings(Prefix, &c) {
+		if s.Doc == "" {
+			t.Errorf("%s has no doc tag", s.Name)
+		}
+		if s.Secret == false && (strings.Contains(s.Name, "TOKEN") || strings.Contains(s.Name, "PASSWORD")) {
+			t.Errorf("%s is not marked as secret", s.Name)
+		}
+	}
+}
+
+func TestLoadConfig(t *testing.T) {
+	const (
+		kafka    = "FAIRLEAD_KAFKA_BROKERS=127.0.0.1:9092"
+		database = "FAIRLEAD_DATABASE_URL=postgres://u:hunter2@127.0.0.1/x"
+		redis    = "FAIRLEAD_CACHE_URL=redis://:hunter2@127.0.0.1:6379/0"
+		remote   = "FAIRLEAD_AUTH_CLIENT_URL=http://127.0.0.1:8083"
+	)
+	f := func(want string, environment ...string) {
+		t.Helper()
+		_, err := LoadConfig(environment)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("LoadConfig(%q) = %v, want %q", environment, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the error holds a secret: %v", err)
+		}
+	}
+	f("", kafka, database, redis)
+	f("", kafka, remote)
+	f("", kafka, remote, redis)
+	f("", "FAIRLEAD_FUNCTION=auth", database, redis)
+	f("", "FAIRLEAD_FUNCTION=ttn", kafka, database, redis)
+	f("kafka.brokers", database, redis)
+	f("database.url", kafka, redis)
+	f("cache.url", kafka, database)
+	f("database.url", "FAIRLEAD_FUNCTION=auth", remote, redis)
+	f("function: must be", "FAIRLEAD_FUNCTION=telemetri", kafka, remote)
+	f("FAIRLEAD_KAFKA_BROKER is not a setting", "FAIRLEAD_KAFKA_BROKER=x", kafka, remote)
+	f("kafka.deliveryTimeout", "FAIRLEAD_KAFKA_DELIVERY_TIMEOUT=1h", kafka, remote)
+	f("telemetry.maxWait", "FAIRLEAD_TELEMETRY_MAX_WAIT=2m", kafka, remote)
+	f("cache.url", kafka, remote, "FAIRLEAD_CACHE_URL=hunter2")
+}
