@@ -1,0 +1,45 @@
+package triggers
+
+// Rules of Lint. README.md has a line for each, and a test compares the two.
+const (
+	ruleDecode            = "decode"
+	ruleSkippedVersion    = "skipped-version"
+	ruleName              = "name"
+	ruleDuplicateName     = "duplicate-name"
+	ruleBrokerClass       = "broker-class"
+	ruleBrokerTopic       = "broker-topic"
+	ruleBrokerConfig      = "broker-config"
+	ruleBrokerDelivery    = "broker-delivery"
+	ruleTriggerBroker     = "trigger-broker"
+	ruleBrokerRef         = "broker-ref"
+	ruleBrokerNamespace   = "broker-namespace"
+	ruleFilterBoth        = "filter-both"
+	ruleFilterInvalid     = "filter-invalid"
+	ruleFilterAnyValue    = "filter-any-value"
+	ruleFilterBoolean     = "filter-boolean"
+	ruleReplyLoop         = "reply-loop"
+	ruleDestination       = "destination"
+	ruleDestinationHTTPS  = "destination-https"
+	ruleTriggerDelivery   = "trigger-delivery"
+	ruleDeadLetterSink    = "dead-letter-sink"
+	ruleDeliveryTimeout   = "delivery-timeout"
+	ruleDeliveryInvalid   = "delivery-invalid"
+	ruleDeliveryOrder     = "delivery-order"
+	ruleDeliveryIgnored   = "delivery-ignored"
+	ruleDurationInvalid   = "duration-invalid"
+	ruleDurationTenths    = "duration-tenths"
+	ruleDurationComponent = "duration-component"
+)
+
+// Rules are the ids of all rules of Lint, in the order of README.md.
+func Rules() []string {
+	return []string{
+		ruleDecode, ruleSkippedVersion, ruleName, ruleDuplicateName,
+		ruleBrokerClass, ruleBrokerTopic, ruleBrokerConfig, ruleBrokerDelivery,
+		ruleTriggerBroker, ruleBrokerRef, ruleBrokerNamespace,
+		ruleFilterBoth, ruleFilterInvalid, ruleFilterAnyValue, ruleFilterBoolean, ruleReplyLoop,
+		ruleDestination, ruleDestinationHTTPS,
+		ruleTriggerDelivery, ruleDeadLetterSink, ruleDeliveryTimeout, ruleDeliveryInvalid, ruleDeliveryOrder, ruleDeliveryIgnored,
+		ruleDurationInvalid, ruleDurationTenths, ruleDurationComponent,
+	}
+}
