@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/devcloud"
+	"github.com/fairlead/fairlead/internal/devcloud/demo"
+)
+
+const (
+	startTimeout = 2 * time.Minute
+	// drainTimeout is how long everything may take to end after a signal.
+	drainTimeout = 20 * time.Second
+)
+
+type devCommand struct {
+	HTTP        string `name:"http" default:"127.0.0.1:8080" env:"FAIRLEAD_DEV_HTTP" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices and webhooks."`
+	Auth        string `default:"127.0.0.1:8083" env:"FAIRLEAD_DEV_AUTH" group:"Addresses (host:port; port 0 takes a free one)" help:"For device authentication."`
+	Metrics     string `default:"127.0.0.1:8084" env:"FAIRLEAD_DEV_METRICS" group:"Addresses (host:port; port 0 takes a free one)" help:"For Prometheus, at /metrics. Empty for none."`
+	Receiver    string `default:"127.0.0.1:8090" env:"FAIRLEAD_DEV_RECEIVER" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the built-in subscriber, which Triggers reach as Service receiver. Empty for none."`
+	DeadLetters string `default:"127.0.0.1:8091" env:"FAIRLEAD_DEV_DEAD_LETTERS" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the built-in dead letter sink, which Triggers reach as Service dead-letters. Empty for none."`
+
+	Kafka        []string `env:"FAIRLEAD_KAFKA" group:"Neighbours" help:"Addresses host:port of real Kafka brokers instead of the embedded one."`
+	KafkaSecret  string   `type:"path" env:"FAIRLEAD_KAFKA_SECRET" group:"Neighbours" help:"Folder with a mounted Secret in the layout of Knative's Kafka components, for real brokers."`
+	KafkaAddress string   `default:"127.0.0.1:0" env:"FAIRLEAD_DEV_KAFKA_ADDRESS" group:"Neighbours" help:"Address of the embedded Kafka broker."`
+	Redis        string   `env:"FAIRLEAD_REDIS" group:"Neighbours" help:"URL redis://… of a real Redis instead of the embedded one."`
+	RedisAddress string   `default:"127.0.0.1:0" env:"FAIRLEAD_DEV_REDIS_ADDRESS" group:"Neighbours" help:"Address of the embedded Redis."`
+	Database     string   `env:"FAIRLEAD_DATABASE" group:"Neighbours" help:"URL postgres://… of a real PostgreSQL instead of SQLite in the data folder."`
+
+	Registry []string          `type:"path" env:"FAIRLEAD_DEV_REGISTRY" group:"Files" help:"File with applications and devices, YAML or JSON; repeatable. Read again when it changes. Without it, an example."`
+	Triggers string            `type:"path" env:"FAIRLEAD_DEV_TRIGGERS" group:"Files" help:"Folder with Trigger manifests. Read again when it changes. Without it, an example in the data folder."`
+	Ref      map[string]string `mapsep:"," env:"FAIRLEAD_DEV_REF" placeholder:"NAME=URL" group:"Files" help:"Where an object runs that Triggers refer to, by name or namespace/name; repeatable."`
+	Data     string            `type:"path" env:"FAIRLEAD_DATA" group:"Files" help:"Folder for everything that is kept across restarts. Without it, a temporary one that is removed at the end."`
+
+	Demo  bool `env:"FAIRLEAD_DEV_DEMO" help:"Run simulated devices, and show events as they are delivered."`
+	Print bool `default:"true" negatable:"" env:"FAIRLEAD_DEV_PRINT" help:"Print a line for each delivered event."`
+}
+
+// Run starts everything, says where it is, and ends it after a signal.
+func (c *devCommand) Run(ctx context.Context, t terminal) (err error) {
+	config := c.config()
+	var show *demo.Show
+	if c.Demo {
+		if show, err = demo.New(); err != nil {
+			return err
+		}
+		defer show.Close()
+		config.Demo = show.Part()
+	}
+	screen := newScreen(c, t, show)
+	config.Logger, config.Observe = screen.logger(), screen.observe
+
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	d, err := devcloud.Start(starting, config)
+	if err != nil && ctx.Err() != nil {
+		return errors.New("interrupted while starting")
+	}
+	if err != nil {
+		return err
+	}
+	c.welcome(t.out, d.Note())
+	err = c.wait(ctx, d, show, screen)
+	fmt.Fprintln(t.err, "stopping; press Ctrl-C again to end at once")
+	ending, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	return errors.Join(err, d.Close(ending))
+}
+
+// wait returns after a signal, or with the error of a part that ended by itself. A demonstration runs meanwhile.
+func (c *devCommand) wait(ctx context.Context, d *devcloud.Dev, show *demo.Show, screen *screen) error {
+	if show != nil {
+		showing, stop := context.WithCancel(ctx)
+		shown := make(chan struct{})
+		go func() {
+			defer close(shown)
+			screen.run(showing, d.Status)
+		}()
+		go show.Run(showing, d.Note().HTTP)
+		defer func() {
+			stop()
+			<-shown
+		}()
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-d.Failed():
+		return fmt.Errorf("a server ended by itself: %w", err)
+	}
+}
+
+func (c *devCommand) config() devcloud.Config {
+	return devcloud.Config{
+		HTTP: c.HTTP, Auth: c.Auth, Metrics: c.Metrics, Receiver: c.Receiver, DeadLetters: c.DeadLetters,
+		Kafka: c.Kafka, KafkaSecret: c.KafkaSecret, KafkaAddress: c.KafkaAddress,
+		Redis: c.Redis, RedisAddress: c.RedisAddress, Database: c.Database,
+		Registry: c.Registry, Triggers: c.Triggers, Targets: c.Ref, Data: c.Data,
+	}
+}
+
+// welcome says where everything is. A password is only shown if it is the one of the built-in example.
+func (c *devCommand) welcome(out io.Writer, n devcloud.Note) {
+	row := func(what, where string) {
+		if where != "" {
+			fmt.Fprintf(out, "  %-22s %s\n", what, where)
+		}
+	}
+	fmt.Fprint(out, "Fairlead is running.\n\n")
+	row("devices, HTTP", n.HTTP+"/v1/{channel}")
+	row("The Things Network", n.TTN)
+	row("device authentication", n.Auth)
+	row("metrics", suffixed(n.Metrics, "/metrics"))
+	row("built-in receiver", n.Receiver)
+	row("dead letters", n.DeadLetters)
+	row("Kafka", strings.Join(n.Kafka, ","))
+	row("Redis", n.Redis)
+	row("Triggers", n.Triggers)
+	row("data", n.Data)
+	if n.Example == nil {
+		fmt.Fprint(out, "\nNo device of the registry files has a plain password to show an example with.\n\n")
+		return
+	}
+	curl := n.Example.Curl
+	if len(c.Registry) > 0 {
+		curl = n.Example.CurlWith("PASSWORD", n.HTTP)
+	}
+	fmt.Fprintf(out, "\nPost something:\n\n  %s\n\n", curl)
+	if c.Triggers == "" {
+		fmt.Fprintf(out, "The Trigger in %s delivers it. Edit that file, or give a folder of your own with --triggers.\n\n",
+			filepath.Join(n.Triggers, "print.yaml"))
+	}
+}
+
+func suffixed(url, path string) string {
+	if url == "" {
+		return ""
+	}
+	return url + path
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the command line.
+type cli struct {
+	Dev     devCommand     `cmd:"" help:"Run everything in this process: devices post over HTTP, Triggers deliver."`
+	Receive receiveCommand `cmd:"" help:"Listen for CloudEvents over HTTP and print them."`
+	Trigger triggerCommand `cmd:"" help:"Check and try Trigger manifests."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// A terminal is where a command talks to the user.
+type terminal struct {
+	out, err io.Writer
+}
+
+// errReported ends the process with status 1 without a message: the command has said what is wrong.
+var errReported = errors.New("reported")
+
+func main() {
+	ctx, stop := interruptible(context.Background())
+	defer stop()
+	os.Exit(run(ctx, filepath.Base(os.Args[0]), os.Args[1:], terminal{os.Stdout, os.Stderr}))
+}
+
+// run executes one command line and returns the exit status: 1 for what went wrong, 2 for a wrong command line.
+func run(ctx context.Context, program string, arguments []string, t terminal) (status int) {
+	status = -1 // until kong asks to exit, which it does for --help
+	parser, err := kong.New(&cli{},
+		kong.Name(strings.Replace(program, "kn-", "kn ", 1)),
+		kong.Description("An IoT data plane for Knative, and its tools."),
+		kong.Writers(t.out, t.err),
+		kong.Exit(func(code int) { status = code }),
+		kong.UsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(t),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)
+	if err != nil {
+		fmt.Fprintln(t.err, "fairlead:", err)
+		return 2
+	}
+	if len(arguments) == 0 {
+		arguments = []string{"--help"}
+	}
+	command, err := parser.Parse(arguments)
+	if status >= 0 {
+		return status
+	}
+	if err != nil {
+		fmt.Fprintf(t.err, "fairlead: %v\n", err)
+		return 2
+	}
+	err = command.Run()
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errReported):
+		return 1
+	default:
+		fmt.Fprintf(t.err, "fairlead: %v\n", err)
+		return 1
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+
+	"golang.org/x/term"
+
+	"github.com/fairlead/fairlead/internal/devcloud/demo"
+	"github.com/fairlead/fairlead/internal/devcloud/dispatch"
+	"github.com/fairlead/fairlead/internal/devcloud/receiver"
+)
+
+// A screen shows what happens: as lines or, in a demonstration on a terminal, as a table.
+type screen struct {
+	terminal terminal
+	lines    bool // print a line for each delivered event
+	show     *demo.Show
+
+	mu    sync.Mutex
+	table *demo.Table // while it is shown
+}
+
+func newScreen(c *devCommand, t terminal, show *demo.Show) *screen {
+	return &screen{terminal: t, lines: c.Print, show: show}
+}
+
+// observe is told of every record that a Trigger is done with.
+func (s *screen) observe(r dispatch.Report) {
+	if s.show != nil {
+		s.show.Observe(r)
+	}
+	if r.Result != dispatch.Delivered {
+		return // the logger tells of what went wrong, and nobody asked for what was filtered out
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.table != nil {
+		s.table.Add(r)
+		return
+	}
+	if s.lines {
+		fmt.Fprintln(s.terminal.out, deliveryLine(r))
+	}
+}
+
+// deliveryLine is what happened to one event, in one line.
+func deliveryLine(r dispatch.Report) string {
+	attempts := ""
+	if r.Attempts > 1 {
+		attempts = fmt.Sprintf(", attempt %d", r.Attempts)
+	}
+	return fmt.Sprintf("%s  → %s %d (%d ms%s)", receiver.Line(*r.Event), r.Subscription, r.Status, r.Elapsed.Milliseconds(), attempts)
+}
+
+// run shows the table until the context ends, if this is a demonstration on a terminal.
+func (s *screen) run(ctx context.Context, status func() []dispatch.Status) {
+	file, ok := s.terminal.out.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return
+	}
+	size := func() (width, height int) {
+		width, height, err := term.GetSize(int(file.Fd()))
+		if err != nil {
+			return 80, 24
+		}
+		return width, height
+	}
+	table := demo.NewTable(s.show, status, size)
+	s.mu.Lock()
+	s.table = table
+	s.mu.Unlock()
+	table.Run(ctx, file)
+	s.mu.Lock()
+	s.table = nil
+	s.mu.Unlock()
+	fmt.Fprintln(s.terminal.out, s.show.Summary())
+}
+
+// logger writes lines for people. While the table is shown they go into its last line.
+func (s *screen) logger() *slog.Logger { return slog.New(&lineHandler{write: s.log}) }
+
+func (s *screen) log(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.table != nil {
+		s.table.Log(line)
+		return
+	}
+	fmt.Fprintln(s.terminal.err, line)
+}

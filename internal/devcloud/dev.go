@@ -1,0 +1,287 @@
+package devcloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/devcloud/dispatch"
+	"github.com/fairlead/fairlead/internal/devcloud/folder"
+	"github.com/fairlead/fairlead/internal/devcloud/manifests"
+	"github.com/fairlead/fairlead/internal/devcloud/registryfile"
+)
+
+const (
+	// dispatchDrain is how long deliveries on their way may take to end; what does not is delivered again after the next
+	// start.
+	dispatchDrain = 8 * time.Second
+	// abandonTimeout bounds taking down what a failed start has left.
+	abandonTimeout = 15 * time.Second
+)
+
+// A Dev is everything in one process.
+type Dev struct {
+	config     Config
+	logger     *slog.Logger
+	folder     *folder.Folder
+	note       Note
+	functions  *Functions
+	dispatcher *dispatch.Dispatcher
+	failed     chan error // a part that ended by itself
+
+	running sync.WaitGroup // watchers
+	closers []func(context.Context) error
+}
+
+// Start brings everything up. When it returns, devices can post, and every event from now on reaches the subscribers of
+// the Triggers. The context bounds the start only.
+func Start(ctx context.Context, config Config) (_ *Dev, err error) {
+	d := &Dev{config: config, logger: config.Logger, failed: make(chan error, 8)}
+	if d.logger == nil {
+		d.logger = slog.New(slog.DiscardHandler)
+	}
+	defer func() {
+		if err != nil {
+			closing, cancel := context.WithTimeout(context.Background(), abandonTimeout)
+			defer cancel()
+			_ = d.Close(closing) // the reason to give up is the one to report
+		}
+	}()
+	if d.folder, err = folder.Open(config.Data); err != nil {
+		return nil, err
+	}
+	d.onClose(func(context.Context) error { return d.folder.Close() })
+	// What a user has to change is found before anything slow begins.
+	listeners, err := d.listen()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.start(ctx, listeners); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *Dev) start(ctx context.Context, listeners *listeners) error {
+	watching, stopWatching := context.WithCancel(context.Background())
+	d.onClose(func(context.Context) error { stopWatching(); return nil })
+	if err := d.serveMetrics(listeners.metrics); err != nil {
+		return err
+	}
+	neighbours, err := d.startNeighbours(ctx)
+	if err != nil {
+		return err
+	}
+	if d.functions, err = assemble(ctx, neighbours, d.logger); err != nil {
+		return fmt.Errorf("starting the functions: %w", err)
+	}
+	d.onClose(d.functions.Close)
+
+	contents, err := d.followRegistry(ctx, watching, neighbours)
+	if err != nil {
+		return err
+	}
+	d.serveReceivers(listeners)
+	if err := d.followTriggers(ctx, watching, neighbours, listeners); err != nil {
+		return err
+	}
+	d.onClose(serve(newServer(d.functions.Auth), listeners.auth, d.fail))
+	d.onClose(serve(newServer(frontDoor(d.functions)), listeners.http, d.fail))
+	// The last thing to start is the first to end: nobody changes anything while the rest drains.
+	d.onClose(func(context.Context) error {
+		stopWatching()
+		d.running.Wait()
+		return nil
+	})
+	return d.writeNote(listeners, contents)
+}
+
+// onClose adds a step to Close. The steps run in reverse.
+func (d *Dev) onClose(step func(context.Context) error) { d.closers = append(d.closers, step) }
+
+// Close ends everything in reverse: what is being answered is answered, what Kafka has not acknowledged is flushed,
+// deliveries on their way end, offsets are committed. The context bounds all of it.
+func (d *Dev) Close(ctx context.Context) error {
+	var problems []error
+	for _, step := range slices.Backward(d.closers) {
+		if err := step(ctx); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	d.closers = nil
+	return errors.Join(problems...)
+}
+
+// Failed receives the error of a part that ended by itself.
+func (d *Dev) Failed() <-chan error { return d.failed }
+
+func (d *Dev) fail(err error) {
+	select {
+	case d.failed <- err:
+	default: // one is enough to end the process
+	}
+}
+
+// Note says where everything is.
+func (d *Dev) Note() Note { return d.note }
+
+// Status lists a snapshot of each Trigger.
+func (d *Dev) Status() []dispatch.Status { return d.dispatcher.Status() }
+
+// listeners are the addresses that were taken; some may be nil.
+type listeners struct{ http, auth, metrics, receiver, deadLetters net.Listener }
+
+func (d *Dev) listen() (*listeners, error) {
+	l := &listeners{}
+	wanted := []struct {
+		flag, address string
+		into          *net.Listener
+	}{
+		{"http", d.config.HTTP, &l.http},
+		{"auth", d.config.Auth, &l.auth},
+		{"metrics", d.config.Metrics, &l.metrics},
+		{"receiver", d.config.Receiver, &l.receiver},
+		{"dead-letters", d.config.DeadLetters, &l.deadLetters},
+	}
+	for _, w := range wanted {
+		if w.address == "" {
+			continue
+		}
+		listener, err := listen(w.flag, w.address)
+		if err != nil {
+			return nil, err
+		}
+		d.onClose(func(context.Context) error { _ = listener.Close(); return nil }) // again, if its server did
+		*w.into = listener
+	}
+	return l, nil
+}
+
+func (d *Dev) serveMetrics(listener net.Listener) error {
+	if listener == nil {
+		return nil
+	}
+	handler, shutdown, err := newMetrics()
+	if err != nil {
+		return err
+	}
+	d.onClose(shutdown)
+	d.onClose(serve(newServer(handler), listener, d.fail))
+	return nil
+}
+
+// followRegistry brings the registry and the topics to what the files say, and keeps them there.
+func (d *Dev) followRegistry(ctx, watching context.Context, n *Neighbours) (registryfile.Contents, error) {
+	files := &registryFiles{
+		names:  d.config.Registry,
+		kafka:  n.Kafka,
+		logger: d.logger,
+		syncer: &registryfile.Syncer{
+			Store:      n.Store,
+			Invalidate: d.functions.Invalidate,
+			Memory:     d.folder.File("registry-files.json"),
+		},
+	}
+	if d.config.Demo != nil {
+		files.extra = d.config.Demo.Registry
+	}
+	seen := folder.Stamps(files.names)
+	contents, _, err := files.apply(ctx)
+	if err != nil {
+		return contents, err
+	}
+	files.watch(watching, seen, &d.running)
+	return contents, nil
+}
+
+// serveReceivers starts the subscribers that are built in. They only answer: what arrives is shown by config.Observe.
+func (d *Dev) serveReceivers(l *listeners) {
+	for _, listener := range []net.Listener{l.receiver, l.deadLetters} {
+		if listener != nil {
+			d.onClose(serve(newReceiver(), listener, d.fail))
+		}
+	}
+}
+
+// followTriggers serves the Triggers of the manifests, and follows the files.
+func (d *Dev) followTriggers(ctx, watching context.Context, n *Neighbours, l *listeners) (err error) {
+	d.note.Triggers = d.config.Triggers
+	if d.note.Triggers == "" {
+		d.note.Triggers = d.folder.File("triggers")
+		if err := writeTrigger(d.note.Triggers, "print.yaml", exampleTrigger, false); err != nil {
+			return err
+		}
+	}
+	if _, err := os.ReadDir(d.note.Triggers); err != nil {
+		return fmt.Errorf("the folder given with --triggers cannot be read: %w", err)
+	}
+	d.dispatcher, err = dispatch.New(dispatch.Options{Kafka: n.Kafka, Logger: d.logger, Observe: d.config.Observe})
+	if err != nil {
+		return fmt.Errorf("starting the dispatcher: %w", err)
+	}
+	d.onClose(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, dispatchDrain)
+		defer cancel()
+		return d.dispatcher.Close(ctx)
+	})
+	files := &triggerFiles{
+		loaders:    []*manifests.Loader{manifests.NewLoader(d.note.Triggers, d.targets(l))},
+		dispatcher: d.dispatcher,
+		logger:     d.logger,
+	}
+	if demo := d.config.Demo; demo != nil {
+		dir := d.folder.File("demo")
+		if err := writeTrigger(dir, "demo.yaml", demo.Trigger, true); err != nil {
+			return err
+		}
+		files.loaders = append(files.loaders, manifests.NewLoader(dir, demo.Targets))
+	}
+	seen := folder.Stamps(files.names())
+	files.apply()
+	if err := d.dispatcher.Settled(ctx); err != nil {
+		return err
+	}
+	files.watch(watching, seen, &d.running)
+	return nil
+}
+
+// targets are the objects that Triggers may refer to: what the user named, and the built-in receivers by the names that
+// the examples use.
+func (d *Dev) targets(l *listeners) manifests.Targets {
+	targets := manifests.Targets{}
+	for name, listener := range map[string]net.Listener{"receiver": l.receiver, "dead-letters": l.deadLetters} {
+		if listener != nil {
+			targets[name] = url(listener) + "/"
+		}
+	}
+	maps.Copy(targets, d.config.Targets)
+	return targets
+}
+
+func (d *Dev) writeNote(l *listeners, contents registryfile.Contents) error {
+	d.note.PID, d.note.Data = os.Getpid(), d.folder.Path()
+	d.note.HTTP, d.note.Auth = url(l.http), url(l.auth)
+	d.note.TTN = d.note.HTTP + "/ttn/v3"
+	d.note.Metrics, d.note.Receiver, d.note.DeadLetters = url(l.metrics), url(l.receiver), url(l.deadLetters)
+	d.note.Example = newExample(contents, d.note.HTTP)
+	name := d.folder.File(NoteFile)
+	if err := folder.WriteJSON(name, d.note); err != nil {
+		return fmt.Errorf("saying where everything is: %w", err)
+	}
+	d.onClose(func(context.Context) error { return os.Remove(name) })
+	return nil
+}
+
+func url(l net.Listener) string {
+	if l == nil {
+		return ""
+	}
+	return "http://" + l.Addr().String()
+}

@@ -1,0 +1,235 @@
+package dispatch
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2/event"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/fairlead/fairlead/triggers"
+)
+
+// What Knative adds to a dead letter (Knative Eventing data plane specification, "Error Extension Attributes").
+const (
+	extensionErrorDest = "knativeerrordest"
+	extensionErrorCode = "knativeerrorcode"
+	extensionErrorData = "knativeerrordata"
+
+	maxErrorData     = 1024 // bytes of the response body, before base64
+	errorHeader      = "Kne-"
+	maxErrorHeaders  = 16
+	maxErrorHeader   = 1024 // bytes of a value
+	maxExtensionName = 20   // CloudEvents 1.0, section 3.1
+)
+
+// errInterrupted says that a delivery was given up because the dispatcher stops. The record is read again later.
+var errInterrupted = errors.New("interrupted")
+
+// A delivery is the way of one record to one subscription.
+type delivery struct {
+	subscription *Subscription
+	sender       *sender
+	produce      func(context.Context, *kgo.Record) error
+	metrics      *metrics
+	counts       *counts
+	stopping     <-chan struct{} // closed: begin nothing new
+	traceParent  string
+}
+
+// run filters and delivers one record. The context ends requests on their way. It returns errInterrupted when neither
+// delivery nor dead letter came to an end.
+func (d *delivery) run(ctx context.Context, record *kgo.Record) (Report, error) {
+	begin := time.Now()
+	report := Report{Subscription: d.subscription.Name, Application: d.subscription.Application}
+	event, err := Decode(record)
+	if err != nil {
+		report.Result, report.Err = Invalid, err
+		return report, nil
+	}
+	report.Event = &event
+	if d.subscription.Filter != nil && !d.subscription.Filter.Match(event) {
+		report.Result = Filtered
+		return report, nil
+	}
+	if trace := header(record, headerTraceParent); len(trace) == traceParentLength {
+		d.traceParent = trace
+	}
+	err = d.deliver(ctx, &report, event)
+	report.Elapsed = time.Since(begin)
+	return report, err
+}
+
+// traceParentLength is the length of a traceparent of version 00 (W3C Trace Context, section 3.2).
+const traceParentLength = 55
+
+func (d *delivery) deliver(ctx context.Context, report *Report, event cloudevents.Event) error {
+	first := d.send(ctx, d.subscription.Subscriber, event)
+	report.Attempts, report.Status, report.Err = first.attempts, first.status(), first.err
+	if first.err == nil {
+		report.Result = Delivered
+		return nil
+	}
+	if errors.Is(first.err, errInterrupted) {
+		return errInterrupted
+	}
+	report.Result = Lost
+	if d.subscription.DeadLetter == "" {
+		return nil
+	}
+	second := d.send(ctx, d.subscription.DeadLetter, withError(event, d.subscription.Subscriber, first.response))
+	if errors.Is(second.err, errInterrupted) {
+		return errInterrupted
+	}
+	if second.err == nil {
+		report.Result = DeadLettered
+		return nil
+	}
+	report.Err = errors.Join(first.err, second.err)
+	return nil
+}
+
+// An ending is how the attempts at one target ended.
+type ending struct {
+	attempts int
+	response *response // of a refusal; nil if there was none, or if it was a success with an unusable reply
+	err      error     // nil: delivered
+}
+
+func (e *ending) status() int {
+	if e.response == nil {
+		return 0
+	}
+	return e.response.status
+}
+
+// statusError is a final or retried refusal.
+type statusError int
+
+func (s statusError) Error() string { return "the response has status " + strconv.Itoa(int(s)) }
+
+// send tries until the target accepts or the policy is at its end, then passes a reply on. A reply that cannot be used
+// is a failure which is not tried again.
+func (d *delivery) send(ctx context.Context, target string, event cloudevents.Event) ending {
+	policy := d.subscription.Policy
+	for retry := 0; ; retry++ {
+		if retry > 0 {
+			d.counts.retried.Add(1)
+			if !d.wait(ctx, policy.Backoff(retry)) {
+				return ending{attempts: retry, err: errInterrupted}
+			}
+		}
+		r, err := d.attempt(ctx, target, event)
+		switch {
+		case err == nil && r.ok():
+			return ending{attempts: retry + 1, response: r, err: d.reply(ctx, &event, r)}.withoutRefusal()
+		case err == nil && (!triggers.Retryable(r.status) || retry >= policy.Retries):
+			return ending{attempts: retry + 1, response: r, err: statusError(r.status)}
+		case err != nil && ctx.Err() != nil:
+			return ending{attempts: retry + 1, err: errInterrupted}
+		case err != nil && retry >= policy.Retries:
+			return ending{attempts: retry + 1, err: err}
+		}
+	}
+}
+
+// withoutRefusal forgets the response of a success whose reply could not be used: a dead letter then tells only the
+// destination, as in the Kafka dispatcher.
+func (e ending) withoutRefusal() ending {
+	if e.err != nil {
+		e.response = nil
+	}
+	return e
+}
+
+func (d *delivery) attempt(ctx context.Context, target string, event cloudevents.Event) (*response, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.subscription.Policy.Timeout, triggers.DefaultTimeout))
+	defer cancel()
+	begin := time.Now()
+	r, err := d.sender.post(ctx, target, event, d.traceParent)
+	d.metrics.attempted(ctx, r, time.Since(begin))
+	return r, err
+}
+
+// wait tells whether the time passed without a stop.
+func (d *delivery) wait(ctx context.Context, backoff time.Duration) bool {
+	timer := time.NewTimer(backoff)
+	defer timer.Stop()
+	select {
+	case <-d.stopping:
+		return false
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// reply puts the CloudEvent of a response, if there is one, into the topic.
+func (d *delivery) reply(ctx context.Context, cause *cloudevents.Event, r *response) error {
+	event, err := readReply(r)
+	if err != nil || event == nil {
+		return err
+	}
+	n := hops(cause) + 1
+	if n > MaxHops {
+		d.counts.loops.Add(1)
+		d.metrics.replied(ctx, "loop")
+		return nil
+	}
+	event.SetExtension(extensionHops, strconv.Itoa(n))
+	record, err := encode(d.subscription.Topic, *event)
+	if err != nil {
+		return errNotAnEvent
+	}
+	if err := d.produce(ctx, record); err != nil {
+		if ctx.Err() != nil {
+			return errInterrupted
+		}
+		return errors.New("the reply could not be stored")
+	}
+	d.counts.replies.Add(1)
+	d.metrics.replied(ctx, "stored")
+	return nil
+}
+
+// withError is the event as the dead letter sink gets it. Without a response only the destination is known.
+func withError(event cloudevents.Event, destination string, r *response) cloudevents.Event {
+	letter := event.Clone()
+	letter.SetExtension(extensionErrorDest, destination)
+	if r == nil {
+		return letter
+	}
+	n := 0
+	for name, values := range r.header {
+		name, ok := strings.CutPrefix(name, errorHeader)
+		name = strings.ToLower(name)
+		if !ok || !extensionName(name) || len(values[0]) > maxErrorHeader || n == maxErrorHeaders {
+			continue
+		}
+		letter.SetExtension(name, values[0])
+		n++
+	}
+	letter.SetExtension(extensionErrorCode, strconv.Itoa(r.status))
+	if len(r.body) > 0 {
+		letter.SetExtension(extensionErrorData, base64.StdEncoding.EncodeToString(r.body[:min(len(r.body), maxErrorData)]))
+	}
+	return letter
+}
+
+// extensionName tells whether a response may set that extension: a proper name that is no attribute of the event.
+func extensionName(name string) bool {
+	if name == "" || len(name) > maxExtensionName {
+		return false
+	}
+	switch name {
+	case "id", "source", "type", "specversion", "subject", "time", "datacontenttype", "dataschema", "data":
+		return false
+	}
+	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
+}

@@ -1,0 +1,24 @@
+// Package dispatch delivers the events of Kafka topics to the subscribers of Triggers, so that a laptop needs no cluster
+// to see what a Trigger does. It follows the dispatcher of Knative's Kafka Broker:
+//
+//   - Every subscription is a consumer group of its own. A new group starts at the newest record; from then on it
+//     continues where it stopped, and a partition that is added later is read from its beginning.
+//   - A record that is not a CloudEvent is counted and skipped.
+//   - An event is sent by HTTP POST in binary mode. Transport errors and the statuses 5xx, 404, 408, 409 and 429 are
+//     tried again; any other status but 2xx is final at once, and so is a 2xx whose body is not a CloudEvent.
+//   - What finally failed goes to the dead letter sink with the extensions knativeerrordest, knativeerrorcode and
+//     knativeerrordata, plus one extension for each response header that starts with "Kne-". Without a sink it is lost:
+//     counted and logged.
+//   - A CloudEvent in the response, of the subscriber or of the sink, goes back into the topic.
+//   - Ordered delivery handles one event of a partition at a time, unordered delivery a bounded number.
+//   - Delivery is at least once: the offset of a record is committed after it and all records before it in the
+//     partition were delivered, dead-lettered, lost or filtered out.
+//
+// One thing is different on purpose. A reply carries the extension "fairleadhops", which counts how many subscribers
+// answered one another; beyond [MaxHops] a reply is dropped, so that two Triggers that answer each other do not fill
+// the disk. In a cluster nothing does that.
+//
+// Reading path: subscription.go says what is delivered where, dispatcher.go holds the set of subscriptions, consumer.go
+// is one consumer group, partition.go one of its partitions with progress.go for its offsets, delivery.go the way of
+// one event, sender.go one HTTP request.
+package dispatch

@@ -1,0 +1,117 @@
+package dispatch
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+func record(value string, headers ...string) *kgo.Record {
+	r := &kgo.Record{Topic: topic, Value: []byte(value)}
+	for i := 0; i < len(headers); i += 2 {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: headers[i], Value: []byte(headers[i+1])})
+	}
+	return r
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	f := func(name string, r *kgo.Record, want string) {
+		t.Helper()
+		_, err := Decode(r)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one that says %q", name, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: the error quotes the record: %v", name, err)
+		}
+	}
+	f("nothing", record("secret"), "specversion")
+	f("unknown version", record("", "ce_specversion", "7.secret"), "unknown specversion")
+	f("no id", record("", "ce_specversion", "1.0", "ce_type", "t", "ce_source", "/s"), `"id"`)
+	f("bad time", record("", "ce_specversion", "1.0", "ce_id", "i", "ce_type", "t", "ce_source", "/s", "ce_time", "secret"), "time")
+	f("bad extension", record("", "ce_specversion", "1.0", "ce_id", "i", "ce_type", "t", "ce_source", "/s", "ce_no-way", "secret"), "not valid")
+	f("broken JSON", record("{secret", "content-type", "application/cloudevents+json"), "does not parse")
+	f("batch", record("[]", "content-type", "application/cloudevents-batch+json"), "neither")
+	f("format that nobody knows", record("secret", "content-type", "application/cloudevents+avro"), "neither")
+}
+
+func TestEncodeIsReadBack(t *testing.T) {
+	event, err := Decode(binary("a", "ce_dataschema", "https://example.com/s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, err := encode(topic, event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(written.Key) != "app/device1" {
+		t.Errorf("key %q", written.Key)
+	}
+	again, err := Decode(written)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(event.String(), again.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	f := func(name string, take, finish []int64, want int64, moves int) {
+		t.Helper()
+		var p progress
+		for _, o := range take {
+			p.take(o)
+		}
+		moved := 0
+		for _, o := range finish {
+			if p.finish(o) {
+				moved++
+			}
+		}
+		if p.next != want || moved != moves {
+			t.Errorf("%s: next %d after %d moves, want %d after %d", name, p.next, moved, want, moves)
+		}
+	}
+	f("in order", []int64{5, 6, 7}, []int64{5, 6}, 7, 2)
+	f("the first one is missing", []int64{5, 6, 7}, []int64{6, 7}, 5, 0)
+	f("the gap closes", []int64{5, 6, 7}, []int64{6, 7, 5}, 8, 1)
+	f("compacted topic", []int64{5, 9, 20}, []int64{9, 5}, 10, 1)
+	f("unknown offset", []int64{5}, []int64{4}, 5, 0)
+	f("twice", []int64{5, 6}, []int64{5, 5}, 6, 1)
+}
+
+func TestReplyIsBounded(t *testing.T) {
+	event, err := readReply(&response{status: 200, header: map[string][]string{"Ce-Specversion": {"1.0"}, "Ce-Id": {"x"}}})
+	if err == nil {
+		t.Errorf("an event without a type was taken: %v", event)
+	}
+	event, err = readReply(&response{status: 202})
+	if event != nil || err != nil {
+		t.Errorf("nothing became %v, %v", event, err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add("1.0", "id", "type", "/source", "2026-01-02T03:04:05Z", "application/json", "ce_ext", "v", []byte("{}"))
+	f.Add("0.3", "id", "type", "/source", "", "text/plain", "ce_", "", []byte(nil))
+	f.Add("", "", "", "", "", "application/cloudevents+json", "", "", []byte(`{"specversion":"1.0","id":"s","type":"t","source":"/s","data":{}}`))
+	f.Add("1.0", "id", "type", "%zz", "x", "application/cloudevents", "CE_ID", "other", []byte("["))
+	f.Fuzz(func(t *testing.T, version, id, kind, source, when, contentType, name, value string, data []byte) {
+		r := record("", "ce_specversion", version, "ce_id", id, "ce_type", kind, "ce_source", source, "ce_time", when,
+			"content-type", contentType, name, value)
+		r.Value = data
+		event, err := Decode(r)
+		if err != nil {
+			return
+		}
+		if err := event.Validate(); err != nil {
+			t.Errorf("an invalid event came out: %v", err)
+		}
+		if _, err := encode(topic, event); err != nil {
+			t.Errorf("a valid event cannot be written: %v", err)
+		}
+	})
+}

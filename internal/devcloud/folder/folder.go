@@ -1,0 +1,105 @@
+package folder
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+const lockName = "lock"
+
+// A Folder belongs to this process until it is closed.
+type Folder struct {
+	path      string
+	temporary bool
+	lock      *os.File
+}
+
+// Open takes a folder, and makes it if need be, readable for its owner only. An empty path makes a temporary folder that
+// Close removes. A folder that another process has is an error.
+func Open(path string) (*Folder, error) {
+	f := &Folder{path: path}
+	if path == "" {
+		made, err := os.MkdirTemp("", "fairlead-dev-")
+		if err != nil {
+			return nil, fmt.Errorf("making a temporary data folder: %w", err)
+		}
+		f.path, f.temporary = made, true
+	} else if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data folder: %w", err)
+	}
+	absolute, err := filepath.Abs(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("data folder %s: %w", f.path, err)
+	}
+	f.path = absolute
+	if err := f.take(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *Folder) take() error {
+	lock, err := os.OpenFile(f.File(lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("data folder %s: %w", f.path, err)
+	}
+	err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		_ = lock.Close()
+		return fmt.Errorf("data folder %s: another fairlead dev is running on it; stop that one, or give another folder with --data", f.path)
+	}
+	if err != nil {
+		_ = lock.Close()
+		return fmt.Errorf("locking data folder %s: %w", f.path, err)
+	}
+	f.lock = lock
+	return nil
+}
+
+// Path is the folder's absolute path.
+func (f *Folder) Path() string { return f.path }
+
+// Temporary tells whether Close removes the folder.
+func (f *Folder) Temporary() bool { return f.temporary }
+
+// File is the path of a file in the folder.
+func (f *Folder) File(name string) string { return filepath.Join(f.path, name) }
+
+// Close gives the folder back, and removes it if it is temporary.
+func (f *Folder) Close() error {
+	var err error
+	if f.temporary {
+		err = os.RemoveAll(f.path)
+	}
+	return errors.Join(err, f.lock.Close())
+}
+
+// Write replaces a file by new content, readable for its owner only. Readers see the old content or the new one.
+func Write(name string, content []byte) error {
+	temporary, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temporary.Name())
+	_, err = temporary.Write(content)
+	if err == nil {
+		err = temporary.Sync()
+	}
+	if err = errors.Join(err, temporary.Close()); err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	return os.Rename(temporary.Name(), name)
+}
+
+// WriteJSON is Write with a value as indented JSON.
+func WriteJSON(name string, value any) error {
+	content, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	return Write(name, append(content, '\n'))
+}

@@ -1,0 +1,117 @@
+package devcloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2/event"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fairlead/fairlead/internal/devcloud/neighbours"
+	"github.com/fairlead/fairlead/internal/devcloud/receiver"
+	"github.com/fairlead/fairlead/internal/kafka"
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/store/migrate"
+	"github.com/fairlead/fairlead/internal/store/postgres"
+	"github.com/fairlead/fairlead/internal/store/sqlite"
+)
+
+// checkTimeout bounds asking a neighbour whether it is there.
+const checkTimeout = 5 * time.Second
+
+// startNeighbours embeds what is not given, and notes where it is.
+func (d *Dev) startNeighbours(ctx context.Context) (*Neighbours, error) {
+	n := &Neighbours{Kafka: kafka.DefaultConfig(), Redis: d.config.Redis}
+	if err := d.startKafka(ctx, &n.Kafka); err != nil {
+		return nil, err
+	}
+	if n.Redis != "" {
+		if err := checkRedis(ctx, n.Redis); err != nil {
+			return nil, err
+		}
+	} else {
+		server, err := neighbours.StartRedis(d.config.RedisAddress)
+		if err != nil {
+			return nil, err
+		}
+		d.onClose(func(context.Context) error { server.Close(); return nil })
+		n.Redis = server.URL()
+		d.note.Redis = n.Redis
+	}
+	var err error
+	if n.Store, err = d.openStore(ctx); err != nil {
+		return nil, err
+	}
+	d.onClose(func(context.Context) error { return n.Store.Close() })
+	if err := migrate.Up(ctx, n.Store); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+func (d *Dev) startKafka(ctx context.Context, c *kafka.Config) error {
+	c.Brokers, c.SecretDir = d.config.Kafka, d.config.KafkaSecret
+	if len(c.Brokers) == 0 {
+		// A folder that is thrown away anyway need not survive a crash of the machine.
+		broker, err := neighbours.StartKafka(d.config.KafkaAddress, d.folder.File("kafka"), !d.folder.Temporary())
+		if err != nil {
+			return err
+		}
+		d.onClose(func(context.Context) error { broker.Close(); return nil })
+		c.Brokers, c.SecretDir = broker.Addresses(), ""
+	}
+	d.note.Kafka, d.note.KafkaSecret = c.Brokers, c.SecretDir
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("kafka.%w", err)
+	}
+	return checkKafka(ctx, *c)
+}
+
+// checkKafka says early what is missing: a client would go on trying.
+func checkKafka(ctx context.Context, c kafka.Config) error {
+	client, err := kafka.NewClient(c)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	if err := client.Ping(ctx); err != nil {
+		return fmt.Errorf("no Kafka broker answers at %s: %w", strings.Join(c.Brokers, ", "), err)
+	}
+	return nil
+}
+
+// checkRedis says early what is missing: the functions would do without Redis.
+func checkRedis(ctx context.Context, url string) error {
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		return errors.New("the URL given with --redis is not of the form redis://user:password@host:port/database")
+	}
+	client := redis.NewClient(options)
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	if err := client.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("no Redis answers at %s: %w", options.Addr, err)
+	}
+	return nil
+}
+
+func (d *Dev) openStore(ctx context.Context) (*store.Store, error) {
+	if d.config.Database == "" {
+		d.note.Database = d.folder.File("registry.db")
+		return sqlite.Open(ctx, d.note.Database)
+	}
+	if !strings.HasPrefix(d.config.Database, "postgres://") && !strings.HasPrefix(d.config.Database, "postgresql://") {
+		return nil, errors.New("--database takes a postgres:// URL; without it the registry is a SQLite file in the data folder")
+	}
+	return postgres.Open(ctx, d.config.Database)
+}
+
+// newReceiver takes every CloudEvent.
+func newReceiver() *http.Server { return receiver.Server(receiver.Handler(func(cloudevents.Event) {})) }

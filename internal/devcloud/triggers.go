@@ -1,0 +1,74 @@
+package devcloud
+
+import (
+	"context"
+	_ "embed" // for the example
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/fairlead/fairlead/internal/devcloud/dispatch"
+	"github.com/fairlead/fairlead/internal/devcloud/folder"
+	"github.com/fairlead/fairlead/internal/devcloud/manifests"
+)
+
+//go:embed example-trigger.yaml
+var exampleTrigger []byte
+
+// writeTrigger puts a manifest into a folder. Unless it is to be replaced, an existing file is left alone: a user may have
+// changed it.
+func writeTrigger(dir, file string, manifest []byte, replace bool) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making the folder of Triggers: %w", err)
+	}
+	name := filepath.Join(dir, file)
+	if _, err := os.Stat(name); err == nil && !replace {
+		return nil
+	}
+	return folder.Write(name, manifest)
+}
+
+// A triggerFiles keeps the dispatcher as the manifests say.
+type triggerFiles struct {
+	loaders    []*manifests.Loader
+	dispatcher *dispatch.Dispatcher
+	logger     *slog.Logger
+}
+
+// names lists the files.
+func (t *triggerFiles) names() (all []string) {
+	for _, l := range t.loaders {
+		all = append(all, l.Files()...)
+	}
+	return all
+}
+
+// apply reads the manifests and serves them. It tells how many Triggers there are.
+func (t *triggerFiles) apply() int {
+	var all []dispatch.Subscription
+	for _, l := range t.loaders {
+		loaded := l.Load()
+		for _, problem := range loaded.Problems {
+			t.logger.Error(problem.Error())
+		}
+		for _, finding := range loaded.Findings {
+			t.logger.Warn(finding.String())
+		}
+		all = append(all, loaded.Subscriptions...)
+	}
+	if err := t.dispatcher.Apply(all); err != nil {
+		t.logger.Error(err.Error())
+	}
+	return len(all)
+}
+
+// watch applies the manifests whenever one of them changes, until the context ends.
+func (t *triggerFiles) watch(ctx context.Context, seen map[string]folder.Stamp, running *sync.WaitGroup) {
+	running.Go(func() {
+		folder.Watch(ctx, seen, t.names, func() {
+			t.logger.Info(fmt.Sprintf("read the Triggers again: %d are served", t.apply()))
+		})
+	})
+}
