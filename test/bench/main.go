@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// run is one of the three programs that this one is.
+func run(ctx context.Context, arguments []string) error {
+	if len(arguments) > 0 {
+		switch arguments[0] {
+		case bareCommand:
+			return bare(ctx, arguments[1:])
+		case loadCommand:
+			return load(ctx, arguments[1:], os.Stdout)
+		}
+	}
+	options, err := parseOptions(arguments)
+	if err != nil {
+		return err
+	}
+	if options.profile != "" {
+		return profile(ctx, options.profile)
+	}
+	return measure(ctx, options)
+}

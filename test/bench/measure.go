@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+)
+
+// A measurement makes rows of the table.
+type measurement struct {
+	name  string
+	title string
+	run   func(context.Context, *scene) ([]row, error)
+}
+
+func measurements() []measurement {
+	return []measurement{
+		{"http", fmt.Sprintf("telemetry against a bare net/http server: %d connections, bodies of %d bytes", connections, bodySize), measureHTTP},
+		{"decision", "a cached authentication decision", measureDecision},
+		{"start", "from exec to ready, neighbours running", measureStart},
+		{"trigger", "device to Trigger receiver, one event at a time", measureTrigger},
+		{"micro", "steps of the way", measureMicro},
+	}
+}
+
+// measure runs what is selected and prints each part of the table as soon as it is known. One measurement that cannot
+// run does not keep the others from it.
+func measure(ctx context.Context, o options) (err error) {
+	s := &scene{size: o.size}
+	defer func() { err = errors.Join(err, s.close()) }()
+	fmt.Printf("Fairlead on %d cores, %s/%s, %s, %s\n",
+		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), time.Now().UTC().Format("2006-01-02 15:04 MST"))
+	missed := 0
+	for _, m := range o.selected() {
+		rows, failure := m.run(ctx, s)
+		if failure != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", m.name, failure))
+		}
+		if ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		fmt.Println()
+		writeTable(os.Stdout, m.title, rows)
+		missed += countMissed(rows)
+	}
+	if missed > 0 {
+		fmt.Printf("\n%d of the targets were missed in this run.\n", missed)
+	}
+	return err
+}

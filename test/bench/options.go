@@ -1,0 +1,82 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Options say what is measured and how thoroughly.
+type options struct {
+	only    map[string]bool // names of measurements; empty: all
+	size    size
+	profile string // file for a processor profile, which is then all that is made
+}
+
+// A size is how much of everything is done.
+type size struct {
+	// warmUp is load before anything is measured. Kafka's JVM, which shares the cores, takes ten times as much
+	// processor time for a record in its first seconds as half a minute later, when it has compiled what it runs.
+	warmUp    time.Duration
+	rounds    int           // of load on each of the two servers
+	round     time.Duration // length of one round
+	starts    int           // cold starts
+	events    int           // from device to Trigger receiver
+	benchtime time.Duration // of one micro-benchmark
+}
+
+// fullSize takes about two minutes, quickSize twenty seconds, in which Kafka does not get warm.
+var (
+	fullSize  = size{warmUp: 30 * time.Second, rounds: 7, round: 3 * time.Second, starts: 15, events: 500, benchtime: time.Second}
+	quickSize = size{warmUp: 3 * time.Second, rounds: 2, round: time.Second, starts: 5, events: 100, benchtime: 200 * time.Millisecond}
+)
+
+func parseOptions(arguments []string) (options, error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	quick := flags.Bool("quick", false, "measure for about 20 seconds")
+	only := flags.String("only", "", "measure only these, separated by commas: "+strings.Join(names(), ", "))
+	rounds := flags.Int("rounds", 0, "rounds of load on each server; 0 is the default of the size")
+	profile := flags.String("profile", "", "write a processor profile of telemetry under load to this file, and measure nothing")
+	err := flags.Parse(arguments)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if err != nil {
+		flags.SetOutput(os.Stderr)
+		flags.PrintDefaults()
+		return options{}, err
+	}
+	o := options{only: map[string]bool{}, size: fullSize, profile: *profile}
+	if *quick {
+		o.size = quickSize
+	}
+	if *rounds > 0 {
+		o.size.rounds = *rounds
+	}
+	for name := range strings.FieldsFuncSeq(*only, func(r rune) bool { return r == ',' }) {
+		if !slices.Contains(names(), name) {
+			return options{}, fmt.Errorf("there is no measurement %q, only %s", name, strings.Join(names(), ", "))
+		}
+		o.only[name] = true
+	}
+	return o, nil
+}
+
+// selected lists what to measure, in the order of the table.
+func (o options) selected() []measurement {
+	return slices.DeleteFunc(measurements(), func(m measurement) bool { return len(o.only) > 0 && !o.only[m.name] })
+}
+
+func names() []string {
+	set := map[string]bool{}
+	for _, m := range measurements() {
+		set[m.name] = true
+	}
+	return slices.Sorted(maps.Keys(set))
+}

@@ -1,0 +1,137 @@
+//go:build integration
+
+package e2e
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/fairlead/fairlead/internal/event"
+	"github.com/fairlead/fairlead/internal/kafka"
+	"github.com/fairlead/fairlead/internal/registry"
+	"github.com/fairlead/fairlead/test/neighbour"
+)
+
+// A tenant is an application with its topic.
+type tenant struct {
+	t     *testing.T
+	name  string
+	topic string
+}
+
+// newTenant makes an application with a name of its own.
+func newTenant(t *testing.T) *tenant {
+	t.Helper()
+	return namedTenant(t, "e2e-"+strings.ToLower(rand.Text()[:8]))
+}
+
+func namedTenant(t *testing.T, name string) *tenant {
+	t.Helper()
+	a := &tenant{t: t, name: name, topic: event.Topic(name)}
+	a.specify(`{}`)
+	config := kafka.DefaultConfig()
+	config.Brokers = here.kafka.Brokers()
+	if err := kafka.EnsureTopics(bounded(t), config, 3, a.topic); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// specify writes the application with this specification, in JSON.
+func (a *tenant) specify(spec string) {
+	a.t.Helper()
+	document := &registry.Application{Metadata: registry.Metadata{Name: a.name}, Spec: sections(a.t, spec)}
+	a.tell(a.write(func(ctx context.Context) ([]registry.Change, error) {
+		return here.store.ApplyApplication(ctx, document)
+	}))
+}
+
+// device writes a device with this specification, in JSON.
+func (a *tenant) device(name, spec string) {
+	a.t.Helper()
+	a.tell(a.deviceUntold(name, spec))
+}
+
+// deviceUntold writes a device, and nobody hears of it.
+func (a *tenant) deviceUntold(name, spec string) []registry.Change {
+	a.t.Helper()
+	document := &registry.Device{Metadata: registry.Metadata{Name: name, Application: a.name}, Spec: sections(a.t, spec)}
+	return a.write(func(ctx context.Context) ([]registry.Change, error) { return here.store.ApplyDevice(ctx, document) })
+}
+
+// write changes the registry. It tries again, since the first use of a connection after the database was killed fails.
+func (a *tenant) write(change func(context.Context) ([]registry.Change, error)) (changes []registry.Change) {
+	a.t.Helper()
+	err := neighbour.Await(bounded(a.t), "postgres to take a change", func(ctx context.Context) (err error) {
+		changes, err = change(ctx)
+		return err
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return changes
+}
+
+// tell has every process forget what it knew. Like the registry, it tries again until Redis has taken the news.
+func (a *tenant) tell(changes []registry.Change) {
+	a.t.Helper()
+	err := neighbour.Await(bounded(a.t), "redis to take a change", func(ctx context.Context) error {
+		return here.cache.Invalidate(ctx, changes...)
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// password is the specification of a device with a password.
+func password(text string) string {
+	return `{"authentication":{"credentials":[{"pass":` + quote(text) + `}]}}`
+}
+
+func quote(text string) string {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		panic(err) // a string always marshals
+	}
+	return string(quoted)
+}
+
+func sections(t *testing.T, spec string) registry.Sections {
+	t.Helper()
+	var s registry.Sections
+	if err := json.Unmarshal([]byte(spec), &s); err != nil {
+		t.Fatalf("specification %s: %v", spec, err)
+	}
+	return s
+}
+
+// uid is the identity that the registry gave the application.
+func (a *tenant) uid() string {
+	a.t.Helper()
+	document, err := here.store.Application(bounded(a.t), a.name)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return document.Metadata.UID
+}
+
+// deviceUID is the identity that the registry gave a device.
+func (a *tenant) deviceUID(name string) string {
+	a.t.Helper()
+	document, err := here.store.Device(bounded(a.t), a.name, name)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return document.Metadata.UID
+}
+
+// remove deletes a device.
+func (a *tenant) remove(name string) {
+	a.t.Helper()
+	a.tell(a.write(func(ctx context.Context) ([]registry.Change, error) {
+		return here.store.DeleteDevice(ctx, a.name, name)
+	}))
+}

@@ -1,0 +1,124 @@
+package neighbour
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// redisDatabases bounds how many tests can have a database of their own. An unused one costs the server nothing to speak of.
+const redisDatabases = 1024
+
+// A Redis is a redis-server without a password.
+type Redis struct {
+	*Process
+	port int
+	last atomic.Int64 // database that was handed out
+}
+
+// A RedisOption changes how [StartRedis] runs the server.
+type RedisOption func(*redisSettings)
+
+type redisSettings struct {
+	arguments []string
+}
+
+// RedisAppendOnly makes the server write every change to its disk before it answers, so that its data survives Kill and Stop.
+// Default: what it knew is gone when it starts again, as with a cache.
+func RedisAppendOnly() RedisOption {
+	return func(s *redisSettings) {
+		s.arguments = append(s.arguments, "--appendonly", "yes", "--appendfsync", "always")
+	}
+}
+
+// RedisSetting sets a directive of redis.conf, over the defaults of this package.
+func RedisSetting(name, value string) RedisOption {
+	return func(s *redisSettings) { s.arguments = append(s.arguments, "--"+name, value) }
+}
+
+// StartRedis starts an empty redis-server. The context bounds the start only.
+func StartRedis(ctx context.Context, options ...RedisOption) (*Redis, error) {
+	var settings redisSettings
+	for _, option := range options {
+		option(&settings)
+	}
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil, fmt.Errorf("starting redis: redis-server is %w", ErrNotInstalled)
+	}
+	port, err := FreePort()
+	if err != nil {
+		return nil, fmt.Errorf("starting redis: %w", err)
+	}
+	dir, err := newFolder("redis")
+	if err != nil {
+		return nil, err
+	}
+	arguments := []string{
+		"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir.path,
+		"--save", "", "--appendonly", "no", "--databases", strconv.Itoa(redisDatabases),
+	}
+	r := &Redis{port: port}
+	r.Process, err = startIn(ctx, dir, Command{
+		Name:  "redis",
+		Path:  path,
+		Args:  append(arguments, settings.arguments...),
+		Ready: r.ready,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Address is host and port.
+func (r *Redis) Address() string { return loopback(r.port) }
+
+// URL names database 0.
+func (r *Redis) URL() string { return r.databaseURL(0) }
+
+// Database returns the URL of an empty database that no other test has been given. Publish and subscribe do not know databases: channels
+// are seen by all users of a shared server.
+func (r *Redis) Database(t testing.TB) string {
+	t.Helper()
+	number := r.last.Add(1)
+	if number >= redisDatabases {
+		t.Fatalf("redis has only %d databases for tests", redisDatabases-1)
+	}
+	return r.databaseURL(number)
+}
+
+func (r *Redis) databaseURL(number int64) string {
+	return fmt.Sprintf("redis://%s/%d", r.Address(), number)
+}
+
+// ready says PING. The server answers LOADING as long as it reads its append-only file.
+func (r *Redis) ready(ctx context.Context) error {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", r.Address())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	if err := conn.SetDeadline(deadline); err != nil {
+		return err
+	}
+	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+		return err
+	}
+	answer, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(answer, "+PONG") {
+		return fmt.Errorf("PING was answered with %q", strings.TrimSpace(answer))
+	}
+	return nil
+}
