@@ -39,7 +39,7 @@ func newRemote(config *Config, m *metrics) (*remote, error) {
 	}, nil
 }
 
-var errPaused = errors.New("Redis is left alone for a moment after it failed")
+var errPaused = errors.New("redis is left alone for a moment after it failed")
 
 // do runs one round trip unless Redis failed just now.
 func (r *remote) do(ctx context.Context, run func(context.Context) error) error {

@@ -19,7 +19,7 @@ const (
 	maxBackoff = time.Second
 )
 
-var errSilent = errors.New("Redis has gone silent")
+var errSilent = errors.New("redis has gone silent")
 
 // Watch receives the changes that other processes invalidate, until ctx ends. It is called once. While it has a
 // subscription, the layer in process is in use; when the subscription is lost, that layer is emptied and bypassed, and
