@@ -52,6 +52,19 @@ func (s *Session) Target() *registry.Device {
 	return s.Device
 }
 
+// OnRevoked has a function called once when Revoked is closed, at once if it is closed already, for holders of many
+// sessions that have no goroutine for each. The function must return soon. It is called for as long as the Session itself
+// is held. stop takes the function back, and tells whether it came in time. A session that nobody watches never calls.
+func (s *Session) OnRevoked(call func()) (stop func() bool) {
+	if s.watch == nil {
+		return func() bool { return true }
+	}
+	return s.watch.onRevoke(call)
+}
+
+// Until is when the certificate ends with which the device logged in; zero is never.
+func (s *Session) Until() time.Time { return s.until }
+
 // A Key is a pre-shared key with the documents that it belongs to. Its key never appears in text.
 type Key struct {
 	Secret      []byte

@@ -476,3 +476,30 @@ func TestWatchesOfForgottenSessionsGo(t *testing.T) {
 		}
 	}
 }
+
+func TestOnRevoked(t *testing.T) {
+	b := newBelow(t)
+	c := NewCache(DefaultCacheConfig(), b)
+	session, err := c.Authenticate(t.Context(), login("device1", "foo"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var called, stopped int
+	session.OnRevoked(func() { called++ })
+	stop := session.OnRevoked(func() { stopped++ })
+	if !stop() || stop() {
+		t.Error("a function can be taken back once")
+	}
+	c.Invalidate(registry.Change{Kind: registry.DeviceChanged, Application: session.Application.Metadata.Name, Device: session.Device.Metadata.Name})
+	late := session.OnRevoked(func() { called += 10 })
+	if called != 11 || stopped != 0 || late() {
+		t.Errorf("called %d, want 11; called what was taken back %d times", called, stopped)
+	}
+	runtime.KeepAlive(session)
+}
+
+func TestOnRevokedOfASessionThatNobodyWatches(t *testing.T) {
+	if !(&Session{}).OnRevoked(func() { t.Error("called") })() {
+		t.Error("not taken back")
+	}
+}

@@ -13,9 +13,14 @@ import (
 // index of all watches does not, so that one that nobody uses any more goes away by itself.
 type watch struct {
 	revoked  chan struct{}
-	once     sync.Once
 	register *registration
+
+	mu      sync.Mutex
+	waiting []*onRevoked // nil once revoked
 }
+
+// An onRevoked is a function to call at the revocation.
+type onRevoked struct{ call func() }
 
 // A registration is where a watch stands in the index.
 type registration struct {
@@ -42,7 +47,47 @@ const (
 	registeredDevice
 )
 
-func (w *watch) revoke() { w.once.Do(func() { close(w.revoked) }) }
+// revoke takes the decision back, once. What waits for it is called without a lock.
+func (w *watch) revoke() {
+	w.mu.Lock()
+	if w.isRevoked() {
+		w.mu.Unlock()
+		return
+	}
+	close(w.revoked)
+	waiting := w.waiting
+	w.waiting = nil
+	w.mu.Unlock()
+	for _, f := range waiting {
+		f.call()
+	}
+}
+
+// onRevoke has a function called at the revocation, at once if that has been. stop tells whether it came before the call.
+func (w *watch) onRevoke(call func()) (stop func() bool) {
+	f := &onRevoked{call}
+	w.mu.Lock()
+	revoked := w.isRevoked()
+	if !revoked {
+		w.waiting = append(w.waiting, f)
+	}
+	w.mu.Unlock()
+	if revoked {
+		call()
+	}
+	return func() bool { return w.forget(f) }
+}
+
+func (w *watch) forget(f *onRevoked) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.Index(w.waiting, f)
+	if i < 0 {
+		return false
+	}
+	w.waiting = slices.Delete(w.waiting, i, i+1)
+	return true
+}
 
 func (w *watch) isRevoked() bool {
 	select {

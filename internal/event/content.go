@@ -17,6 +17,7 @@ const (
 
 // Limits of attributes, in bytes.
 const (
+	MaxID          = 128
 	MaxSubject     = 1024
 	MaxContentType = 256
 	MaxDataSchema  = 2048
@@ -58,6 +59,9 @@ func ValidateSubject(subject string) error {
 	}
 	return validateText("the channel", subject, MaxSubject)
 }
+
+// ValidateID checks an id that an adapter chose. "" is valid.
+func ValidateID(id string) error { return validateText("the id", id, MaxID) }
 
 // ValidateContentType checks that a declared media type can be an attribute. "" is valid.
 func ValidateContentType(contentType string) error {

@@ -1,7 +1,11 @@
 package ingest
 
+import "time"
+
 // A Message is what a device said, whatever the protocol. Body is only borrowed until Publish returns.
 type Message struct {
+	ID          string            // of the event; "" makes one
+	Time        time.Time         // when it happened; zero is now
 	Type        string            // event type; "" is event.TypeMessage
 	Channel     string            // becomes the subject; never ""
 	ContentType string            // media type as declared; "" detects JSON

@@ -102,23 +102,37 @@ func (p *Pipeline) build(from *auth.Session, as *registry.Device, m *Message) (*
 		return nil, outcome.New(outcome.Rejected, err.Error())
 	}
 	e := &event.Event{
-		ID:              p.newID(),
+		ID:              m.ID,
 		Type:            m.Type,
 		Subject:         m.Channel,
-		Time:            p.now(),
+		Time:            m.Time,
 		DataContentType: contentType,
 		DataSchema:      m.DataSchema,
 		Origin:          p.origin(from, as),
 		Extensions:      extensions(m.Extensions),
 		Data:            data,
 	}
-	if e.Type == "" {
-		e.Type = event.TypeMessage
-	}
+	p.complete(e)
 	return e, nil
 }
 
+// complete fills in what the adapter left to the pipeline.
+func (p *Pipeline) complete(e *event.Event) {
+	if e.ID == "" {
+		e.ID = p.newID()
+	}
+	if e.Time.IsZero() {
+		e.Time = p.now()
+	}
+	if e.Type == "" {
+		e.Type = event.TypeMessage
+	}
+}
+
 func validate(m *Message) error {
+	if err := event.ValidateID(m.ID); err != nil {
+		return err
+	}
 	if err := event.ValidateSubject(m.Channel); err != nil {
 		return err
 	}
