@@ -52,3 +52,113 @@ const (
 
 // Refuses tells whether a code is one of failure.
 func (r Reason) Refuses() bool { return r >= UnspecifiedError }
+
+// String is the name that the specification gives a code, in lower case. Success has three meanings, of which it says the first.
+func (r Reason) String() string {
+	switch r {
+	case Success:
+		return "success"
+	case GrantedQoS1:
+		return "granted QoS 1"
+	case GrantedQoS2:
+		return "granted QoS 2"
+	case DisconnectWithWill:
+		return "disconnect with will message"
+	case NoMatchingSubscribers:
+		return "no matching subscribers"
+	case NoSubscriptionExisted:
+		return "no subscription existed"
+	case ContinueAuthentication:
+		return "continue authentication"
+	case ReAuthenticate:
+		return "re-authenticate"
+	default:
+		return r.failure()
+	}
+}
+
+// failure is the name of a code that refuses.
+func (r Reason) failure() string {
+	switch r {
+	case UnspecifiedError:
+		return "unspecified error"
+	case MalformedPacket:
+		return "malformed packet"
+	case ProtocolError:
+		return "protocol error"
+	case ImplementationSpecificError:
+		return "implementation specific error"
+	case UnsupportedProtocolVersion:
+		return "unsupported protocol version"
+	case ClientIDNotValid:
+		return "client identifier not valid"
+	case BadUsernameOrPassword:
+		return "bad user name or password"
+	case NotAuthorized:
+		return "not authorized"
+	case ServerUnavailable:
+		return "server unavailable"
+	case ServerBusy:
+		return "server busy"
+	case Banned:
+		return "banned"
+	case ServerShuttingDown:
+		return "server shutting down"
+	case BadAuthenticationMethod:
+		return "bad authentication method"
+	case KeepAliveTimeout:
+		return "keep alive timeout"
+	case SessionTakenOver:
+		return "session taken over"
+	case TopicFilterInvalid:
+		return "topic filter invalid"
+	case TopicNameInvalid:
+		return "topic name invalid"
+	case PacketIDInUse:
+		return "packet identifier in use"
+	case PacketIDNotFound:
+		return "packet identifier not found"
+	default:
+		return r.limit()
+	}
+}
+
+// limit is the name of a code from 0x93 on: what is too much, or not supported.
+func (r Reason) limit() string {
+	switch r {
+	case ReceiveMaximumExceeded:
+		return "receive maximum exceeded"
+	case TopicAliasInvalid:
+		return "topic alias invalid"
+	case PacketTooLarge:
+		return "packet too large"
+	case MessageRateTooHigh:
+		return "message rate too high"
+	case QuotaExceeded:
+		return "quota exceeded"
+	case AdministrativeAction:
+		return "administrative action"
+	case PayloadFormatInvalid:
+		return "payload format invalid"
+	case RetainNotSupported:
+		return "retain not supported"
+	case QoSNotSupported:
+		return "QoS not supported"
+	case UseAnotherServer:
+		return "use another server"
+	case ServerMoved:
+		return "server moved"
+	case SharedNotSupported:
+		return "shared subscriptions not supported"
+	case ConnectionRateExceeded:
+		return "connection rate exceeded"
+	case MaximumConnectTime:
+		return "maximum connect time"
+	case SubscriptionIDsNotSupported:
+		return "subscription identifiers not supported"
+	case WildcardNotSupported:
+		return "wildcard subscriptions not supported"
+	default:
+		return "unknown reason"
+	}
+}
