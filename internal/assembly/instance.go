@@ -10,6 +10,7 @@ import (
 	authfn "github.com/fairlead/fairlead/functions/auth"
 	"github.com/fairlead/fairlead/functions/telemetry"
 	"github.com/fairlead/fairlead/functions/ttn"
+	"github.com/fairlead/fairlead/internal/door"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/process"
@@ -30,33 +31,33 @@ func start(ctx context.Context, c Config) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	door, err := NewDoor(ctx, c, i.log)
+	devices, err := openDoor(ctx, c, i.log)
 	if err != nil {
 		return nil, err
 	}
-	checks := door.Checks()
+	checks := devices.Checks()
 	if c.Function == Auth {
-		i.handler = authfn.New(c.API, door)
+		i.handler = authfn.New(c.API, devices)
 	} else {
 		producer, err := kafka.NewProducer(c.Kafka)
 		if err != nil {
-			return nil, errors.Join(err, door.Close(ctx))
+			return nil, errors.Join(err, devices.Close(ctx))
 		}
 		checks = append(checks, process.Check{Name: "kafka", Run: producer.Ready})
 		i.closers = append(i.closers, producer.Close)
-		i.handler = adapter(c, door, ingest.New(c.Ingest, producer))
+		i.handler = adapter(c, devices, ingest.New(c.Ingest, producer))
 	}
 	i.health = process.NewHealth(checks...)
-	i.closers = append(i.closers, door.Close, metrics)
+	i.closers = append(i.closers, devices.Close, metrics)
 	return i, nil
 }
 
 // adapter is the handler of a function that publishes.
-func adapter(c Config, door *Door, pipeline *ingest.Pipeline) http.Handler {
+func adapter(c Config, devices *door.Door, pipeline *ingest.Pipeline) http.Handler {
 	if c.Function == TTN {
-		return ttn.New(c.TTN, door, pipeline)
+		return ttn.New(c.TTN, devices, pipeline)
 	}
-	return telemetry.New(c.Telemetry, door, pipeline)
+	return telemetry.New(c.Telemetry, devices, pipeline)
 }
 
 // stop closes everything in order, and goes on where something fails.

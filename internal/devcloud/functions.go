@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead/fairlead/functions/telemetry"
 	"github.com/fairlead/fairlead/functions/ttn"
 	"github.com/fairlead/fairlead/internal/assembly"
+	"github.com/fairlead/fairlead/internal/door"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/process"
@@ -37,24 +38,24 @@ type Functions struct {
 func assemble(ctx context.Context, n *Neighbours, logger *slog.Logger) (*Functions, error) {
 	c := assembly.DefaultConfig()
 	c.Kafka, c.Cache.URL = n.Kafka, n.Redis
-	door, err := assembly.NewJudge(ctx, c, n.Store, zapTo(logger))
+	devices, err := door.NewJudge(ctx, c.Auth, c.Cache, n.Store, zapTo(logger))
 	if err != nil {
 		return nil, err
 	}
 	producer, err := kafka.NewProducer(c.Kafka)
 	if err != nil {
-		return nil, errors.Join(err, door.Close(ctx))
+		return nil, errors.Join(err, devices.Close(ctx))
 	}
 	pipeline := ingest.New(c.Ingest, producer)
-	health := process.NewHealth(append(door.Checks(), process.Check{Name: "kafka", Run: producer.Ready})...)
+	health := process.NewHealth(append(devices.Checks(), process.Check{Name: "kafka", Run: producer.Ready})...)
 	return &Functions{
-		Telemetry:  telemetry.New(c.Telemetry, door, pipeline),
-		TTN:        ttn.New(c.TTN, door, pipeline),
-		Auth:       authfn.New(c.API, door),
+		Telemetry:  telemetry.New(c.Telemetry, devices, pipeline),
+		TTN:        ttn.New(c.TTN, devices, pipeline),
+		Auth:       authfn.New(c.API, devices),
 		Ready:      health.Ready,
-		Invalidate: door.Invalidate,
+		Invalidate: devices.Invalidate,
 		Close: func(ctx context.Context) error {
-			return errors.Join(producer.Close(ctx), door.Close(ctx))
+			return errors.Join(producer.Close(ctx), devices.Close(ctx))
 		},
 	}, nil
 }

@@ -1,4 +1,4 @@
-package assembly
+package door
 
 import (
 	"context"
@@ -22,33 +22,14 @@ type Door struct {
 	closers   []func(context.Context) error
 }
 
-// NewDoor opens the way to the registry that the configuration asks for: to the authentication function, or to Redis and
-// PostgreSQL themselves.
-func NewDoor(ctx context.Context, c Config, log *zap.Logger) (*Door, error) {
-	if !c.judges() {
-		return newClientDoor(ctx, c)
-	}
-	database, err := c.Database.Open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	door, err := NewJudge(ctx, c, database, log)
-	if err != nil {
-		_ = database.Close()
-		return nil, err
-	}
-	door.closers = append(door.closers, closing(database.Close))
-	return door, nil
-}
-
 // NewJudge opens a door that judges credentials in this process, against the documents of a backend behind Redis. The
 // backend stays open when the door closes.
-func NewJudge(ctx context.Context, c Config, backend cache.Backend, log *zap.Logger) (*Door, error) {
-	documents, err := cache.New(c.Cache, backend)
+func NewJudge(ctx context.Context, a auth.Config, c cache.Config, backend cache.Backend, log *zap.Logger) (*Door, error) {
+	documents, err := cache.New(c, backend)
 	if err != nil {
 		return nil, fmt.Errorf("opening the cache of the registry: %w", err)
 	}
-	door := front(c.Auth, auth.NewService(c.Auth.Service, documents, log))
+	door := front(a, auth.NewService(a.Service, documents, log))
 	door.documents = documents
 	door.watch(ctx, documents)
 	door.checks = append(door.checks, process.Check{Name: "registry", Run: documents.Ready})
@@ -56,14 +37,14 @@ func NewJudge(ctx context.Context, c Config, backend cache.Backend, log *zap.Log
 	return door, nil
 }
 
-// newClientDoor asks the authentication function. It hears of changes only where Redis is configured; without it a
-// decision lasts for its time to live.
-func newClientDoor(ctx context.Context, c Config) (*Door, error) {
-	door := front(c.Auth, auth.NewClient(c.Auth.Client))
-	if !c.watches() {
+// NewClient opens a door that asks the authentication function. It hears of changes only where Redis is configured;
+// without it a decision lasts for its time to live.
+func NewClient(ctx context.Context, a auth.Config, c cache.Config) (*Door, error) {
+	door := front(a, auth.NewClient(a.Client))
+	if c.URL == "" {
 		return door, nil
 	}
-	changes, err := cache.New(c.Cache, nobody{})
+	changes, err := cache.New(c, nobody{})
 	if err != nil {
 		return nil, fmt.Errorf("opening Redis for changes of the registry: %w", err)
 	}
@@ -79,6 +60,9 @@ func (d *Door) Invalidate(ctx context.Context, changes ...registry.Change) error
 
 // Checks are what readiness depends on.
 func (d *Door) Checks() []process.Check { return d.checks }
+
+// OnClose adds a step to Close, after those that are there.
+func (d *Door) OnClose(step func(context.Context) error) { d.closers = append(d.closers, step) }
 
 // Close lets go of what the door holds.
 func (d *Door) Close(ctx context.Context) error {
