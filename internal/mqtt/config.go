@@ -1,0 +1,67 @@
+package mqtt
+
+import (
+	"errors"
+	"time"
+)
+
+// A Config says how much the connections of a server may take.
+type Config struct {
+	MaxPacket        int           `doc:"largest packet in bytes, fixed header included, that an admitted client may send; 1024 to 1048576"`
+	MaxConnectPacket int           `doc:"largest CONNECT in bytes, will included; 256 to maxPacket"`
+	ConnectTimeout   time.Duration `doc:"duration from accepting a connection to its CONNACK; 1s to 60s, so that it leaves room for a cold start of the authentication function"`
+
+	KeepAlive    time.Duration `doc:"keep-alive that a client of version 5 is told if it asks for none; whole seconds, 5s to maxKeepAlive"`
+	MaxKeepAlive time.Duration `doc:"longest keep-alive; a client of version 5 that asks for more is told so, one of version 3.1.1 that asks for none or more is disconnected after one and a half times this without a packet; whole seconds, up to 18h"`
+
+	ReceiveMaximum    int `doc:"number of messages of QoS 1 that a client may have in flight, and likewise of QoS 0; 1 to 65535"`
+	TopicAliasMaximum int `doc:"number of topic aliases that a client of version 5 may use; 0 to 65535"`
+	TopicAliasBytes   int `doc:"bytes that the topics of one client's aliases may have together"`
+
+	MaxConnections   int `doc:"number of admitted connections, beyond which clients are told to come back later"`
+	MaxUnadmitted    int `doc:"number of connections without a CONNACK, beyond which new ones are closed unheard"`
+	ConnectRate      int `doc:"CONNECT packets per second that are judged; further clients are told to come back later"`
+	ConnectBurst     int `doc:"CONNECT packets that are judged at once after a quiet time, beyond connectRate"`
+	ConnectsAtOnce   int `doc:"number of CONNECT packets that are being judged at the same time; further clients are told that the server is busy"`
+	HandshakesAtOnce int `doc:"number of TLS handshakes that are being computed at the same time; further ones wait"`
+
+	DeliveryQueue int           `doc:"number of messages that wait for a client that reads slowly; the oldest gives way"`
+	DeliveryBytes int           `doc:"bytes of messages that wait for a client that reads slowly; the oldest give way"`
+	WriteTimeout  time.Duration `doc:"duration after which a client that does not read what is sent to it is disconnected; 1s to 60s"`
+}
+
+// DefaultConfig suits a gateway with a gigabyte of memory.
+func DefaultConfig() Config {
+	return Config{
+		MaxPacket:         128 << 10,
+		MaxConnectPacket:  16 << 10,
+		ConnectTimeout:    15 * time.Second,
+		KeepAlive:         time.Minute,
+		MaxKeepAlive:      20 * time.Minute,
+		ReceiveMaximum:    100,
+		TopicAliasMaximum: 16,
+		TopicAliasBytes:   4 << 10,
+		MaxConnections:    50_000,
+		MaxUnadmitted:     5_000,
+		ConnectRate:       1_000,
+		ConnectBurst:      2_000,
+		ConnectsAtOnce:    1_000,
+		HandshakesAtOnce:  32,
+		DeliveryQueue:     32,
+		DeliveryBytes:     256 << 10,
+		WriteTimeout:      10 * time.Second,
+	}
+}
+
+// Validate names the first bad field.
+func (c *Config) Validate() error {
+	switch {
+	case c.MaxPacket < 1<<10 || c.MaxPacket > 1<<20:
+		return errors.New("maxPacket: must lie between 1024 and 1048576")
+	case c.MaxConnectPacket < 256 || c.MaxConnectPacket > c.MaxPacket:
+		return errors.New("maxConnectPacket: must lie between 256 and maxPacket")
+	case c.ConnectTimeout < time.Second || c.ConnectTimeout > time.Minute:
+		return errors.New("connectTimeout: must lie between 1s and 60s")
+	}
+	return nil
+}
