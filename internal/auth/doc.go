@@ -8,7 +8,7 @@
 //     In its place stands, where the registry is not within reach, a [Client], which asks a Service in another process
 //     over the JSON of the device authentication API.
 //
-// Adapters build a [Request], with [FromHTTP] or [FromCertificates] for example, get a [Session] and know nothing else.
+// Adapters build a [Request], with [FromHTTP], [FromMQTT] or [FromCertificates], get a [Session] and know nothing else.
 // No document in a Session holds a secret.
 //
 // No lock is taken while another is held, and none is held while another layer is called.

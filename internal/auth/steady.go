@@ -23,9 +23,9 @@ const paceMemory = 10 * time.Second
 //     hash and comes to nothing, while the device itself, even from the same address, is still admitted.
 //   - A bounded number of refusals waits. One more is answered as overloaded, at once.
 //
-// What is counted is what was presented, whether or not it exists. Admissions pass without delay. So do AuthorizeAs, whose
-// sender is admitted already, and PreSharedKey, where a wrong key fails later, in the handshake: the adapter gives a
-// device that has no key a random one.
+// What is counted is what was presented, whether or not it exists. Admissions pass without delay. So do renewals (see
+// Renewing), AuthorizeAs, whose sender is admitted already, and PreSharedKey, where a wrong key fails later, in the
+// handshake: the adapter gives a device that has no key a random one.
 type Steady struct {
 	config  SteadyConfig
 	next    Authenticator
@@ -44,6 +44,9 @@ func NewSteady(c SteadyConfig, next Authenticator) *Steady {
 
 // Authenticate passes admissions and holds refusals back. When ctx ends, a refusal that still waits is given as it is.
 func (s *Steady) Authenticate(ctx context.Context, r Request) (*Session, error) {
+	if isRenewing(ctx) {
+		return s.next.Authenticate(ctx, r)
+	}
 	started := time.Now()
 	asked, exhausted := ctx, s.guard.exhausted(r)
 	if exhausted {
@@ -115,3 +118,15 @@ func (p *pace) keep(quanta int) int {
 	}
 	return p.quanta
 }
+
+// renewingKey marks a context of Renewing.
+type renewingKey struct{}
+
+// Renewing marks a request that was admitted before, and is asked again because its session was revoked. That is no guess
+// of somebody outside, who learns nothing of the answer's time: it is neither held back nor counted. When an application
+// is disabled, its sessions end as fast as they can be asked about.
+func Renewing(ctx context.Context) context.Context {
+	return context.WithValue(ctx, renewingKey{}, true)
+}
+
+func isRenewing(ctx context.Context) bool { return ctx.Value(renewingKey{}) != nil }

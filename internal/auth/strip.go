@@ -12,7 +12,6 @@ import (
 const (
 	sectionPublish = "publish"
 	sectionCommand = "command"
-	sectionMQTT    = "mqtt"
 
 	sectionCommands = "commands"
 )
@@ -21,7 +20,7 @@ const (
 // section that somebody adds later stays hidden until somebody decides otherwise. The status is left out as a whole.
 // Rules keep their steps but lose the credentials of the endpoints that they call.
 func stripApplication(a *registry.Application) *registry.Application {
-	stripped := &registry.Application{Metadata: a.Metadata, Spec: only(a.Spec, registry.SectionCore, sectionMQTT, sectionPublish, sectionCommand)}
+	stripped := &registry.Application{Metadata: a.Metadata, Spec: only(a.Spec, registry.SectionCore, registry.SectionMQTT, sectionPublish, sectionCommand)}
 	for _, name := range []string{sectionPublish, sectionCommand} {
 		if raw, ok := stripped.Spec[name]; ok {
 			stripped.Spec[name] = withoutEndpointCredentials(raw)

@@ -31,7 +31,9 @@ func TestFilters(t *testing.T) {
 		for _, c := range []Command{own, proxied, other, elsewhere, direct} {
 			h.Deliver(c)
 		}
-		if !slices.EqualFunc(got, want, func(a, b Command) bool { return a.Application == b.Application && a.Gateway == b.Gateway && a.Device == b.Device }) {
+		if !slices.EqualFunc(got, want, func(a, b Command) bool {
+			return a.Application == b.Application && a.Gateway == b.Gateway && a.Device == b.Device
+		}) {
 			t.Errorf("filter %+v got %v, want %v", filter, got, want)
 		}
 	}

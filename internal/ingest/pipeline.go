@@ -77,6 +77,13 @@ func (p *Pipeline) Publish(ctx context.Context, from *auth.Session, as *registry
 	})
 }
 
+// Check tells, as an error with an outcome, whether Publish would refuse a message for what it is, without publishing it:
+// for messages that are published later, when nobody is there to hear of it.
+func (p *Pipeline) Check(m Message) error {
+	_, _, err := p.judge(&m)
+	return err
+}
+
 func (p *Pipeline) finish(r outcome.Result, done func(outcome.Result)) {
 	p.metrics.count(r.Outcome)
 	done(r)
@@ -91,15 +98,9 @@ func (p *Pipeline) Do(ctx context.Context, from *auth.Session, as *registry.Devi
 
 // build makes the event, or says in the sender's terms why there is none.
 func (p *Pipeline) build(from *auth.Session, as *registry.Device, m *Message) (*event.Event, error) {
-	if len(m.Body) > p.config.MaxBody {
-		return nil, outcome.New(outcome.TooLarge, fmt.Sprintf("the body is larger than %d bytes", p.config.MaxBody))
-	}
-	if err := validate(m); err != nil {
-		return nil, outcome.New(outcome.Invalid, err.Error())
-	}
-	contentType, data, err := event.Normalize(m.ContentType, m.Body)
+	contentType, data, err := p.judge(m)
 	if err != nil {
-		return nil, outcome.New(outcome.Rejected, err.Error())
+		return nil, err
 	}
 	e := &event.Event{
 		ID:              m.ID,
@@ -114,6 +115,21 @@ func (p *Pipeline) build(from *auth.Session, as *registry.Device, m *Message) (*
 	}
 	p.complete(e)
 	return e, nil
+}
+
+// judge makes the content of the event, if the message is one.
+func (p *Pipeline) judge(m *Message) (contentType string, data []byte, err error) {
+	if len(m.Body) > p.config.MaxBody {
+		return "", nil, outcome.New(outcome.TooLarge, fmt.Sprintf("the body is larger than %d bytes", p.config.MaxBody))
+	}
+	if err := validate(m); err != nil {
+		return "", nil, outcome.New(outcome.Invalid, err.Error())
+	}
+	contentType, data, err = event.Normalize(m.ContentType, m.Body)
+	if err != nil {
+		return "", nil, outcome.New(outcome.Rejected, err.Error())
+	}
+	return contentType, data, nil
 }
 
 // complete fills in what the adapter left to the pipeline.

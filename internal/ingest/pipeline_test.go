@@ -105,6 +105,9 @@ func TestPublishRefuses(t *testing.T) {
 		if len(stored.records) != 0 {
 			t.Error("a refused message was stored")
 		}
+		if got := outcome.Of(pipeline(stored).Check(m)); got != want {
+			t.Errorf("Check says %v, want %v", got, want)
+		}
 	}
 	f(Message{}, outcome.Invalid)
 	f(Message{Channel: "a\nb"}, outcome.Invalid)
@@ -114,6 +117,13 @@ func TestPublishRefuses(t *testing.T) {
 	f(Message{Channel: "x", ContentType: "application/json", Body: []byte("{")}, outcome.Rejected)
 	f(Message{Channel: "x", ContentType: "application/json"}, outcome.Rejected)
 	f(Message{Channel: "x", Body: make([]byte, 64<<10+1)}, outcome.TooLarge)
+}
+
+func TestCheckStoresNothing(t *testing.T) {
+	stored := &memory{}
+	if err := pipeline(stored).Check(Message{Channel: "x", Body: []byte("{}")}); err != nil || len(stored.records) != 0 {
+		t.Errorf("error %v, %d records", err, len(stored.records))
+	}
 }
 
 func TestPublishReportsTheWriter(t *testing.T) {

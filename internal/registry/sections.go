@@ -19,6 +19,7 @@ const (
 	SectionTrustAnchors    = "trustAnchors"
 	SectionLoRaWAN         = "lorawan"
 	SectionTTN             = "ttn"
+	SectionMQTT            = "mqtt"
 )
 
 // Core is the section "core" of applications and devices.

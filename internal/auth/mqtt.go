@@ -1,0 +1,62 @@
+package auth
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of what a CONNECT packet presents, in bytes.
+const (
+	maxUser     = MaxAuthorization // user name or client identifier
+	maxPassword = MaxAuthorization
+)
+
+// An MQTTLogin is what a client presents when it connects by MQTT: the fields of its CONNECT packet (MQTT 5.0 section
+// 3.1.3), and the chain of its TLS certificate in DER, leaf first, whose key the handshake has proven.
+type MQTTLogin struct {
+	ClientID    string
+	HasUsername bool
+	Username    string
+	HasPassword bool
+	Password    []byte
+	Chain       [][]byte
+}
+
+// FromMQTT makes a request of a log-in by MQTT:
+//
+//	user name  password  client id  certificate  request
+//	D@A        yes       anything                device D of application A, password
+//	U          yes       D@A                     device D of application A, user name U and password
+//	                     anything   chain        as FromCertificates has it
+//
+// User name and client id are split at the first "@"; what is left of it is percent-decoded, the application is taken
+// literally. Everything else is outcome.Unauthenticated, as are a password that is not UTF-8 and a certificate beside a
+// user name. The request shares no memory with the log-in but the chain.
+func FromMQTT(l MQTTLogin) (Request, error) {
+	if !l.HasUsername && !l.HasPassword {
+		return FromCertificates(l.Chain)
+	}
+	if !l.HasUsername || !l.HasPassword || len(l.Chain) > 0 || !l.bounded() || !utf8.Valid(l.Password) {
+		return Request{}, refused()
+	}
+	user, application, scoped := splitUser(strings.Clone(l.Username))
+	if scoped {
+		return mqttRequest(application, user, Password(l.Password))
+	}
+	device, application, scoped := splitUser(strings.Clone(l.ClientID))
+	if !scoped || !utf8.ValidString(user) {
+		return Request{}, refused()
+	}
+	return mqttRequest(application, device, UserPassword{user, string(l.Password)})
+}
+
+func (l *MQTTLogin) bounded() bool {
+	return len(l.Username) <= maxUser && len(l.ClientID) <= maxUser && len(l.Password) <= maxPassword
+}
+
+func mqttRequest(application, device string, c Credential) (Request, error) {
+	if !utf8.ValidString(application) || !utf8.ValidString(device) {
+		return Request{}, refused()
+	}
+	return Request{Application: application, Device: device, Credential: c}, nil
+}
