@@ -51,8 +51,8 @@ func (r *reader) explanation() {
 		return
 	}
 	ps := r.properties(ofAck)
-	for ps.next() == reasonString {
-		ps.text()
+	for ps.next(r) == reasonString {
+		r.text()
 	}
 }
 
@@ -62,17 +62,14 @@ func AppendPuback(b []byte, v Version, id uint16, r Reason, reason string) []byt
 	start := len(b)
 	b = append(b, byte(PUBACK)<<4)
 	b = binary.BigEndian.AppendUint16(b, id)
-	if v == V5 {
+	if v == V5 && (r != Success || reason != "") {
 		b = appendExplanation(b, r, reason)
 	}
 	return finish(b, start, nil)
 }
 
-// appendExplanation writes a reason code and a reason string, without what may be left out.
+// appendExplanation writes a reason code and, if there is one, a reason string.
 func appendExplanation(b []byte, r Reason, reason string) []byte {
-	if reason == "" && r == Success {
-		return b
-	}
 	b = append(b, byte(r))
 	if reason == "" {
 		return b

@@ -17,14 +17,14 @@ func (p *Auth) Decode(body []byte) error {
 
 func (p *Auth) properties(r *reader) {
 	ps := r.properties(ofAuth)
-	for id := ps.next(); id != 0; id = ps.next() {
+	for id := ps.next(r); id != 0; id = ps.next(r) {
 		switch id {
 		case authenticationMethod:
-			p.AuthenticationMethod = ps.text()
+			p.AuthenticationMethod = r.text()
 		case authenticationData:
-			p.AuthenticationData = ps.binary()
+			p.AuthenticationData = r.binary()
 		case reasonString:
-			ps.text()
+			r.text()
 		}
 	}
 	if !ps.has(authenticationMethod) {

@@ -56,7 +56,7 @@ func (p *Connect) protocol(r *reader) {
 
 func (p *Connect) checkFlags(r *reader, flags byte) {
 	switch {
-	case flags&flagReserved != 0:
+	case flags&flagReserved != 0 && p.Version != V31:
 		r.fail(MalformedPacket, "the reserved connect flag is set")
 	case flags&flagWill == 0 && flags&(flagWillQoS|flagWillRetain) != 0:
 		r.fail(MalformedPacket, "there is no will, but a QoS or a retain flag for it")
@@ -70,25 +70,25 @@ func (p *Connect) checkFlags(r *reader, flags byte) {
 // properties reads the properties of a CONNECT (section 3.1.2.11).
 func (p *Connect) properties(r *reader) {
 	ps := r.properties(ofConnect)
-	for id := ps.next(); id != 0; id = ps.next() {
+	for id := ps.next(r); id != 0; id = ps.next(r) {
 		switch id {
 		case sessionExpiry:
-			p.SessionExpiry = ps.uint32()
+			p.SessionExpiry = r.uint32()
 		case receiveMaximum:
-			p.ReceiveMaximum = ps.positive16()
+			p.ReceiveMaximum = r.positive16()
 		case maximumPacketSize:
-			p.MaximumPacketSize = ps.positive32()
+			p.MaximumPacketSize = r.positive32()
 		case topicAliasMaximum:
-			p.TopicAliasMaximum = ps.uint16()
+			p.TopicAliasMaximum = r.uint16()
 		case requestResponse:
-			p.RequestResponse = ps.boolean()
+			p.RequestResponse = r.boolean()
 		case requestProblem:
-			p.RequestProblem = ps.boolean()
+			p.RequestProblem = r.boolean()
 		case authenticationMethod:
 			p.HasAuthenticationMethod = true
-			p.AuthenticationMethod = ps.text()
+			p.AuthenticationMethod = r.text()
 		case authenticationData:
-			p.AuthenticationData = ps.binary()
+			p.AuthenticationData = r.binary()
 		}
 	}
 	if ps.has(authenticationData) && !p.HasAuthenticationMethod {
@@ -110,20 +110,20 @@ func readWill(r *reader, v Version, flags byte) *Will {
 
 func (w *Will) properties(r *reader) {
 	ps := r.properties(ofWill)
-	for id := ps.next(); id != 0; id = ps.next() {
+	for id := ps.next(r); id != 0; id = ps.next(r) {
 		switch id {
 		case willDelay:
-			w.DelayInterval = ps.uint32()
+			w.DelayInterval = r.uint32()
 		case payloadFormat:
-			w.PayloadFormat = ps.bit()
+			w.PayloadFormat = r.bit()
 		case messageExpiry:
-			w.MessageExpiry = ps.uint32()
+			w.MessageExpiry = r.uint32()
 		case contentType:
-			w.ContentType = ps.text()
+			w.ContentType = r.text()
 		case responseTopic:
-			w.ResponseTopic = ps.topicName()
+			w.ResponseTopic = r.topicName()
 		case correlationData:
-			w.CorrelationData = ps.binary()
+			w.CorrelationData = r.binary()
 		}
 	}
 	w.UserProperties = ps.user

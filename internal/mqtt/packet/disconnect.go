@@ -20,15 +20,15 @@ func (p *Disconnect) properties(r *reader) {
 		return
 	}
 	ps := r.properties(ofDisconnect)
-	for id := ps.next(); id != 0; id = ps.next() {
+	for id := ps.next(r); id != 0; id = ps.next(r) {
 		switch id {
 		case sessionExpiry:
 			p.HasSessionExpiry = true
-			p.SessionExpiry = ps.uint32()
+			p.SessionExpiry = r.uint32()
 		case reasonString:
-			p.ReasonString = ps.text()
+			p.ReasonString = r.text()
 		case serverReference:
-			ps.fail(ProtocolError, "a client sends no server reference")
+			r.fail(ProtocolError, "a client sends no server reference")
 		}
 	}
 }

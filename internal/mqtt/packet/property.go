@@ -51,12 +51,13 @@ const (
 	ofAuth        propertySet = 1<<authenticationMethod | 1<<authenticationData | 1<<reasonString | 1<<userProperty
 )
 
-// properties walk over the properties of a packet. While they do, their reader ends where the properties end.
+// properties are on the way through the properties of a packet. Meanwhile the reader ends where the properties end.
+//
+// They hold no reader: what goes from here into the packet would take it to the heap.
 type properties struct {
-	*reader
 	after         []byte // what follows the properties
 	allowed, seen propertySet
-	firstUser     []byte         // from the first user property on
+	fromUser      []byte         // from the first user property on
 	user          UserProperties // from the first user property to the last, with what lies between them
 }
 
@@ -65,44 +66,44 @@ func (r *reader) properties(allowed propertySet) properties {
 	n := int(r.varint())
 	if len(r.rest) < n {
 		r.short()
-		return properties{reader: r}
+		return properties{}
 	}
-	ps := properties{reader: r, after: r.rest[n:], allowed: allowed}
+	ps := properties{after: r.rest[n:], allowed: allowed}
 	r.rest = r.rest[:n]
 	return ps
 }
 
 // next goes to the next property, whose value the caller has to read; user properties are read here. 0 is the end: the
 // reader is then behind the properties, or has a fault.
-func (ps *properties) next() property {
-	for len(ps.rest) > 0 {
-		start := ps.rest
-		id := property(ps.byte())
+func (ps *properties) next(r *reader) property {
+	for len(r.rest) > 0 {
+		start := r.rest
+		id := property(r.byte())
 		switch {
-		case !ps.admit(id):
+		case !ps.admit(r, id):
 			return 0
 		case id != userProperty:
 			return id
 		}
-		ps.text()
-		ps.text()
-		ps.keepUser(start)
+		r.text()
+		r.text()
+		ps.keepUser(r, start)
 	}
-	if ps.fault == nil {
-		ps.rest = ps.after
+	if r.fault == nil {
+		r.rest = ps.after
 	}
 	return 0
 }
 
 // admit checks that the packet may have a property, and for the first time if it is not a user property.
-func (ps *properties) admit(id property) bool {
+func (ps *properties) admit(r *reader, id property) bool {
 	bit := propertySet(1) << id // 0 beyond the last bit
 	switch {
 	case ps.allowed&bit == 0:
-		ps.fail(MalformedPacket, "a property does not exist or does not belong to the packet")
+		r.fail(MalformedPacket, "a property does not exist or does not belong to the packet")
 		return false
 	case ps.seen&bit != 0 && id != userProperty:
-		ps.fail(ProtocolError, "a property is there twice")
+		r.fail(ProtocolError, "a property is there twice")
 		return false
 	}
 	ps.seen |= bit
@@ -112,51 +113,43 @@ func (ps *properties) admit(id property) bool {
 func (ps *properties) has(id property) bool { return ps.seen&(1<<id) != 0 }
 
 // keepUser extends the user properties to the one that has just been read.
-func (ps *properties) keepUser(start []byte) {
-	if ps.fault != nil {
+func (ps *properties) keepUser(r *reader, start []byte) {
+	if r.fault != nil {
 		return
 	}
-	if ps.firstUser == nil {
-		ps.firstUser = start
+	if ps.fromUser == nil {
+		ps.fromUser = start
 	}
-	n := len(ps.firstUser) - len(ps.rest)
-	ps.user = UserProperties(ps.firstUser[:n:n])
+	n := len(ps.fromUser) - len(r.rest)
+	ps.user = UserProperties(ps.fromUser[:n:n])
 }
 
-// boolean reads a byte that is 0 or 1, as most bytes among the properties are.
-func (ps *properties) boolean() bool { return ps.bit() == 1 }
+// boolean reads the byte of a property that says yes or no.
+func (r *reader) boolean() bool { return r.bit() == 1 }
 
-func (ps *properties) bit() byte {
-	value := ps.byte()
+// bit reads the byte of a property that is 0 or 1.
+func (r *reader) bit() byte {
+	value := r.byte()
 	if value > 1 {
-		ps.fail(ProtocolError, "a property is neither 0 nor 1")
+		r.fail(ProtocolError, "a property is neither 0 nor 1")
 	}
 	return value
 }
 
 // positive16 reads a two byte integer that is not 0.
-func (ps *properties) positive16() uint16 {
-	value := ps.uint16()
+func (r *reader) positive16() uint16 {
+	value := r.uint16()
 	if value == 0 {
-		ps.fail(ProtocolError, "a property is 0 that must not be")
+		r.fail(ProtocolError, "a property is 0 that must not be")
 	}
 	return value
 }
 
 // positive32 reads a four byte integer that is not 0.
-func (ps *properties) positive32() uint32 {
-	value := ps.uint32()
+func (r *reader) positive32() uint32 {
+	value := r.uint32()
 	if value == 0 {
-		ps.fail(ProtocolError, "a property is 0 that must not be")
-	}
-	return value
-}
-
-// subscriptionID reads a subscription identifier: 1 to 268,435,455 (section 3.8.2.1.2).
-func (ps *properties) subscriptionID() uint32 {
-	value := ps.varint()
-	if value == 0 {
-		ps.fail(ProtocolError, "the subscription identifier is 0")
+		r.fail(ProtocolError, "a property is 0 that must not be")
 	}
 	return value
 }

@@ -45,25 +45,25 @@ func (p *Publish) Decode(flags byte, body []byte, v Version) error {
 // properties reads the properties of a PUBLISH (section 3.3.2.3).
 func (p *Publish) properties(r *reader) {
 	ps := r.properties(ofPublish)
-	for id := ps.next(); id != 0; id = ps.next() {
+	for id := ps.next(r); id != 0; id = ps.next(r) {
 		switch id {
 		case payloadFormat:
-			p.PayloadFormat = ps.bit()
+			p.PayloadFormat = r.bit()
 		case messageExpiry:
 			p.HasMessageExpiry = true
-			p.MessageExpiry = ps.uint32()
+			p.MessageExpiry = r.uint32()
 		case contentType:
-			p.ContentType = ps.text()
+			p.ContentType = r.text()
 		case responseTopic:
-			p.ResponseTopic = ps.topicName()
+			p.ResponseTopic = r.topicName()
 		case correlationData:
-			p.CorrelationData = ps.binary()
+			p.CorrelationData = r.binary()
 		case topicAlias:
-			if p.TopicAlias = ps.uint16(); p.TopicAlias == 0 {
-				ps.fail(TopicAliasInvalid, "the topic alias is 0")
+			if p.TopicAlias = r.uint16(); p.TopicAlias == 0 {
+				r.fail(TopicAliasInvalid, "the topic alias is 0")
 			}
 		case subscriptionID:
-			ps.fail(ProtocolError, "a client sends no subscription identifier")
+			r.fail(ProtocolError, "a client sends no subscription identifier")
 		}
 	}
 	p.UserProperties = ps.user

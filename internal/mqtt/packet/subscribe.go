@@ -29,8 +29,10 @@ func (p *Subscribe) Decode(body []byte, v Version) error {
 
 func (p *Subscribe) properties(r *reader) {
 	ps := r.properties(ofSubscribe)
-	for ps.next() == subscriptionID {
-		p.SubscriptionID = ps.subscriptionID()
+	for ps.next(r) == subscriptionID {
+		if p.SubscriptionID = r.varint(); p.SubscriptionID == 0 {
+			r.fail(ProtocolError, "the subscription identifier is 0")
+		}
 	}
 	p.UserProperties = ps.user
 }

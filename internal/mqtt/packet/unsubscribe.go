@@ -9,7 +9,7 @@ func (p *Unsubscribe) Decode(body []byte, v Version) error {
 	*p = Unsubscribe{PacketID: r.packetID(), Filters: p.Filters[:0]}
 	if v == V5 {
 		ps := r.properties(ofUnsubscribe)
-		ps.next()
+		ps.next(&r)
 	}
 	if r.fault == nil && len(r.rest) == 0 {
 		r.fail(ProtocolError, "there is no topic filter")
