@@ -4,10 +4,11 @@ package packet
 const maxLength = 1<<28 - 1
 
 // ParseHeader reads the fixed header that b begins with, and tells how long it is: 2 to 5 bytes. With n = 0 and no error
-// b is too short to tell. Flags that must have a fixed value are checked here, those of PUBLISH by [Publish.Decode].
+// b is too short to tell. Flags that must have a fixed value are checked here, those of PUBLISH by [Publish.Decode]. A ping
+// is its fixed header, so that this is all there is to check of it.
 //
-// The version is not known here. Hence AUTH, which only version 5 has, is let through, and so is what only a server
-// sends.
+// Neither version nor direction are known here: AUTH, which only version 5 has, is let through, and so is what only a
+// server sends.
 func ParseHeader(b []byte) (h Header, n int, err error) {
 	if len(b) == 0 {
 		return Header{}, 0, nil
@@ -25,6 +26,8 @@ func ParseHeader(b []byte) (h Header, n int, err error) {
 		return Header{}, 0, &Error{MalformedPacket, "the remaining length is not well-formed"}
 	case n == 0:
 		return Header{}, 0, nil
+	case length > 0 && (h.Type == PINGREQ || h.Type == PINGRESP):
+		return Header{}, 0, &Error{MalformedPacket, "a ping has a body"}
 	}
 	h.Length = int(length)
 	return h, 1 + n, nil
