@@ -3,6 +3,8 @@ package mqtt
 import (
 	"errors"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/mqtt/packet"
 )
 
 // A Config says how much the connections of a server may take.
@@ -15,7 +17,7 @@ type Config struct {
 	MaxKeepAlive time.Duration `doc:"longest keep-alive; a client of version 5 that asks for more is told so, one of version 3.1.1 that asks for none or more is disconnected after one and a half times this without a packet; whole seconds, up to 18h"`
 
 	ReceiveMaximum    int `doc:"number of messages of QoS 1 that a client may have in flight, and likewise of QoS 0; 1 to 65535"`
-	TopicAliasMaximum int `doc:"number of topic aliases that a client of version 5 may use; 0 to 65535"`
+	TopicAliasMaximum int `doc:"number of topic aliases that a client of version 5 may use; 0 to 1024"`
 	TopicAliasBytes   int `doc:"bytes that the topics of one client's aliases may have together"`
 
 	MaxConnections   int `doc:"number of admitted connections, beyond which clients are told to come back later"`
@@ -46,7 +48,6 @@ func DefaultConfig() Config {
 		ConnectRate:       1_000,
 		ConnectBurst:      2_000,
 		ConnectsAtOnce:    1_000,
-		HandshakesAtOnce:  32,
 		DeliveryQueue:     32,
 		DeliveryBytes:     256 << 10,
 		WriteTimeout:      10 * time.Second,
@@ -55,13 +56,73 @@ func DefaultConfig() Config {
 
 // Validate names the first bad field.
 func (c *Config) Validate() error {
+	for _, check := range []func(*Config) error{(*Config).validatePackets, (*Config).validateClients, (*Config).validateDeliveries} {
+		if err := check(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) validatePackets() error {
 	switch {
-	case c.MaxPacket < 1<<10 || c.MaxPacket > 1<<20:
+	case c.MaxPacket < 1<<10 || c.MaxPacket > largestBuffer:
 		return errors.New("maxPacket: must lie between 1024 and 1048576")
 	case c.MaxConnectPacket < 256 || c.MaxConnectPacket > c.MaxPacket:
 		return errors.New("maxConnectPacket: must lie between 256 and maxPacket")
-	case c.ConnectTimeout < time.Second || c.ConnectTimeout > time.Minute:
-		return errors.New("connectTimeout: must lie between 1s and 60s")
+	case c.ReceiveMaximum < 1 || c.ReceiveMaximum > 0xFFFF:
+		return errors.New("receiveMaximum: must lie between 1 and 65535")
+	case c.TopicAliasMaximum < 0 || c.TopicAliasMaximum > 1024:
+		return errors.New("topicAliasMaximum: must lie between 0 and 1024")
+	case c.TopicAliasBytes < 0 || c.TopicAliasBytes > 1<<20:
+		return errors.New("topicAliasBytes: must lie between 0 and 1048576")
 	}
 	return nil
+}
+
+func (c *Config) validateClients() error {
+	switch {
+	case c.ConnectTimeout < time.Second || c.ConnectTimeout > time.Minute:
+		return errors.New("connectTimeout: must lie between 1s and 60s")
+	case c.MaxKeepAlive < 5*time.Second || c.MaxKeepAlive > 18*time.Hour || c.MaxKeepAlive%time.Second != 0:
+		return errors.New("maxKeepAlive: must be whole seconds between 5s and 18h")
+	case c.KeepAlive < 5*time.Second || c.KeepAlive > c.MaxKeepAlive || c.KeepAlive%time.Second != 0:
+		return errors.New("keepAlive: must be whole seconds between 5s and maxKeepAlive")
+	case c.MaxConnections < 1:
+		return errors.New("maxConnections: must be at least 1")
+	case c.MaxUnadmitted < 1:
+		return errors.New("maxUnadmitted: must be at least 1")
+	case c.ConnectRate < 1:
+		return errors.New("connectRate: must be at least 1")
+	case c.ConnectBurst < 1:
+		return errors.New("connectBurst: must be at least 1")
+	case c.ConnectsAtOnce < 1:
+		return errors.New("connectsAtOnce: must be at least 1")
+	}
+	return nil
+}
+
+func (c *Config) validateDeliveries() error {
+	switch {
+	case c.DeliveryQueue < 1:
+		return errors.New("deliveryQueue: must be at least 1")
+	case c.DeliveryBytes < pageBuffer:
+		return errors.New("deliveryBytes: must be at least 4096")
+	case c.WriteTimeout < time.Second || c.WriteTimeout > time.Minute:
+		return errors.New("writeTimeout: must lie between 1s and 60s")
+	}
+	return nil
+}
+
+// keepAlive is what a client has to keep, in seconds.
+func (c *Config) keepAlive(p *packet.Connect) uint16 {
+	most := uint16(c.MaxKeepAlive / time.Second)
+	switch {
+	case p.KeepAlive == 0 && p.Version == packet.V5:
+		return uint16(c.KeepAlive / time.Second)
+	case p.KeepAlive == 0:
+		return most
+	default:
+		return min(p.KeepAlive, most)
+	}
 }

@@ -1,0 +1,38 @@
+package mqtt
+
+import (
+	"encoding/binary"
+
+	"github.com/fairlead/fairlead/internal/mqtt/packet"
+)
+
+// guess finds the version in which the client of a broken CONNECT can be answered, or 0: then it cannot. b begins with the
+// fixed header.
+func guess(b []byte) packet.Version {
+	h, n, err := packet.ParseHeader(b)
+	if err != nil || n == 0 || h.Type != packet.CONNECT {
+		return 0
+	}
+	return guessBody(b[n:])
+}
+
+// guessBody is guess for what follows the fixed header. Whatever comes after version 5 is answered like version 5, and
+// what came before 3.1.1 like 3.1.1, as that specification allows (section 3.1.2.2 of both).
+func guessBody(body []byte) packet.Version {
+	if len(body) < 2 {
+		return 0
+	}
+	n := int(binary.BigEndian.Uint16(body))
+	if len(body) < 2+n+1 {
+		return 0
+	}
+	name, level := string(body[2:2+n]), body[2+n]
+	switch {
+	case name == "MQIsdp", name == "MQTT" && level <= byte(packet.V311):
+		return packet.V311
+	case name == "MQTT":
+		return packet.V5
+	default:
+		return 0
+	}
+}

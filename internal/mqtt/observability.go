@@ -1,0 +1,80 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/fairlead/fairlead/internal/mqtt/packet"
+)
+
+// What becomes of a new connection, the values of the label "outcome". Refusals have the name of their reason code.
+const (
+	accepted    = "accepted"
+	unheard     = "unheard"      // closed at once, because too many others were not admitted yet
+	noHandshake = "no handshake" // of TLS
+	noConnect   = "no connect"   // closed, or silent for too long, before a CONNECT
+)
+
+// metrics count what a server does. What happens with every packet is counted in atomics, which are read when metrics are
+// collected. No label says anything about a client.
+type metrics struct {
+	connects, broken metric.Int64Counter
+
+	packets  [16]atomic.Int64 // by type
+	inFlight atomic.Int64
+	panics   atomic.Int64
+
+	droppedSlow, droppedClosed, droppedTooLarge atomic.Int64
+}
+
+func newMetrics(g *gate) *metrics {
+	meter := otel.Meter("github.com/fairlead/fairlead/internal/mqtt")
+	m := &metrics{}
+	m.connects, _ = meter.Int64Counter("fairlead.mqtt.connects",
+		metric.WithDescription("New connections, by what became of them."))
+	m.broken, _ = meter.Int64Counter("fairlead.mqtt.malformed",
+		metric.WithDescription("Packets that broke the protocol or a limit and ended their connection, by reason code."))
+	connections, _ := meter.Int64ObservableGauge("fairlead.mqtt.connections",
+		metric.WithDescription("Open connections, by whether the client is admitted."))
+	packets, _ := meter.Int64ObservableCounter("fairlead.mqtt.packets",
+		metric.WithDescription("Packets received, by type."))
+	inFlight, _ := meter.Int64ObservableGauge("fairlead.mqtt.publishes.waiting",
+		metric.WithDescription("Messages that have been published and not been answered."))
+	dropped, _ := meter.Int64ObservableCounter("fairlead.mqtt.deliveries.dropped",
+		metric.WithDescription("Messages that did not reach a client, by reason: it read too slowly, left, or takes none as large."))
+	panics, _ := meter.Int64ObservableCounter("fairlead.mqtt.panics",
+		metric.WithDescription("Connections that ended in a panic."))
+	_, _ = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		admitted, unadmitted := g.count()
+		o.ObserveInt64(connections, admitted, metric.WithAttributes(attribute.Bool("admitted", true)))
+		o.ObserveInt64(connections, unadmitted, metric.WithAttributes(attribute.Bool("admitted", false)))
+		for t := packet.CONNECT; t <= packet.AUTH; t++ {
+			o.ObserveInt64(packets, m.packets[t].Load(), metric.WithAttributes(attribute.String("type", t.String())))
+		}
+		o.ObserveInt64(inFlight, m.inFlight.Load())
+		o.ObserveInt64(dropped, m.droppedSlow.Load(), metric.WithAttributes(attribute.String("reason", "slow")))
+		o.ObserveInt64(dropped, m.droppedClosed.Load(), metric.WithAttributes(attribute.String("reason", "closed")))
+		o.ObserveInt64(dropped, m.droppedTooLarge.Load(), metric.WithAttributes(attribute.String("reason", "too large")))
+		o.ObserveInt64(panics, m.panics.Load())
+		return nil
+	}, connections, packets, inFlight, dropped, panics)
+	return m
+}
+
+// connected counts what became of a new connection.
+func (m *metrics) connected(outcome string) {
+	m.connects.Add(context.Background(), 1, metric.WithAttributes(attribute.String("outcome", outcome)))
+}
+
+// malformed counts an error that is the client's fault.
+func (m *metrics) malformed(err error) {
+	var broken *packet.Error
+	if errors.As(err, &broken) {
+		m.broken.Add(context.Background(), 1, metric.WithAttributes(attribute.String("reason", broken.Reason.String())))
+	}
+}
