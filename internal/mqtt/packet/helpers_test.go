@@ -83,7 +83,7 @@ func reasonOf(t testing.TB, err error) Reason {
 		return Success
 	case !errors.As(err, &broken):
 		t.Fatalf("%v is not an *Error", err)
-	case broken.What == "" || !broken.Reason.Refuses():
+	case err.Error() == "" || !broken.Reason.Refuses():
 		t.Fatalf("an error says too little: %+v", broken)
 	}
 	return broken.Reason

@@ -39,7 +39,8 @@ type Header struct {
 	Length int  // bytes that follow the fixed header: the remaining length
 }
 
-// UserProperties are the user properties of a packet as they are encoded, already checked (section 2.2.2.2). All lists them.
+// UserProperties are the user properties of a packet as they are encoded, already checked (section 2.2.2.2). Other
+// properties may lie between them: All lists only the user properties, and Append adds one.
 type UserProperties []byte
 
 // A Connect is a CONNECT packet (section 3.1).
