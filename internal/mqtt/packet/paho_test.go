@@ -12,7 +12,7 @@ import (
 )
 
 // rounds is how many packets of each type are made up.
-const rounds = 1000
+const rounds = 400
 
 // A maker makes up the contents of packets, the same ones in every run.
 type maker struct{ *rand.Rand }
