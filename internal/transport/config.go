@@ -12,13 +12,14 @@ type Config struct {
 	CertificateFile    string        `doc:"PEM file with the certificate of the server, followed by those of intermediate authorities; read again when it changes; empty: no TLS"`
 	KeyFile            string        `doc:"PEM file with the private key of the certificate"`
 	ClientCertificates bool          `doc:"whether clients are asked for a certificate; browsers cope badly with that"`
-	ProxyProtocol      bool          `doc:"whether a proxy in front begins every connection with a header of the PROXY protocol, version 1 or 2; connections without are refused then"`
+	HandshakeRate      int           `doc:"number of TLS handshakes in a second that are computed; further clients wait, so that those that are connected are served meanwhile"`
+	ProxyProtocol      bool          `doc:"whether a proxy in front begins every connection with a header of the PROXY protocol, version 1 or 2; connections without one are refused, and nobody but the proxy may be able to connect"`
 	ProxyTimeout       time.Duration `doc:"duration within which the header of the PROXY protocol has to arrive; 100ms to 30s"`
 }
 
 // DefaultConfig listens nowhere.
 func DefaultConfig() Config {
-	return Config{ClientCertificates: true, ProxyTimeout: 5 * time.Second}
+	return Config{ClientCertificates: true, HandshakeRate: 500, ProxyTimeout: 5 * time.Second}
 }
 
 // Validate names the first bad field.
@@ -33,6 +34,8 @@ func (c *Config) Validate() error {
 		return errors.New("keyFile: is missing, but there is a certificate")
 	case c.CertificateFile == "" && c.KeyFile != "":
 		return errors.New("certificateFile: is missing, but there is a key")
+	case c.HandshakeRate < 1:
+		return errors.New("handshakeRate: must be at least 1")
 	case c.ProxyTimeout < 100*time.Millisecond || c.ProxyTimeout > 30*time.Second:
 		return errors.New("proxyTimeout: must lie between 100ms and 30s")
 	}
