@@ -95,8 +95,8 @@ func validateInstance(name string) error {
 	return nil
 }
 
-// client makes a client that has no connection yet.
-func (c *Config) client() (*redis.Client, error) {
+// Client makes a client that has no connection yet. Who uses Redis for more than the cache makes one, too.
+func (c *Config) Client() (*redis.Client, error) {
 	options, err := redis.ParseURL(c.URL)
 	if err != nil {
 		return nil, errors.New("url: does not parse as a Redis URL") // the cause quotes it

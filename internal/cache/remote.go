@@ -23,7 +23,7 @@ type remote struct {
 }
 
 func newRemote(config *Config, m *metrics) (*remote, error) {
-	client, err := config.client()
+	client, err := config.Client()
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,63 @@
+package presence
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// A keyspace is the prefix of all keys of one installation. The braces are a hash tag: in a Redis cluster all keys are in
+// one slot, so that a script may use any of them. Every part that somebody else chooses is percent-encoded, which leaves
+// no colon in it, so that no two names share a key.
+type keyspace string
+
+func newKeyspace(instance string) keyspace {
+	return keyspace("fairlead:{" + url.QueryEscape(instance) + "}:presence:")
+}
+
+// member is a device in sets and in the keys of what belongs to it.
+func member(application, device string) string {
+	return url.QueryEscape(application) + ":" + url.QueryEscape(device)
+}
+
+// holder is the hash that says who holds a device: p process, e epoch, s since, o origin, w will.
+func (k keyspace) holder(member string) string { return string(k) + "holder:" + member }
+
+// outbox is the list of the events of a device that are not known to be stored, oldest first.
+func (k keyspace) outbox(member string) string { return string(k) + "outbox:" + member }
+
+// lock is the process that stores the events of a device.
+func (k keyspace) lock(member string) string { return string(k) + "lock:" + member }
+
+// held is the hash of the devices that a process has claimed, with the epochs.
+func (k keyspace) held(process string) string { return string(k) + "held:" + process }
+
+// tombstone says that a process was declared dead.
+func (k keyspace) tombstone(process string) string { return string(k) + "tombstone:" + process }
+
+// processes is the hash of the living, with the number of their last heartbeat.
+func (k keyspace) processes() string { return string(k) + "processes" }
+
+// graves is the sorted set of the dead whose devices are not all released, by when somebody may take care of them.
+func (k keyspace) graves() string { return string(k) + "graves" }
+
+// waiting is the sorted set of the devices with an outbox, by when somebody may take care of them.
+func (k keyspace) waiting() string { return string(k) + "waiting" }
+
+// recovering says until when nobody claims, because Redis lost its data and the processes register their sessions again.
+func (k keyspace) recovering() string { return string(k) + "recovering" }
+
+// channels begins the name of the channel of each node.
+func (k keyspace) channels() string { return string(k) + "to:" }
+
+// processName names one life of a node: a process that was declared dead and is alive after all begins another one. The
+// node's own name holds no hyphen.
+func processName(node string, life uint32) string {
+	return node + "-" + strconv.FormatUint(uint64(life), 10)
+}
+
+// nodeOf is the node of a process.
+func nodeOf(process string) string {
+	node, _, _ := strings.Cut(process, "-")
+	return node
+}

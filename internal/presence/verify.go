@@ -1,0 +1,171 @@
+package presence
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// verify compares the sessions of this process with Redis every now and then, and at once when something may have been
+// missed: for sessions that were lost without news, that Redis has lost, or of which only Redis knows.
+func (t *Tracker) verify(ctx context.Context) {
+	ticker := time.NewTicker(t.config.Verify)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-t.checks:
+		}
+		if err := t.verifyOnce(ctx); err != nil && ctx.Err() == nil {
+			t.metrics.failure(failedRedis)
+			if !pause(ctx, t.config.Heartbeat) {
+				return
+			}
+			poke(t.checks)
+		}
+	}
+}
+
+func (t *Tracker) verifyOnce(ctx context.Context) error {
+	process, life := t.identity()
+	current, earlier := t.holdings(life)
+	for batch := range slices.Chunk(current, checkBatch) {
+		if err := t.compare(ctx, process, batch); err != nil {
+			return err
+		}
+	}
+	for life, sessions := range earlier {
+		if err := t.resume(ctx, processName(t.node, life), false, sessions); err != nil {
+			return err
+		}
+	}
+	return t.clearStrays(ctx, process)
+}
+
+// holdings lists the sessions that are held under the present life, and those of earlier lives.
+func (t *Tracker) holdings(now uint32) (current []*Lease, earlier map[uint32][]*Lease) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	current, earlier = make([]*Lease, 0, len(t.leases)), map[uint32][]*Lease{}
+	for _, l := range t.leases {
+		switch {
+		case l.state != holding:
+		case l.life == now:
+			current = append(current, l)
+		default:
+			earlier[l.life] = append(earlier[l.life], l)
+		}
+	}
+	return current, earlier
+}
+
+// compare asks who holds the devices of sessions. Nobody does only if Redis has lost some of its data, since whoever ends a
+// session of a living process is that process itself.
+func (t *Tracker) compare(ctx context.Context, process string, sessions []*Lease) error {
+	verdicts, err := t.ledger.check(ctx, process, sessions)
+	if err != nil {
+		return err
+	}
+	var absentees []*Lease
+	for i, l := range sessions {
+		switch verdicts[i] {
+		case lost:
+			t.lose(l)
+		case absent:
+			absentees = append(absentees, l)
+		}
+	}
+	return t.resume(ctx, process, true, absentees)
+}
+
+// resume registers sessions under the present name of this process, or loses them.
+func (t *Tracker) resume(ctx context.Context, earlier string, restore bool, sessions []*Lease) error {
+	for batch := range slices.Chunk(sessions, sessionBatch) {
+		process, life := t.identity()
+		batch, resumptions := t.resumptions(batch)
+		changes, err := t.ledger.resume(ctx, process, earlier, restore, resumptions)
+		if err != nil {
+			return err
+		}
+		for i, l := range batch {
+			t.metrics.resume(changes[i])
+			switch changes[i].verdict {
+			case lost:
+				t.lose(l)
+			case held:
+				t.resumed(l, life, changes[i])
+			case unknown:
+				poke(t.checks)
+			}
+		}
+	}
+	return nil
+}
+
+// resumptions describes those of the sessions that are still held: one that was released just now is not there, and that is
+// right.
+func (t *Tracker) resumptions(sessions []*Lease) (still []*Lease, list []resumption) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, l := range sessions {
+		if l.state != holding {
+			continue
+		}
+		still = append(still, l)
+		list = append(list, resumption{
+			member: l.member(), epoch: l.epoch.String(), since: l.since(), origin: l.origin(), will: l.will, again: !l.stored,
+		})
+	}
+	return still, list
+}
+
+func (t *Tracker) resumed(l *Lease, life uint32, c change) {
+	t.mu.Lock()
+	l.life = life
+	t.mu.Unlock()
+	if c.queued > 0 {
+		t.drainer.kick(l.member())
+	}
+}
+
+// clearStrays ends sessions that stand in Redis as this process's own and that it does not have: a claim that was written
+// although its answer was lost, or an end that Redis has lost. Usually the numbers agree and nothing is read.
+func (t *Tracker) clearStrays(ctx context.Context, process string) error {
+	t.mu.Lock()
+	known := len(t.leases)
+	t.mu.Unlock()
+	claims, err := t.ledger.claims(ctx, process)
+	if err != nil || claims == int64(known) {
+		return err
+	}
+	return t.ledger.each(ctx, process, func(ctx context.Context, pairs []string) error {
+		return t.clearSome(ctx, process, pairs)
+	})
+}
+
+func (t *Tracker) clearSome(ctx context.Context, process string, pairs []string) error {
+	var strays []ending
+	for i := 0; i+1 < len(pairs); i += 2 {
+		e, err := parseEpoch(pairs[i+1])
+		if err == nil && t.find(e) != nil {
+			continue
+		}
+		strays = append(strays, ending{member: pairs[i], epoch: pairs[i+1], time: time.Now()})
+	}
+	if len(strays) == 0 {
+		return nil
+	}
+	changes, err := t.ledger.end(ctx, process, false, strays)
+	if err != nil {
+		return err
+	}
+	for i, c := range changes {
+		t.metrics.end(c)
+		if c.queued > 0 {
+			t.drainer.kick(strays[i].member)
+		}
+	}
+	return nil
+}
