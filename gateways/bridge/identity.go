@@ -1,0 +1,127 @@
+package bridge
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/outcome"
+)
+
+const (
+	// admissionAge is how long an admission is used before it is asked for again. It is the safety net below revocation.
+	admissionAge = time.Minute
+
+	// shortestRetry is the shortest time between attempts of what has failed.
+	shortestRetry = 200 * time.Millisecond
+)
+
+// An identity is the bridge as a gateway device that is admitted, or is trying to be.
+type identity struct {
+	config  Config
+	devices auth.Authenticator
+	log     *zap.Logger
+	proven  bool // has been admitted before; only run looks at it
+
+	mu       sync.Mutex
+	present  *auth.Session // nil while the gateway is not admitted
+	admitted chan struct{} // closed while it is
+}
+
+func newIdentity(c Config, devices auth.Authenticator, log *zap.Logger) *identity {
+	return &identity{config: c, devices: devices, log: log, admitted: make(chan struct{})}
+}
+
+// run keeps the gateway admitted until ctx ends.
+func (i *identity) run(ctx context.Context) {
+	for failures := 0; ctx.Err() == nil; {
+		session, err := i.ask(ctx)
+		wait := admissionAge
+		switch {
+		case err == nil:
+			failures, i.proven = 0, true
+			i.hold(session)
+		case ctx.Err() != nil:
+			return
+		default:
+			failures++
+			wait = backoff(failures, shortestRetry, i.config.RetryDelay)
+			i.refused(err)
+		}
+		i.rest(ctx, wait)
+	}
+}
+
+// ask logs in. Until it has been admitted, the bridge is treated like a stranger.
+func (i *identity) ask(ctx context.Context) (*auth.Session, error) {
+	if i.proven {
+		ctx = auth.Renewing(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, i.config.AuthTimeout)
+	defer cancel()
+	g := i.config.Gateway
+	return i.devices.Authenticate(ctx, auth.Request{Application: g.Application, Device: g.Device, Credential: auth.Password(g.Password)})
+}
+
+// refused drops an admission that is not given any more. One that nobody can decide on stays, until it is revoked.
+func (i *identity) refused(err error) {
+	if outcome.Of(err) == outcome.Unauthenticated {
+		i.hold(nil)
+	}
+	i.log.Warn("the bridge is not admitted as a gateway device", zap.String("application", i.config.Gateway.Application),
+		zap.String("device", i.config.Gateway.Device), zap.Stringer("outcome", outcome.Of(err)))
+}
+
+// rest waits. When the present admission is revoked it is over at once, and so is the wait.
+func (i *identity) rest(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	var revoked <-chan struct{}
+	if session := i.current(); session != nil {
+		revoked = session.Revoked
+	}
+	select {
+	case <-timer.C:
+	case <-revoked:
+		i.hold(nil)
+	case <-ctx.Done():
+	}
+}
+
+func (i *identity) hold(session *auth.Session) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.present == nil && session != nil {
+		close(i.admitted)
+	}
+	if i.present != nil && session == nil {
+		i.admitted = make(chan struct{})
+	}
+	i.present = session
+}
+
+func (i *identity) current() *auth.Session {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.present
+}
+
+// session is the gateway's admission, which is waited for. It is nil if stop is closed before there is one.
+func (i *identity) session(stop <-chan struct{}) *auth.Session {
+	for {
+		i.mu.Lock()
+		session, admitted := i.present, i.admitted
+		i.mu.Unlock()
+		if session != nil {
+			return session
+		}
+		select {
+		case <-admitted:
+		case <-stop:
+			return nil
+		}
+	}
+}

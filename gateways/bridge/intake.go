@@ -1,0 +1,131 @@
+package bridge
+
+import (
+	"time"
+
+	"github.com/eclipse/paho.golang/paho"
+	"go.uber.org/zap"
+
+	"github.com/fairlead/fairlead/internal/outcome"
+)
+
+const (
+	// placePatience is how long a message of QoS 0 waits for a place. Meanwhile nothing is read from the broker, neither the
+	// answer to a ping.
+	placePatience = time.Second
+
+	// shownTopic is how much of a topic stands in a log line, in bytes.
+	shownTopic = 200
+)
+
+// An intake takes messages from the client, one after the other.
+type intake struct {
+	bridge *Bridge
+
+	// Places of messages that are not decided. Those of QoS 1 only run out if a broker lost its session, since the receive
+	// maximum bounds what comes on one connection; and then the client holds up to as many again.
+	acknowledged, unacknowledged chan struct{}
+
+	crowded bool // a message of QoS 0 has found no place, and none has found one since
+}
+
+func newIntake(b *Bridge, places int) *intake {
+	return &intake{bridge: b, acknowledged: make(chan struct{}, places), unacknowledged: make(chan struct{}, places)}
+}
+
+// take is called for each message of a connection. Of a connection that is lost, messages of QoS 1 are left to the next
+// one, on which they come again: taking one that is behind others that were left would change their order.
+func (in *intake) take(r paho.PublishReceived) (bool, error) {
+	if r.Packet.QoS == 0 {
+		in.takeOnce(r.Packet)
+		return true, nil
+	}
+	b, end := in.bridge, in.bridge.ledger.end()
+	if closed(end) || closed(b.stopping) {
+		return true, nil
+	}
+	receipt, known := b.ledger.receive(r.Packet, func() { _ = r.Client.Ack(r.Packet) })
+	if known {
+		b.metrics.redelivered()
+		return true, nil
+	}
+	d, ok := in.route(r.Packet, receipt)
+	if !ok {
+		return true, nil
+	}
+	select {
+	case in.acknowledged <- struct{}{}:
+		d.place = in.acknowledged
+	case <-end:
+	case <-b.stopping:
+	}
+	if d.place == nil || !in.enqueue(d) {
+		b.ledger.forget(r.Packet, receipt)
+	}
+	return true, nil
+}
+
+// takeOnce takes a message of QoS 0, or drops it if there is no place for it.
+func (in *intake) takeOnce(p *paho.Publish) {
+	d, ok := in.route(p, nil)
+	if !ok {
+		return
+	}
+	if !in.squeeze() {
+		in.bridge.drop(d, "too many messages wait to be stored")
+		return
+	}
+	d.place = in.unacknowledged
+	if !in.enqueue(d) {
+		in.bridge.drop(d, "the bridge stops")
+	}
+}
+
+// squeeze finds a place for a message of QoS 0. When one has waited for it in vain, those that follow do not wait.
+func (in *intake) squeeze() bool {
+	select {
+	case in.unacknowledged <- struct{}{}:
+		in.crowded = false
+		return true
+	default:
+	}
+	if in.crowded {
+		return false
+	}
+	timer := time.NewTimer(placePatience)
+	defer timer.Stop()
+	select {
+	case in.unacknowledged <- struct{}{}:
+		return true
+	case <-timer.C:
+	case <-in.bridge.stopping:
+	}
+	in.crowded = true
+	return false
+}
+
+// route finds out what a message is about. A message that is about nothing is refused, which settles it: it would be no
+// better the next time.
+func (in *intake) route(p *paho.Publish, r *receipt) (d *delivery, ok bool) {
+	d = newDelivery(p, r)
+	to, err := in.bridge.routes.find(p.Topic)
+	if err != nil {
+		in.bridge.log.Warn("a message is refused for its topic", zap.String("topic", p.Topic[:min(len(p.Topic), shownTopic)]), zap.Error(err))
+		in.bridge.decide(d, outcome.Of(err))
+		return nil, false
+	}
+	if to.device != in.bridge.config.Gateway.Device {
+		d.device = to.device
+	}
+	d.message.Channel = to.channel
+	return d, true
+}
+
+// enqueue puts a message in line, or gives its place back.
+func (in *intake) enqueue(d *delivery) bool {
+	if in.bridge.lanes.add(d) {
+		return true
+	}
+	<-d.place
+	return false
+}

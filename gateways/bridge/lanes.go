@@ -1,0 +1,76 @@
+package bridge
+
+import (
+	"context"
+	"sync"
+)
+
+// lanes are the lines of messages, one for each device that has any. Each is worked off by a goroutine of its own, one
+// message after the other. Who adds bounds how many there are.
+type lanes struct {
+	work func(*delivery) bool // false leaves the rest of the line alone
+
+	mu      sync.Mutex
+	lines   map[string][]*delivery // that wait, by device; a line is there while somebody works on it
+	closed  bool
+	workers sync.WaitGroup
+}
+
+func newLanes(work func(*delivery) bool) *lanes {
+	return &lanes{work: work, lines: map[string][]*delivery{}}
+}
+
+// add puts a message at the end of its device's line. It says no after close.
+func (l *lanes) add(d *delivery) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	line, worked := l.lines[d.device]
+	if worked {
+		l.lines[d.device] = append(line, d)
+		return true
+	}
+	l.lines[d.device] = nil
+	l.workers.Go(func() { l.run(d) })
+	return true
+}
+
+// run works off a line, beginning with d.
+func (l *lanes) run(d *delivery) {
+	for d != nil && l.work(d) {
+		d = l.next(d.device)
+	}
+}
+
+// next takes the first message of a line, or ends a line that is empty.
+func (l *lanes) next(device string) *delivery {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	line := l.lines[device]
+	if len(line) == 0 {
+		delete(l.lines, device)
+		return nil
+	}
+	l.lines[device] = line[1:]
+	return line[0]
+}
+
+// close takes nothing more, and waits until the lines are worked off or ctx ends.
+func (l *lanes) close(ctx context.Context) error {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.workers.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,104 @@
+package mqtt
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A diary is a calendar that runs and writes down what it does.
+type diary struct {
+	*calendar
+	started time.Time
+	stop    context.CancelFunc
+	hold    chan struct{} // if not nil, what is done lasts until it is closed
+	done    []appointment
+}
+
+type appointment struct {
+	session *session
+	after   time.Duration
+}
+
+func newDiary(t *testing.T, slots int) *diary {
+	d := &diary{calendar: newCalendar(slots), started: time.Now()}
+	ctx, stop := context.WithCancel(t.Context())
+	d.stop = stop
+	did := make(chan appointment, 100)
+	go func() {
+		for a := range did {
+			d.done = append(d.done, a)
+		}
+	}()
+	go func() {
+		d.run(ctx, func(ctx context.Context, s *session) {
+			did <- appointment{s, time.Since(d.started)}
+			if d.hold != nil {
+				<-d.hold
+			}
+		})
+		close(did)
+	}()
+	return d
+}
+
+func appointed() *session {
+	s := &session{}
+	s.appointment = entry{session: s, index: -1}
+	return s
+}
+
+func TestCalendarKeepsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDiary(t, 4)
+		a, b, c, gone := appointed(), appointed(), appointed(), appointed()
+		synctest.Wait()
+		d.put(&a.appointment, d.started.Add(3*time.Second))
+		d.put(&b.appointment, d.started.Add(2*time.Second))
+		d.put(&gone.appointment, d.started.Add(time.Second))
+		d.put(&c.appointment, d.started.Add(time.Hour))
+		d.put(&c.appointment, d.started.Add(time.Second)) // moved
+		d.put(&c.appointment, d.started.Add(4*time.Second))
+		d.remove(&gone.appointment)
+		d.put(&gone.appointment, d.started.Add(time.Second))
+		if got := d.len(); got != 3 {
+			t.Errorf("%d entries", got)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		want := []appointment{{b, 2 * time.Second}, {a, 3 * time.Second}, {c, 4 * time.Second}}
+		if !slices.Equal(d.done, want) {
+			t.Errorf("done %v, want %v", d.done, want)
+		}
+		d.put(&a.appointment, time.Now()) // again
+		synctest.Wait()
+		if last := d.done[len(d.done)-1]; len(d.done) != 4 || last != (appointment{a, time.Minute}) {
+			t.Errorf("done %v", d.done)
+		}
+		d.stop()
+		synctest.Wait()
+	})
+}
+
+func TestCalendarDoesABoundedNumberAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDiary(t, 2)
+		d.hold = make(chan struct{})
+		for range 5 {
+			d.put(&appointed().appointment, time.Now())
+		}
+		synctest.Wait()
+		if len(d.done) != 2 {
+			t.Errorf("%d at once, want 2", len(d.done))
+		}
+		close(d.hold)
+		synctest.Wait()
+		if len(d.done) != 5 {
+			t.Errorf("%d done, want 5", len(d.done))
+		}
+		d.stop()
+		synctest.Wait()
+	})
+}

@@ -1,0 +1,93 @@
+package mqtt
+
+import (
+	"context"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/ingest"
+	protocol "github.com/fairlead/fairlead/internal/mqtt"
+	"github.com/fairlead/fairlead/internal/mqtt/packet"
+	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/presence"
+	"github.com/fairlead/fairlead/internal/registry"
+)
+
+var _ protocol.Handler = (*Gateway)(nil)
+
+// Connect admits a device: it judges the log-in, and claims the device's presence, which ends its other sessions. The
+// packet is not used afterwards.
+func (g *Gateway) Connect(ctx context.Context, c *protocol.Conn, p *packet.Connect) (protocol.Session, error) {
+	s, err := g.connect(ctx, c, p)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (g *Gateway) connect(ctx context.Context, c client, p *packet.Connect) (*session, error) {
+	request := requestOf(c, p)
+	admitted, err := g.authenticate(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	dialect, err := registry.DialectOf(admitted.Application, admitted.Device)
+	if err != nil {
+		g.log.Warn("device refused", append(names(admitted), zap.Error(err))...)
+		return nil, misconfigured()
+	}
+	will, err := g.willOf(p.Will)
+	if err != nil {
+		return nil, refusalOf(outcome.ResultOf(err))
+	}
+	s := newSession(g, c, request, dialect)
+	if s.lease, err = g.presences.Claim(ctx, admitted, will, s.lost); err != nil {
+		return nil, err
+	}
+	s.admit(admitted)
+	g.log.Debug("device connected", append(names(admitted), zap.Uint8("version", uint8(p.Version)))...)
+	return s, nil
+}
+
+// requestOf makes the request that a CONNECT stands for. A log-in that cannot be read is asked for all the same, as one
+// that nobody answers to, so that it is refused like every other.
+func requestOf(c client, p *packet.Connect) auth.Request {
+	request, err := auth.FromMQTT(auth.MQTTLogin{
+		ClientID:    p.ClientID,
+		HasUsername: p.HasUsername,
+		Username:    p.Username,
+		HasPassword: p.HasPassword,
+		Password:    p.Password,
+		Chain:       chainOf(c),
+	})
+	if err != nil {
+		request = auth.Request{}
+	}
+	request.Remote = c.Remote()
+	return request
+}
+
+func (g *Gateway) authenticate(ctx context.Context, r auth.Request) (*auth.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, g.config.AuthTimeout)
+	defer cancel()
+	return g.devices.Authenticate(ctx, r)
+}
+
+// willOf is the message that is published when the connection ends unexpectedly: the topic of the will is its channel,
+// whatever the dialect. A will that could not be published is refused now, while somebody is there to hear of it.
+func (g *Gateway) willOf(w *packet.Will) (*presence.Will, error) {
+	if w == nil {
+		return nil, nil
+	}
+	if err := g.pipeline.Check(ingest.Message{Channel: w.Topic, ContentType: w.ContentType, Body: w.Payload}); err != nil {
+		return nil, err
+	}
+	return &presence.Will{Topic: strings.Clone(w.Topic), ContentType: strings.Clone(w.ContentType), Payload: append([]byte(nil), w.Payload...)}, nil
+}
+
+// names are what a log line says of a device.
+func names(s *auth.Session) []zap.Field {
+	return []zap.Field{zap.String("application", s.Application.Metadata.Name), zap.String("device", s.Device.Metadata.Name)}
+}

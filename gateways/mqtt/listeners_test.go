@@ -1,0 +1,211 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	v3 "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/coder/websocket"
+)
+
+// serverFiles writes a certificate for 127.0.0.1 and its key, and returns what trusts it.
+func serverFiles(t *testing.T) (certificateFile, keyFile string, trusted *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "gateway"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	write := func(name, kind string, der []byte) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted = x509.NewCertPool()
+	trusted.AddCert(certificate)
+	return write("tls.crt", "CERTIFICATE", der), write("tls.key", "PRIVATE KEY", private), trusted
+}
+
+// everywhere is a gateway with all its transports, as Run opens them.
+func everywhere(t *testing.T, f *fixture) (at running, trusted *x509.CertPool) {
+	t.Helper()
+	c := f.config
+	certificateFile, keyFile, trusted := serverFiles(t)
+	c.TCP.Address, c.TLS.Address, c.WebSocket.Address, c.WebSocketTLS.Address = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	c.TLS.CertificateFile, c.TLS.KeyFile = certificateFile, keyFile
+	c.WebSocketTLS.CertificateFile, c.WebSocketTLS.KeyFile = certificateFile, keyFile
+	l, err := Listen(c, f.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return start(t, f.Gateway, l), trusted
+}
+
+func TestEveryTransport(t *testing.T) {
+	f := newFixture(nil)
+	at, trusted := everywhere(t, f)
+	secure := func(o *v3.ClientOptions) { o.SetTLSConfig(&tls.Config{RootCAs: trusted}) }
+	g := func(url string, change func(*v3.ClientOptions)) {
+		t.Helper()
+		c := open3(t, url, change)
+		if err := done(t, c.Connect()); err != nil {
+			t.Errorf("%s: %v", url, err)
+			return
+		}
+		before := len(f.shelf.all())
+		if err := done(t, c.Publish("temp", 1, false, "x")); err != nil || len(f.shelf.all()) != before+1 {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	g("tcp://"+at.TCP.Addr().String(), nil)
+	g("ssl://"+at.TLS.Addr().String(), secure)
+	g("ws://"+at.WebSocket.Addr().String()+"/any/path", nil)
+	g("wss://"+at.WebSocketTLS.Addr().String()+"/mqtt", secure)
+}
+
+func TestVersion5OverWebSocket(t *testing.T) {
+	f := newFixture(nil)
+	at, _ := everywhere(t, f)
+	frames, _, err := websocket.Dial(t.Context(), "ws://"+at.WebSocket.Addr().String(), &websocket.DialOptions{Subprotocols: []string{"mqtt"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := open5(t, websocket.NetConn(context.Background(), frames, websocket.MessageBinary), nil)
+	if got := c.connect5(t, login5()); got.ReasonCode != 0 {
+		t.Fatalf("%#x", got.ReasonCode)
+	}
+	f.roll.claims[0].lost()
+	if d := soon(t, "DISCONNECT", c.left); d.ReasonCode != 0x8E {
+		t.Errorf("%#x", d.ReasonCode)
+	}
+}
+
+// A client certificate admits the device, over TLS and over WebSocket.
+func TestClientCertificates(t *testing.T) {
+	f := newFixture(nil)
+	at, trusted := everywhere(t, f)
+	ca, leaf, key := newCertificates(t, "app", "device", time.Hour)
+	f.documents.trust("app", ca)
+	f.documents.putDevice("app", "device", "uid-device", `{"alias":["CN=device"]}`)
+	g := func(url string, chain ...[]byte) {
+		t.Helper()
+		c := open3(t, url, func(o *v3.ClientOptions) {
+			o.SetUsername("").SetPassword("")
+			o.SetTLSConfig(&tls.Config{RootCAs: trusted, Certificates: []tls.Certificate{{Certificate: chain, PrivateKey: key}}})
+		})
+		if err := done(t, c.Connect()); err != nil {
+			t.Errorf("%s: %v", url, err)
+			return
+		}
+		if err := done(t, c.Publish("temp", 1, false, "x")); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	g("ssl://"+at.TLS.Addr().String(), leaf.Raw)
+	g("ssl://"+at.TLS.Addr().String(), leaf.Raw, ca.Raw)
+	g("wss://"+at.WebSocketTLS.Addr().String(), leaf.Raw)
+	if r := f.shelf.all()[0]; header(r, "ce_device") != "device" {
+		t.Errorf("device %q", header(r, "ce_device"))
+	}
+}
+
+func TestWebServerRefusesWhatIsNoWebSocket(t *testing.T) {
+	f := newFixture(nil)
+	at, _ := everywhere(t, f)
+	response, err := http.Get("http://" + at.WebSocket.Addr().String() + "/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); response.StatusCode != http.StatusNotFound || len(body) == 0 || err != nil {
+		t.Errorf("%d %q %v", response.StatusCode, body, err)
+	}
+}
+
+// Connections that never ask for anything are bounded.
+func TestSilentWebConnectionsAreBounded(t *testing.T) {
+	f := newFixture(func(c *Config) { c.Connection.MaxUnadmitted = 3 })
+	at, _ := everywhere(t, f)
+	var open []net.Conn
+	for range 4 {
+		c, err := net.Dial("tcp", at.WebSocket.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		open = append(open, c)
+	}
+	_ = open[3].SetReadDeadline(time.Now().Add(patience))
+	if n, err := open[3].Read(make([]byte, 1)); n != 0 || err == nil || os.IsTimeout(err) {
+		t.Errorf("read %d, %v", n, err)
+	}
+	_ = open[0].Close()
+	eventually(t, "room for another", func() bool {
+		response, err := http.Get("http://" + at.WebSocket.Addr().String() + "/")
+		if err != nil {
+			return false
+		}
+		_ = response.Body.Close()
+		return response.StatusCode == http.StatusNotFound
+	})
+}
+
+func TestListenOpensAllOrNothing(t *testing.T) {
+	taken := loopback(t)
+	defer taken.Close()
+	c := DefaultConfig()
+	c.TCP.Address, c.WebSocket.Address = "127.0.0.1:0", taken.Addr().String()
+	l, err := Listen(c, nil)
+	if field(err) != "opening webSocket" || l != (Listeners{}) {
+		t.Errorf("%v, %+v", err, l)
+	}
+}
+
+func TestRunSaysWhatItCannotOpen(t *testing.T) {
+	f := newFixture(func(c *Config) { c.TCP.Address = "127.0.0.1:99999" })
+	if err := f.Run(t.Context()); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestRun(t *testing.T) {
+	f := newFixture(func(c *Config) { c.TCP.Address = "127.0.0.1:0" })
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := f.Run(ctx); err != nil {
+		t.Error(err)
+	}
+}

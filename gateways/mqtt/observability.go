@@ -1,0 +1,84 @@
+package mqtt
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/fairlead/fairlead/internal/outcome"
+)
+
+// A renewal is what became of a revoked or expired admission.
+type renewal string
+
+// The renewals.
+const (
+	renewalKept      renewal = "kept"      // admitted again
+	renewalRefused   renewal = "refused"   // not admitted any more: disconnected
+	renewalReplaced  renewal = "replaced"  // the log-in is another device's now: disconnected
+	renewalExpired   renewal = "expired"   // the certificate has ended: disconnected
+	renewalUndecided renewal = "undecided" // nobody could decide: tried again later
+	renewalGivenUp   renewal = "given_up"  // nobody could decide for too long: disconnected
+)
+
+// gatewayMetrics count what the connection loop and the pipeline do not see.
+type gatewayMetrics struct {
+	refusals, renewals, backPressure, undeliverable metric.Int64Counter
+	outcomes                                        map[outcome.Outcome]metric.MeasurementOption
+}
+
+// gauges are read when metrics are collected.
+type gauges struct {
+	inFlight                    func() (messages, bytes int64)
+	subscriptions, appointments func() int64
+}
+
+func newGatewayMetrics(read gauges) *gatewayMetrics {
+	meter := otel.Meter("github.com/fairlead/fairlead/gateways/mqtt")
+	m := &gatewayMetrics{outcomes: map[outcome.Outcome]metric.MeasurementOption{}}
+	for _, o := range outcome.All() {
+		m.outcomes[o] = label("outcome", o.String())
+	}
+	m.refusals, _ = meter.Int64Counter("fairlead.mqtt.gateway.refused",
+		metric.WithDescription("Messages refused before the pipeline: for their topic, or because the device may not act for another."))
+	m.renewals, _ = meter.Int64Counter("fairlead.mqtt.gateway.renewals",
+		metric.WithDescription("Revoked or expired log-ins of live sessions, by what became of them."))
+	m.backPressure, _ = meter.Int64Counter("fairlead.mqtt.gateway.backpressure",
+		metric.WithDescription("Messages that had to wait because too many wait for Kafka."))
+	m.undeliverable, _ = meter.Int64Counter("fairlead.mqtt.gateway.commands.undeliverable",
+		metric.WithDescription("Commands dropped because no topic can hold their name."))
+	messages, _ := meter.Int64ObservableGauge("fairlead.mqtt.gateway.inflight",
+		metric.WithDescription("Messages that wait for Kafka."))
+	bytes, _ := meter.Int64ObservableGauge("fairlead.mqtt.gateway.inflight.size", metric.WithUnit("By"),
+		metric.WithDescription("Bytes of messages that wait for Kafka."))
+	subscriptions, _ := meter.Int64ObservableGauge("fairlead.mqtt.gateway.subscriptions",
+		metric.WithDescription("Subscriptions of commands."))
+	appointments, _ := meter.Int64ObservableGauge("fairlead.mqtt.gateway.appointments",
+		metric.WithDescription("Sessions whose log-in is to be judged again or whose certificate ends some time."))
+	_, _ = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		inFlight, size := read.inFlight()
+		o.ObserveInt64(messages, inFlight)
+		o.ObserveInt64(bytes, size)
+		o.ObserveInt64(subscriptions, read.subscriptions())
+		o.ObserveInt64(appointments, read.appointments())
+		return nil
+	}, messages, bytes, subscriptions, appointments)
+	return m
+}
+
+func label(name, value string) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(attribute.String(name, value)))
+}
+
+func (m *gatewayMetrics) refused(o outcome.Outcome) {
+	m.refusals.Add(context.Background(), 1, m.outcomes[o])
+}
+
+func (m *gatewayMetrics) renewed(r renewal) {
+	m.renewals.Add(context.Background(), 1, label("result", string(r)))
+}
+
+func (m *gatewayMetrics) waited()      { m.backPressure.Add(context.Background(), 1) }
+func (m *gatewayMetrics) undelivered() { m.undeliverable.Add(context.Background(), 1) }
