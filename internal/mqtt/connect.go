@@ -134,7 +134,6 @@ func (c *Conn) reject(err error) {
 
 // admit judges a CONNECT and answers it.
 func (c *Conn) admit(ctx context.Context, p *packet.Connect) bool {
-	connack := c.agree(p)
 	r := c.demand(p)
 	if r == nil {
 		r = c.server.gate.enter()
@@ -143,6 +142,7 @@ func (c *Conn) admit(ctx context.Context, p *packet.Connect) bool {
 		c.refuse(r)
 		return false
 	}
+	connack := c.agree(p)
 	session, err := c.judge(ctx, p)
 	if err != nil {
 		c.server.complain(err)

@@ -39,11 +39,11 @@ func newMetrics(g *gate) *metrics {
 		metric.WithDescription("New connections, by what became of them."))
 	m.broken, _ = meter.Int64Counter("fairlead.mqtt.malformed",
 		metric.WithDescription("Packets that broke the protocol or a limit and ended their connection, by reason code."))
-	connections, _ := meter.Int64ObservableGauge("fairlead.mqtt.connections",
+	connections, _ := meter.Int64ObservableUpDownCounter("fairlead.mqtt.connections",
 		metric.WithDescription("Open connections, by whether the client is admitted."))
 	packets, _ := meter.Int64ObservableCounter("fairlead.mqtt.packets",
 		metric.WithDescription("Packets received, by type."))
-	inFlight, _ := meter.Int64ObservableGauge("fairlead.mqtt.publishes.waiting",
+	inFlight, _ := meter.Int64ObservableUpDownCounter("fairlead.mqtt.publishes.waiting",
 		metric.WithDescription("Messages that have been published and not been answered."))
 	dropped, _ := meter.Int64ObservableCounter("fairlead.mqtt.deliveries.dropped",
 		metric.WithDescription("Messages that did not reach a client, by reason: it read too slowly, left, or takes none as large."))
