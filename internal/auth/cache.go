@@ -30,6 +30,7 @@ type Cache struct {
 	sealer  *sealer
 	shards  [cacheShards]cacheShard
 	watches *watches
+	shared  *applications
 	lookups chan struct{}
 	metrics *cacheMetrics
 }
@@ -79,7 +80,7 @@ var _ Authenticator = (*Cache)(nil)
 
 // NewCache puts a cache before the next layer.
 func NewCache(c CacheConfig, next Authenticator) *Cache {
-	cache := &Cache{config: c, next: next, sealer: newSealer(), watches: newWatches(), lookups: make(chan struct{}, c.Lookups)}
+	cache := &Cache{config: c, next: next, sealer: newSealer(), watches: newWatches(), shared: newApplications(), lookups: make(chan struct{}, c.Lookups)}
 	for i := range cache.shards {
 		cache.shards[i].entries = newLRU[digest, *entry](c.Entries / cacheShards)
 		cache.shards[i].flights = map[digest]*flight{}

@@ -127,6 +127,7 @@ func (c *Cache) watched(d decision, w *watch, q question) decision {
 	c.watches.settle(w, q.rests(d))
 	if d.session != nil {
 		s := *d.session
+		s.Application = c.shared.share(s.Application)
 		s.Revoked, s.watch = w.revoked, w
 		d.session = &s
 	}
