@@ -14,14 +14,14 @@ const (
 )
 
 // bufferSizes has the size of each pool.
-func bufferSizes() [6]int {
-	return [...]int{tinyBuffer, pageBuffer, streamBuffer, 64 << 10, 256 << 10, largestBuffer}
+func bufferSizes() [8]int {
+	return [...]int{tinyBuffer, pageBuffer, streamBuffer, 64 << 10, 128 << 10, 256 << 10, 512 << 10, largestBuffer}
 }
 
 // buffers are pools of buffers of a few sizes, so that a connection has one only while it needs it.
 type buffers struct {
-	sizes [6]int
-	pools [6]sync.Pool // of *byte, the first of a buffer: a slice would have to be allocated to be put into a pool
+	sizes [8]int
+	pools [8]sync.Pool // of *byte, the first of a buffer: a slice would have to be allocated to be put into a pool
 }
 
 func newBuffers() *buffers { return &buffers{sizes: bufferSizes()} }

@@ -25,7 +25,7 @@ func (s *Server) greet(c *Conn) {
 		go c.serve()
 		return
 	}
-	c.hangUp()
+	s.guard(c.hangUp)
 	s.forget(c)
 }
 
@@ -134,7 +134,7 @@ func (c *Conn) reject(err error) {
 
 // admit judges a CONNECT and answers it.
 func (c *Conn) admit(ctx context.Context, p *packet.Connect) bool {
-	r := c.demand(p)
+	connack, r := c.agree(p)
 	if r == nil {
 		r = c.server.gate.enter()
 	}
@@ -142,7 +142,6 @@ func (c *Conn) admit(ctx context.Context, p *packet.Connect) bool {
 		c.refuse(r)
 		return false
 	}
-	connack := c.agree(p)
 	session, err := c.judge(ctx, p)
 	if err != nil {
 		c.server.complain(err)
@@ -188,9 +187,12 @@ func (c *Conn) demand(p *packet.Connect) *Refusal {
 	return nil
 }
 
-// agree settles the terms of the connection, and returns the CONNACK that tells them. A client that asks for a session
-// that outlives the connection is told that it has none.
-func (c *Conn) agree(p *packet.Connect) *packet.Connack {
+// agree settles the terms of the connection, and returns the CONNACK that tells them, or says why there is no agreement. A
+// client that asks for a session that outlives the connection is told that it has none.
+func (c *Conn) agree(p *packet.Connect) (*packet.Connack, *Refusal) {
+	if r := c.demand(p); r != nil {
+		return nil, r
+	}
 	config := &c.server.config
 	keepAlive := config.keepAlive(p)
 	c.patience = time.Duration(keepAlive) * time.Second * 3 / 2
@@ -209,7 +211,10 @@ func (c *Conn) agree(p *packet.Connect) *packet.Connack {
 		p.ClientID = "fairlead-" + rand.Text()
 		connack.AssignedClientID = p.ClientID
 	}
-	return connack
+	if c.largest > 0 && c.exceeds(len(connack.Append(nil, c.version))) {
+		return nil, &Refusal{Reason: packet.PacketTooLarge} // it could not be told the terms
+	}
+	return connack, nil
 }
 
 // refuse answers a CONNECT with what is wrong, and ends the connection.

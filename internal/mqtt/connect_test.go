@@ -188,6 +188,7 @@ func TestConnectRefused(t *testing.T) {
 		"5: property twice":        {v5(hello{flags: 2, properties: [][]byte{property(0x21, 0, 1), property(0x21, 0, 1)}}), 5, packet.ProtocolError, 0, words},
 		"5: trailing byte":         {v5(hello{flags: 2, id: "me", rest: [][]byte{{0}}}), 5, packet.MalformedPacket, 0, words},
 		"5: too large":             {v5(hello{flags: 2, id: strings.Repeat("x", 20_000)}), 5, packet.PacketTooLarge, 0, words},
+		"5: takes no CONNACK":      {v5(hello{flags: 2, id: "me", properties: [][]byte{property(0x27, 0, 0, 0, 22)}}), 5, packet.PacketTooLarge, 0, words},
 		"level 6":                  {level("MQTT", 6), 5, packet.UnsupportedProtocolVersion, 0, words},
 		"level 3":                  {level("MQTT", 3), 4, 0, 1, words},
 		"3.1":                      {level("MQIsdp", 3), 4, 0, 1, words},
@@ -269,8 +270,8 @@ func TestRefusalIsAsBriefAsTheClientWants(t *testing.T) {
 		})
 	}
 	f(property(0x17, 0), []byte{0x20, 3, 0, 0x86, 0})
-	f(property(0x27, 0, 0, 0, 20), []byte{0x20, 3, 0, 0x86, 0})
-	f(property(0x27, 0, 0, 0, 5), []byte{0x20, 3, 0, 0x86, 0})
+	f(property(0x27, 0, 0, 0, 23), []byte{0x20, 3, 0, 0x86, 0})
+	f(property(0x27, 0, 0, 0, 5), []byte{0x20, 3, 0, 0x95, 0}) // it takes no CONNACK of success either
 	f(property(0x27, 0, 0, 0, 4), nil)
 }
 

@@ -10,6 +10,7 @@ const (
 
 // hangUp closes the link when the last word is written.
 func (c *Conn) hangUp() {
+	defer c.link.Close() // nothing is left to be lost
 	c.in.release()
 	c.mu.Lock()
 	for c.out.writing {
@@ -20,7 +21,6 @@ func (c *Conn) hangUp() {
 	if orderly {
 		c.linger()
 	}
-	_ = c.link.Close() // nothing is left to be lost
 }
 
 // linger lets the client read the last word. A link that is closed while something from the client is unread is reset, and

@@ -31,29 +31,15 @@ func (s *scratch) forget() {
 // serve runs an admitted connection to its end.
 func (c *Conn) serve() {
 	defer c.server.forget(c)
-	c.end(c.run())
-	c.closed()
-	c.hangUp()
-}
-
-// run reads until the connection ends. A panic ends this connection and no other: that is the last line of defence.
-func (c *Conn) run() (e *ending) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.server.panicked(p)
-			e = &ending{End: End{Reason: packet.UnspecifiedError}}
-		}
-	}()
-	return c.read()
+	e := &ending{End: End{Reason: packet.UnspecifiedError}} // if it panics
+	c.server.guard(func() { e = c.read() })
+	c.end(e)
+	c.server.guard(c.closed)
+	c.server.guard(c.hangUp)
 }
 
 // closed tells the session.
 func (c *Conn) closed() {
-	defer func() {
-		if p := recover(); p != nil {
-			c.server.panicked(p)
-		}
-	}()
 	defer c.server.gate.leave()
 	c.mu.Lock()
 	end := c.ended.End

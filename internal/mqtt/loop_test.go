@@ -1,6 +1,8 @@
 package mqtt
 
 import (
+	"context"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -299,3 +301,89 @@ func TestHandlerPanics(t *testing.T) {
 		}
 	})
 }
+
+// Every packet is cut at every byte, and the connection is closed there.
+func TestPacketsAreCut(t *testing.T) {
+	versions(t, func(t *testing.T, v packet.Version) {
+		none := properties()
+		if v == packet.V311 {
+			none = nil
+		}
+		for _, p := range [][]byte{
+			hello{version: v, flags: 0xC6, id: "me", rest: [][]byte{none, text("t"), text("bye"), text("user"), text("secret")}}.bytes(),
+			publication(v, 1, "topic", "payload"),
+			frame(0x82, number(1), none, filter("a/#", 0), filter("b", 1)),
+			frame(0xA2, number(1), none, text("a/#"), text("b")),
+			frame(0xE0, []byte{4}, none),
+		} {
+			inWorld(t, func(c *Config) { c.ConnectBurst = 10_000 }, func(w *world) {
+				for n := range len(p) {
+					c := w.call(v)
+					if p[0] != 0x10 {
+						c.login()
+					}
+					_, _ = c.link.Write(p[:n]) // which may end the connection
+					_ = c.link.Close()
+				}
+				synctest.Wait()
+				for _, visit := range w.gateway.all() {
+					if len(visit.ends()) != 1 || len(visit.messages()) > 0 {
+						t.Errorf("ended: %v, published: %q", visit.ends(), visit.messages())
+					}
+				}
+				if n := w.server.metrics.panics.Load(); n > 0 {
+					t.Errorf("%d panics", n)
+				}
+			})
+		}
+	})
+}
+
+func TestHandlerPanicsInClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewServer(DefaultConfig(), sore{}, nil)
+		l := newPipes()
+		serve(t, s, l)
+		mine, theirs := net.Pipe()
+		l.conns <- theirs
+		c := newClient(t, packet.V311, mine)
+		c.login()
+		c.send(frame(0xE0))
+		c.expectEnd()
+		synctest.Wait()
+		if n := s.metrics.panics.Load(); n != 1 {
+			t.Errorf("%d panics were counted", n)
+		}
+		if admitted, _ := s.gate.count(); admitted != 0 {
+			t.Errorf("%d connections are counted as admitted", admitted)
+		}
+	})
+}
+
+// sore is a handler whose sessions panic at their end.
+type sore struct{ answering }
+
+func (s sore) Connect(context.Context, *Conn, *packet.Connect) (Session, error) { return s, nil }
+func (sore) Closed(End)                                                         { panic("ouch") }
+
+// A link that panics breaks its own connection only.
+func TestLinkPanics(t *testing.T) {
+	s := NewServer(DefaultConfig(), &gateway{}, nil)
+	mine, theirs := net.Pipe()
+	defer mine.Close()
+	c := newConn(s, brittle{theirs})
+	c.version, c.out.open = packet.V5, true
+	c.Deliver(&packet.Publish{Topic: "t"})
+	waitFor(t, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.broken && !c.out.writing
+	})
+	if n := s.metrics.panics.Load(); n != 1 {
+		t.Errorf("%d panics were counted", n)
+	}
+}
+
+type brittle struct{ net.Conn }
+
+func (brittle) Write([]byte) (int, error) { panic("crack") }

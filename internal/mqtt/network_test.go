@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
+	"github.com/fairlead/fairlead/internal/transport"
 )
 
 // waitFor waits until a condition holds.
@@ -85,6 +86,47 @@ func TestTLSHandshakeFails(t *testing.T) {
 	}
 	_, _ = io.Copy(io.Discard, link)
 	waitFor(t, func() bool { _, unadmitted := s.gate.count(); return unadmitted == 0 })
+}
+
+func TestBehindProxy(t *testing.T) {
+	certificate := selfSigned(t, "server")
+	dir := t.TempDir()
+	c := transport.DefaultConfig()
+	c.ProxyProtocol = true
+	for name, secured := range map[string]bool{"TCP": false, "TLS": true} {
+		t.Run(name, func(t *testing.T) {
+			c := c
+			c.Address = "127.0.0.1:0"
+			if secured {
+				c.CertificateFile, c.KeyFile = writePair(t, dir, certificate)
+			}
+			l, err := transport.Listen(c, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := &gateway{}
+			serve(t, NewServer(DefaultConfig(), g, nil), l)
+			link, err := net.Dial("tcp", l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer link.Close()
+			if _, err := io.WriteString(link, "PROXY TCP4 198.51.100.7 127.0.0.1 8080 1883\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			if secured {
+				link = tls.Client(link, &tls.Config{InsecureSkipVerify: true})
+			}
+			client := newClient(t, packet.V5, link)
+			client.login()
+			client.works()
+			if got := g.all()[0].conn.Remote(); got != "198.51.100.7" {
+				t.Errorf("the client's address is %s", got)
+			}
+			client.send(frame(0x20, []byte{0, 0, 0}), bytes.Repeat(frame(0xC0), 5000))
+			client.expectDisconnect(packet.ProtocolError)
+		})
+	}
 }
 
 // A client learns why it is refused, though it has sent more than the server wants to read.

@@ -1,6 +1,9 @@
 package mqtt
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Limits of what waits to be written.
 const (
@@ -118,8 +121,17 @@ func (c *Conn) batch() []byte {
 	return b
 }
 
-// send writes once. The deadline lies between one and one and a half times the write timeout ahead.
-func (c *Conn) send(b []byte) error {
+// send writes once. The deadline lies between one and one and a half times the write timeout ahead. A panic on the way is
+// an error.
+func (c *Conn) send(b []byte) (err error) {
+	err = errPanic
+	c.server.guard(func() { err = c.trySend(b) })
+	return err
+}
+
+var errPanic = errors.New("writing panicked")
+
+func (c *Conn) trySend(b []byte) error {
 	timeout := c.server.config.WriteTimeout
 	if now := time.Now(); now.After(c.out.rearm) {
 		if err := c.link.SetWriteDeadline(now.Add(timeout + timeout/2)); err != nil {

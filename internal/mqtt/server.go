@@ -200,6 +200,16 @@ func (s *Server) putScratch(p *scratch) {
 	}
 }
 
+// guard runs f. A panic ends what f does, and nothing else: that is the last line of defence of all other connections.
+func (s *Server) guard(f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.panicked(p)
+		}
+	}()
+	f()
+}
+
 // panicked counts and logs a panic.
 func (s *Server) panicked(p any) {
 	s.metrics.panics.Add(1)
