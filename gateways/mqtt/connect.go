@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/ingest"
 	protocol "github.com/fairlead/fairlead/internal/mqtt"
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
@@ -40,7 +41,7 @@ func (g *Gateway) connect(ctx context.Context, c client, p *packet.Connect) (*se
 	}
 	will, err := g.willOf(p.Will)
 	if err != nil {
-		return nil, refusalOf(outcome.ResultOf(err))
+		return nil, err
 	}
 	s := newSession(g, c, request, dialect)
 	if s.lease, err = g.presences.Claim(ctx, admitted, will, s.lost); err != nil {
@@ -81,8 +82,11 @@ func (g *Gateway) willOf(w *packet.Will) (*presence.Will, error) {
 	if w == nil {
 		return nil, nil
 	}
+	if err := event.ValidateContentType(w.ContentType); err != nil {
+		return nil, outcome.New(outcome.Invalid, err.Error())
+	}
 	if err := g.pipeline.Check(ingest.Message{Channel: w.Topic, ContentType: w.ContentType, Body: w.Payload}); err != nil {
-		return nil, err
+		return nil, refusalOf(outcome.ResultOf(err))
 	}
 	return &presence.Will{Topic: strings.Clone(w.Topic), ContentType: strings.Clone(w.ContentType), Payload: append([]byte(nil), w.Payload...)}, nil
 }

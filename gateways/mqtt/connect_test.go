@@ -171,8 +171,9 @@ func TestWill(t *testing.T) {
 			}
 			return
 		}
-		var refusal *protocol.Refusal
-		if !errors.As(err, &refusal) || refusal.Reason != want || refusal.Return != returned || len(fx.roll.claims) != 0 {
+		refusal := &protocol.Refusal{Reason: packet.Reason(outcome.Of(err).Connack5()), Return: outcome.Of(err).Connack3()}
+		errors.As(err, &refusal)
+		if refusal.Reason != want || refusal.Return != returned || len(fx.roll.claims) != 0 {
 			t.Errorf("%q: %+v, want %v and %d", w.Topic, err, want, returned)
 		}
 	}
@@ -181,6 +182,7 @@ func TestWill(t *testing.T) {
 	f(packet.Will{Topic: "gone", Payload: make([]byte, 64<<10)}, packet.Success, 0)
 	f(packet.Will{Topic: "gone", Payload: make([]byte, 64<<10+1)}, packet.PacketTooLarge, 5)
 	f(packet.Will{Topic: strings.Repeat("x", 2000)}, packet.TopicNameInvalid, 2)
+	f(packet.Will{Topic: "gone", ContentType: strings.Repeat("x", 300)}, packet.UnspecifiedError, 2)
 	f(packet.Will{Topic: "gone", ContentType: "application/json", Payload: []byte("{")}, packet.PayloadFormatInvalid, 5)
 }
 

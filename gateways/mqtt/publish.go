@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead/fairlead/internal/ingest"
 	protocol "github.com/fairlead/fairlead/internal/mqtt"
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
+	"github.com/fairlead/fairlead/internal/mqtt/properties"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
 )
@@ -37,7 +38,7 @@ func (s *session) Publish(p *packet.Publish, done func(protocol.Answer)) {
 	g.pipeline.Publish(context.Background(), from, about, ingest.Message{
 		Channel:     to.channel,
 		ContentType: p.ContentType,
-		Extensions:  extensions(p.UserProperties),
+		Extensions:  properties.Extensions(p.UserProperties.All()),
 		Body:        p.Payload,
 	}, func(r outcome.Result) {
 		g.budget.give(spent)
