@@ -1,7 +1,16 @@
 // Package mqtt serves MQTT 3.1.1 and MQTT 5 connections: what the protocol demands of every server, and nothing of what
-// its packets mean. A gateway hands it a [Handler], which admits clients and takes their messages.
+// its packets mean. A gateway hands it a [Handler], which admits clients and takes their messages. There is no broker in
+// here: no retained messages, no stored sessions, no fan-out.
 //
-// A [Conn] has one goroutine, which reads. Packets are decoded in place (package packet). Acknowledgements are written by
-// whoever has one, together with those that are due at the same time. There is no broker in here: no retained messages, no
-// stored sessions, no fan-out.
+// A [Conn] has one goroutine, which reads, and while it is idle no memory but for that and a small buffer. Packets are
+// decoded in place (package packet). A second goroutine exists only while something is being written: whoever has an answer
+// starts it, and it takes along what is due at the same time. See connect.go for the way to the CONNACK, loop.go for what
+// is read, flight.go for messages and the order of their answers, output.go for what is written, and hangup.go for the end.
+//
+// Everything that a client can make large is bounded: packets, before and after CONNECT; messages in flight; answers that
+// it does not read and messages that it does not take; topic aliases; time, without a CONNECT, without a packet and while
+// writing; and, for all clients together, connections and log-ins (gate.go).
+//
+// Connection, gate and server have a mutex each. Nobody holds two of them, or one while a handler is called or a link is
+// read or written.
 package mqtt

@@ -31,8 +31,11 @@ func (s *scratch) forget() {
 // serve runs an admitted connection to its end.
 func (c *Conn) serve() {
 	defer c.server.forget(c)
-	e := &ending{End: End{Reason: packet.UnspecifiedError}} // if it panics
+	var e *ending
 	c.server.guard(func() { e = c.read() })
+	if e == nil { // it panicked
+		e = &ending{End: End{Reason: packet.UnspecifiedError}}
+	}
 	c.end(e)
 	c.server.guard(c.closed)
 	c.server.guard(c.hangUp)

@@ -135,7 +135,6 @@ func (s *Server) forget(c *Conn) {
 
 // Shutdown accepts nothing more, reads nothing more, waits until what clients have published is answered, tells clients of
 // version 5 that the server shuts down, and closes their connections. When ctx ends it closes those that are left at once.
-// It is called once.
 func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.stop() {
 		c.drain()
@@ -155,10 +154,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // stop closes the listeners, and lists the connections.
 func (s *Server) stop() []*Conn {
 	s.mu.Lock()
-	s.closing = true
-	if len(s.conns) == 0 {
+	if !s.closing && len(s.conns) == 0 {
 		close(s.empty)
 	}
+	s.closing = true
 	s.end()
 	for l := range s.listeners {
 		_ = l.Close() // Serve has the error

@@ -164,6 +164,9 @@ func TestShutdownWithoutConnections(t *testing.T) {
 		if err := <-serving; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Serve returned %v", err)
 		}
+		if err := w.server.Shutdown(t.Context()); err != nil {
+			t.Errorf("shutting down twice: %v", err)
+		}
 		if err := w.server.Serve(newPipes()); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Serve after Shutdown returned %v", err)
 		}
