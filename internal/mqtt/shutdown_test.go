@@ -164,7 +164,7 @@ func TestShutdownWithoutConnections(t *testing.T) {
 		if err := <-serving; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Serve returned %v", err)
 		}
-		if err := w.server.Shutdown(t.Context()); err != nil {
+		if err := w.server.Shutdown(w.Context()); err != nil {
 			t.Errorf("shutting down twice: %v", err)
 		}
 		if err := w.server.Serve(newPipes()); !errors.Is(err, net.ErrClosed) {
