@@ -62,11 +62,10 @@ func open(path string, connections int, pragmas ...string) (*sql.DB, error) {
 		"_txlock": {"immediate"},
 	}
 	name := url.URL{Scheme: "file", Path: path, RawQuery: parameters.Encode()}
-	connector, err := sqlite.NewConnector(name.String())
+	db, err := sql.Open("sqlite", name.String())
 	if err != nil {
 		return nil, err
 	}
-	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	return db, nil
