@@ -103,11 +103,12 @@ func TestDeliveriesAreCoalesced(t *testing.T) {
 		c, visit := w.admitted(packet.V311)
 		link := visit.conn.link.(*tap)
 		before := link.writes.Load()
+		payload := func(i int) []byte { return fmt.Appendf(nil, "%0300d", i) }
 		for i := range 20 {
-			visit.conn.Deliver(&packet.Publish{Topic: "t", Payload: fmt.Append(nil, i)})
+			visit.conn.Deliver(&packet.Publish{Topic: "t", Payload: payload(i)})
 		}
 		for i := range 20 {
-			c.expect(frame(0x30, text("t"), fmt.Append(nil, i)))
+			c.expect(frame(0x30, text("t"), payload(i)))
 		}
 		if n := link.writes.Load() - before; n > 2 {
 			t.Errorf("20 messages took %d writes", n)
