@@ -42,7 +42,7 @@ func (b *broker) accept() *link {
 }
 
 func newLink(t *testing.T, c net.Conn) *link {
-	l := &link{t: t, conn: packets.NewThreadSafeConn(c), received: make(chan *packets.ControlPacket, 100_000)}
+	l := &link{t: t, conn: &turns{Conn: c, turn: make(chan struct{}, 1)}, received: make(chan *packets.ControlPacket, 100_000)}
 	t.Cleanup(l.cut)
 	go l.read()
 	l.connect = expect[*packets.Connect](l)
@@ -161,5 +161,14 @@ func (l *link) silent() {
 	default:
 	}
 }
+
+// turns lets one packet after the other be written. Unlike a mutex, it lets a bubble's time go by for who waits.
+type turns struct {
+	net.Conn
+	turn chan struct{}
+}
+
+func (t *turns) Lock()   { t.turn <- struct{}{} }
+func (t *turns) Unlock() { <-t.turn }
 
 var errUnreachable = errors.New("nobody listens")

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/fairlead/fairlead/internal/auth"
@@ -89,7 +90,6 @@ type door struct {
 	auth.Authenticator
 	mu      sync.Mutex
 	asked   []auth.Request
-	renewed int
 	err     error // of Authenticate
 	asErr   error // of AuthorizeAs
 	revoked chan struct{}
@@ -211,6 +211,22 @@ func (f *fixture) stored(want ...string) {
 	synctest.Wait()
 	if got := f.shelf.values(); !slices.Equal(got, want) {
 		f.t.Errorf("stored %q, want %q", got, want)
+	}
+}
+
+// storedByDevice checks what lies on the shelf, in order per device, once everything has come to rest.
+func (f *fixture) storedByDevice(want map[string][]string) {
+	f.t.Helper()
+	synctest.Wait()
+	f.shelf.mu.Lock()
+	defer f.shelf.mu.Unlock()
+	got := map[string][]string{}
+	for _, r := range f.shelf.records {
+		device := headers(r)["ce_device"]
+		got[device] = append(got[device], string(r.Value))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		f.t.Errorf("stored (-want +got):\n%s", diff)
 	}
 }
 

@@ -1,0 +1,286 @@
+package bridge
+
+import (
+	"io"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/fairlead/fairlead/internal/outcome"
+)
+
+// reconnected breaks a connection and waits for the next one.
+func (f *fixture) reconnected(l *link, sessionPresent bool) *link {
+	f.t.Helper()
+	l.cut()
+	next := f.broker.accept()
+	next.welcome(sessionPresent)
+	return next
+}
+
+// TestRedelivery has the broker send again what it has no acknowledgement of, in all the states that a message can be in.
+func TestRedelivery(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, testConfig())
+		l := f.connected()
+		f.shelf.fail(outcome.New(outcome.Unavailable, ""), "1", "4")
+		l.publish(1, "site/a/x", "1") // is tried again and again
+		l.publish(2, "site/b/x", "2") // stored, and behind 1
+		l.publish(3, "nowhere", "3")  // refused, and behind 1
+		l.publish(4, "site/a/x", "4") // waits for 1
+		f.stored("2")
+		l = f.reconnected(l, true)
+		l.again(1, "site/a/x", "1")
+		l.again(2, "site/b/x", "2")
+		l.again(3, "nowhere", "3")
+		l.again(4, "site/a/x", "4")
+		l.publish(5, "site/a/x", "5")
+		settled()
+		l.silent()
+		f.shelf.fail(nil)
+		l.acknowledged(1, 2, 3, 4, 5)
+		f.stored("2", "1", "4", "5")
+	})
+}
+
+// TestStoredBetweenConnections has a message stored while there is no connection.
+func TestStoredBetweenConnections(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, testConfig())
+		l := f.connected()
+		f.shelf.hold()
+		l.publish(1, "site/a/x", "1")
+		f.stored("1")
+		l.cut()
+		synctest.Wait()
+		f.shelf.release()
+		synctest.Wait()
+		l = f.broker.accept()
+		l.send(&packets.Connack{SessionPresent: true, Properties: &packets.Properties{}})
+		l.again(1, "site/a/x", "1")
+		l.grant()
+		l.acknowledged(1)
+		f.stored("1")
+	})
+}
+
+// TestRedeliveryAfterSeveralConnections loses connections before the broker could send anything on them.
+func TestRedeliveryAfterSeveralConnections(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, testConfig())
+		l := f.connected()
+		f.shelf.hold()
+		l.publish(1, "site/a/x", "1")
+		f.stored("1")
+		for range 3 {
+			l = f.reconnected(l, true)
+		}
+		l.again(1, "site/a/x", "1")
+		f.shelf.release()
+		l.acknowledged(1)
+		f.stored("1")
+	})
+}
+
+// TestNotARedelivery has messages come that only look like known ones. They must not be mistaken for them, since they
+// would be lost.
+func TestNotARedelivery(t *testing.T) {
+	f := func(sessionPresent bool, send func(*link)) {
+		t.Helper()
+		bubble(t, func(t *testing.T) {
+			f := newFixture(t, testConfig())
+			l := f.connected()
+			f.shelf.hold()
+			l.publish(1, "site/a/x", "1")
+			f.stored("1")
+			l = f.reconnected(l, sessionPresent)
+			send(l)
+			f.shelf.release()
+			l.acknowledged(1)
+			synctest.Wait()
+			if got := f.shelf.values(); len(got) != 2 || got[0] != "1" {
+				t.Errorf("stored %q", got)
+			}
+		})
+	}
+	f(false, func(l *link) { l.again(1, "site/a/x", "1") })
+	f(true, func(l *link) { l.publish(1, "site/a/x", "1") })
+	f(true, func(l *link) { l.again(1, "site/a/x", "2") })
+	f(true, func(l *link) { l.again(1, "site/a/y", "1") })
+	f(true, func(l *link) {
+		p := publication(1, "site/a/x", "1")
+		p.Duplicate, p.Properties.ContentType = true, "text/plain"
+		l.send(p)
+	})
+	f(true, func(l *link) {
+		p := publication(1, "site/a/x", "1")
+		p.Duplicate, p.Properties.User = true, []packets.User{{Key: "unit", Value: "bar"}}
+		l.send(p)
+	})
+}
+
+// TestIdentifiersAreUsedAgain acknowledges a message before its identifier names another one.
+func TestIdentifiersAreUsedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, testConfig())
+		l := f.connected()
+		for i := range 5 {
+			l.publish(7, "site/a/x", strconv.Itoa(i))
+			l.acknowledged(7)
+		}
+		l = f.reconnected(l, true)
+		l.again(7, "site/a/x", "4") // the acknowledgement was lost on its way
+		l.acknowledged(7)
+		f.stored("0", "1", "2", "3", "4", "4")
+	})
+}
+
+// TestBrokerWithoutMemory loses its session again and again while nothing can be stored. What the bridge has taken is not
+// lost, it does not take more than it has places for, and what it does not take it does not acknowledge.
+func TestBrokerWithoutMemory(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := testConfig()
+		c.InFlight = 4
+		f := newFixture(t, c)
+		f.shelf.fail(outcome.New(outcome.Unavailable, ""))
+		l := f.connected()
+		for i := range uint16(4) {
+			l.publish(i+1, "site/a/x", "first "+strconv.Itoa(int(i)))
+		}
+		synctest.Wait()
+		for range 3 {
+			l = f.reconnected(l, false)
+			for i := range uint16(4) {
+				l.publish(i+1, "site/a/x", "again "+strconv.Itoa(int(i)))
+			}
+			synctest.Wait()
+			if n := len(f.bridge.intake.acknowledged); n != 4 {
+				t.Errorf("%d places are taken", n)
+			}
+		}
+		settled()
+		l.silent()
+		f.shelf.fail(nil)
+		l.acknowledged(1, 2, 3, 4)
+		f.stored("first 0", "first 1", "first 2", "first 3", "again 0", "again 1", "again 2", "again 3")
+	})
+}
+
+func TestAttemptsToConnect(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, testConfig())
+		f.start()
+		time.Sleep(time.Hour)
+		f.broker.accept().welcome(false)
+		synctest.Wait()
+		if err := f.bridge.Ready(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestQuarrelOverAClientID has the broker throw the bridge out each time, as it does when another client has the same id.
+func TestQuarrelOverAClientID(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, testConfig())
+		l := f.connected()
+		began, connections := time.Now(), 0
+		for time.Since(began) < 10*time.Minute {
+			l.send(&packets.Disconnect{ReasonCode: 0x8e, Properties: &packets.Properties{}})
+			l.ended()
+			l = f.broker.accept()
+			l.welcome(true)
+			connections++
+		}
+		if connections > 60 {
+			t.Errorf("%d connections in 10 minutes", connections)
+		}
+	})
+}
+
+func TestConnectionThatLastedIsMadeAgainAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, testConfig())
+		l := f.connected()
+		time.Sleep(f.bridge.config.Broker.ReconnectDelay)
+		began := time.Now()
+		f.reconnected(l, true)
+		if took := time.Since(began); took > 0 {
+			t.Errorf("connected after %v", took)
+		}
+	})
+}
+
+func TestRefusedConnection(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, testConfig())
+		f.start()
+		l := f.broker.accept()
+		l.send(&packets.Connack{ReasonCode: 0x87, Properties: &packets.Properties{}})
+		l.ended()
+		if err := f.bridge.Ready(t.Context()); err == nil {
+			t.Error("ready without a connection")
+		}
+		f.broker.accept().welcome(false)
+	})
+}
+
+func TestRefusedSubscription(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, testConfig())
+		f.start()
+		l := f.broker.accept()
+		l.send(&packets.Connack{Properties: &packets.Properties{}})
+		l.answer(expect[*packets.Subscribe](l), 0x87)
+		synctest.Wait()
+		if err := f.bridge.Ready(t.Context()); err == nil {
+			t.Error("ready without a subscription")
+		}
+		l.grant()
+		synctest.Wait()
+		if err := f.bridge.Ready(t.Context()); err != nil {
+			t.Error(err)
+		}
+		l.cut()
+		synctest.Wait()
+		if err := f.bridge.Ready(t.Context()); err == nil {
+			t.Error("ready without a connection")
+		}
+	})
+}
+
+// TestSilentBroker has a connection that is open, and nobody at the other end who answers.
+func TestSilentBroker(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, testConfig())
+		f.start()
+		c := <-f.broker.connections
+		defer c.Close()
+		if _, err := packets.ReadPacket(c); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (&packets.Connack{Properties: &packets.Properties{}}).WriteTo(c); err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = io.Copy(io.Discard, c) }()
+		f.broker.accept().welcome(false)
+	})
+}
+
+func TestPacketBeyondTheLimit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := testConfig()
+		c.MaxPacket = 1024
+		f := newFixture(t, c)
+		l := f.connected()
+		go func() { _, _ = l.conn.Write([]byte{0x32, 0xff, 0xff, 0xff, 0x7f}) }()
+		l.ended()
+		l = f.broker.accept()
+		l.welcome(true)
+		l.publish(1, "site/a/x", "1")
+		l.acknowledged(1)
+	})
+}
