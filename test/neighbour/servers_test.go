@@ -5,6 +5,8 @@ package neighbour
 import (
 	"context"
 	"io"
+	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +151,44 @@ func redisClient(t *testing.T, url string) *redis.Client {
 	client := redis.NewClient(options)
 	t.Cleanup(func() { _ = client.Close() })
 	return client
+}
+
+// TestMosquittoKeepsWhatItTook has a client away while another publishes, and the broker stopped in between.
+func TestMosquittoKeepsWhatItTook(t *testing.T) {
+	ctx := bounded(t)
+	server, err := StartMosquitto(ctx, MosquittoSetting("sys_interval", "0"))
+	m := closing(t, server, err)
+	client := func(program string, arguments ...string) string {
+		t.Helper()
+		address := []string{"-h", m.Host(), "-p", strconv.Itoa(m.Port()), "-q", "1", "-t", "kept"}
+		output, err := exec.CommandContext(ctx, program, append(address, arguments...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", program, err, output)
+		}
+		return strings.TrimSpace(string(output))
+	}
+	client("mosquitto_sub", "-c", "-i", "reader", "-E")
+	client("mosquitto_pub", "-m", "here")
+	pid := m.Pid()
+	if err := m.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if m.Pid() == pid {
+		t.Error("it was never stopped")
+	}
+	if got := client("mosquitto_sub", "-c", "-i", "reader", "-C", "1"); got != "here" {
+		t.Errorf("received %q", got)
+	}
+}
+
+func TestMosquittoTellsWhyItDoesNotStart(t *testing.T) {
+	_, err := StartMosquitto(bounded(t), MosquittoSetting("no_such_setting", "x"))
+	if err == nil || !strings.Contains(err.Error(), "no_such_setting") {
+		t.Errorf("a broken configuration: %v", err)
+	}
 }
 
 func TestPostgresKeepsRowsThroughAKill(t *testing.T) {
