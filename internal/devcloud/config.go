@@ -14,6 +14,10 @@ const Partitions = 3
 // A Config says what to run. Every address is host:port; port 0 takes a free one.
 type Config struct {
 	HTTP        string // devices and webhooks
+	MQTT        string // devices over MQTT; "" for none, as for the next three
+	MQTTS       string // over TLS
+	MQTTWS      string // over WebSocket
+	MQTTWSS     string // over WebSocket and TLS
 	Auth        string // device authentication
 	Metrics     string // Prometheus; "" for none
 	Receiver    string // built-in subscriber; "" for none

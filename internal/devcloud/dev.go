@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/devcloud/authority"
 	"github.com/fairlead/fairlead/internal/devcloud/dispatch"
 	"github.com/fairlead/fairlead/internal/devcloud/folder"
 	"github.com/fairlead/fairlead/internal/devcloud/manifests"
@@ -94,6 +95,9 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 	}
 	d.onClose(serve(newServer(d.functions.Auth), listeners.auth, d.fail))
 	d.onClose(serve(newServer(frontDoor(d.functions)), listeners.http, d.fail))
+	if err := d.serveMQTT(neighbours, listeners); err != nil {
+		return err
+	}
 	// The last thing to start is the first to end: nobody changes anything while the rest drains.
 	d.onClose(func(context.Context) error {
 		stopWatching()
@@ -136,25 +140,33 @@ func (d *Dev) Note() Note { return d.note }
 func (d *Dev) Status() []dispatch.Status { return d.dispatcher.Status() }
 
 // listeners are the addresses that were taken; some may be nil.
-type listeners struct{ http, auth, metrics, receiver, deadLetters net.Listener }
+type listeners struct {
+	http, auth, metrics, receiver, deadLetters net.Listener
+	mqtt, mqtts, mqttWS, mqttWSS               net.Listener
+}
 
 func (d *Dev) listen() (*listeners, error) {
 	l := &listeners{}
 	wanted := []struct {
 		flag, address string
+		secure        bool
 		into          *net.Listener
 	}{
-		{"http", d.config.HTTP, &l.http},
-		{"auth", d.config.Auth, &l.auth},
-		{"metrics", d.config.Metrics, &l.metrics},
-		{"receiver", d.config.Receiver, &l.receiver},
-		{"dead-letters", d.config.DeadLetters, &l.deadLetters},
+		{"http", d.config.HTTP, false, &l.http},
+		{"mqtt", d.config.MQTT, false, &l.mqtt},
+		{"mqtts", d.config.MQTTS, true, &l.mqtts},
+		{"mqtt-ws", d.config.MQTTWS, false, &l.mqttWS},
+		{"mqtt-wss", d.config.MQTTWSS, true, &l.mqttWSS},
+		{"auth", d.config.Auth, false, &l.auth},
+		{"metrics", d.config.Metrics, false, &l.metrics},
+		{"receiver", d.config.Receiver, false, &l.receiver},
+		{"dead-letters", d.config.DeadLetters, false, &l.deadLetters},
 	}
 	for _, w := range wanted {
 		if w.address == "" {
 			continue
 		}
-		listener, err := listen(w.flag, w.address)
+		listener, err := d.take(w.flag, w.address, w.secure)
 		if err != nil {
 			return nil, err
 		}
@@ -162,6 +174,31 @@ func (d *Dev) listen() (*listeners, error) {
 		*w.into = listener
 	}
 	return l, nil
+}
+
+// take takes an address, for TLS with a certificate that lies in the data folder.
+func (d *Dev) take(flag, address string, secure bool) (net.Listener, error) {
+	if !secure {
+		return listen(flag, address)
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, explain(flag, address, err)
+	}
+	files, err := authority.Ensure(d.folder.File("tls"), hosts(host)...)
+	if err != nil {
+		return nil, err
+	}
+	d.note.CA = files.Authority
+	return listenSecurely(flag, address, files)
+}
+
+// hosts are what a certificate has to be for besides this machine.
+func hosts(host string) []string {
+	if host == "" {
+		return nil
+	}
+	return []string{host}
 }
 
 func (d *Dev) serveMetrics(listener net.Listener) error {
@@ -269,6 +306,8 @@ func (d *Dev) writeNote(l *listeners, contents registryfile.Contents) error {
 	d.note.PID, d.note.Data = os.Getpid(), d.folder.Path()
 	d.note.HTTP, d.note.Auth = url(l.http), url(l.auth)
 	d.note.TTN = d.note.HTTP + "/ttn/v3"
+	d.note.MQTT, d.note.MQTTS = location("mqtt", l.mqtt), location("mqtts", l.mqtts)
+	d.note.MQTTWS, d.note.MQTTWSS = location("ws", l.mqttWS), location("wss", l.mqttWSS)
 	d.note.Metrics, d.note.Receiver, d.note.DeadLetters = url(l.metrics), url(l.receiver), url(l.deadLetters)
 	d.note.Example = newExample(contents, d.note.HTTP)
 	name := d.folder.File(NoteFile)
@@ -279,9 +318,12 @@ func (d *Dev) writeNote(l *listeners, contents registryfile.Contents) error {
 	return nil
 }
 
-func url(l net.Listener) string {
+func url(l net.Listener) string { return location("http", l) }
+
+// location is the address of a listener as a URL; "" for none.
+func location(scheme string, l net.Listener) string {
 	if l == nil {
 		return ""
 	}
-	return "http://" + l.Addr().String()
+	return scheme + "://" + l.Addr().String()
 }

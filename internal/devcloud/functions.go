@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead/fairlead/functions/telemetry"
 	"github.com/fairlead/fairlead/functions/ttn"
 	"github.com/fairlead/fairlead/internal/assembly"
+	"github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/door"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/kafka"
@@ -31,6 +32,11 @@ type Functions struct {
 	Ready                func(context.Context) error
 	Invalidate           func(context.Context, ...registry.Change) error // tells caches what changed in the registry
 	Close                func(context.Context) error                     // flushes what Kafka has not acknowledged
+
+	// What gateways are put together from, too.
+	door     *door.Door
+	pipeline *ingest.Pipeline
+	commands *command.Hub
 }
 
 // assemble puts the functions together as internal/assembly does for a cluster, with its defaults. All of them share one
@@ -49,6 +55,7 @@ func assemble(ctx context.Context, n *Neighbours, logger *slog.Logger) (*Functio
 	pipeline := ingest.New(c.Ingest, producer)
 	health := process.NewHealth(append(devices.Checks(), process.Check{Name: "kafka", Run: producer.Ready})...)
 	return &Functions{
+		door: devices, pipeline: pipeline, commands: command.NewHub(),
 		Telemetry:  telemetry.New(c.Telemetry, devices, pipeline),
 		TTN:        ttn.New(c.TTN, devices, pipeline),
 		Auth:       authfn.New(c.API, devices),

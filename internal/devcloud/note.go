@@ -18,6 +18,11 @@ type Note struct {
 	Data        string   `json:"data"`
 	HTTP        string   `json:"http"` // URL, as are the following
 	TTN         string   `json:"ttn"`
+	MQTT        string   `json:"mqtt,omitempty"`
+	MQTTS       string   `json:"mqtts,omitempty"`
+	MQTTWS      string   `json:"mqttWebSocket,omitempty"`
+	MQTTWSS     string   `json:"mqttWebSocketTLS,omitempty"`
+	CA          string   `json:"ca,omitempty"` // file with the certificate of the authority that clients over TLS have to trust
 	Auth        string   `json:"auth"`
 	Metrics     string   `json:"metrics,omitempty"`
 	Receiver    string   `json:"receiver,omitempty"`

@@ -1,0 +1,75 @@
+package devcloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/fairlead/fairlead/gateways/mqtt"
+	"github.com/fairlead/fairlead/internal/cache"
+	"github.com/fairlead/fairlead/internal/devcloud/authority"
+	"github.com/fairlead/fairlead/internal/presence"
+	"github.com/fairlead/fairlead/internal/transport"
+)
+
+// presenceDrain is how long the ends of sessions may take to be made known when everything ends.
+const presenceDrain = 5 * time.Second
+
+// listenSecurely takes an address for TLS with a certificate of the development authority.
+func listenSecurely(flag, address string, files authority.Files) (net.Listener, error) {
+	c := transport.DefaultConfig()
+	c.Address, c.CertificateFile, c.KeyFile = address, files.Certificate, files.Key
+	listener, err := transport.Listen(c, nil)
+	if err != nil {
+		return nil, explain(flag, address, err)
+	}
+	return listener, nil
+}
+
+// serveMQTT runs the gateway for devices over MQTT.
+func (d *Dev) serveMQTT(n *Neighbours, l *listeners) error {
+	tracker, err := d.startPresence(n)
+	if err != nil {
+		return err
+	}
+	config := mqtt.DefaultConfig()
+	gateway := mqtt.New(config, d.functions.door, d.functions.pipeline, d.functions.commands, tracker, zapTo(d.logger))
+	serving, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		err := gateway.Serve(serving, mqtt.Listeners{TCP: l.mqtt, TLS: l.mqtts, WebSocket: l.mqttWS, WebSocketTLS: l.mqttWSS})
+		if err != nil {
+			d.fail(fmt.Errorf("the MQTT gateway: %w", err))
+		}
+		ended <- err
+	}()
+	d.onClose(func(context.Context) error {
+		stop()
+		return <-ended
+	})
+	return nil
+}
+
+// startPresence has the connections of devices known, until everything ends.
+func (d *Dev) startPresence(n *Neighbours) (*presence.Tracker, error) {
+	c := cache.DefaultConfig()
+	c.URL = n.Redis
+	client, err := c.Client()
+	if err != nil {
+		return nil, fmt.Errorf("opening Redis for presence: %w", err)
+	}
+	tracker, err := presence.New(presence.DefaultConfig(), client, c.Instance, d.functions.pipeline, zapTo(d.logger))
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- tracker.Run(context.Background()) }()
+	d.onClose(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, presenceDrain)
+		defer cancel()
+		return errors.Join(tracker.Close(ctx), <-ended, client.Close())
+	})
+	return tracker, nil
+}
