@@ -49,7 +49,7 @@ func (t *Tracker) claim(ctx context.Context, s *auth.Session, will *Will, lost f
 	defer t.claims.Done()
 	waiting, cancel := context.WithTimeout(ctx, t.config.ClaimWait)
 	defer cancel()
-	if err := t.write(waiting, l); err != nil {
+	if err := t.write(ctx, waiting, l); err != nil {
 		return nil, err
 	}
 	select {
@@ -79,8 +79,8 @@ func (t *Tracker) admit(l *Lease) (ready <-chan struct{}, err error) {
 	return l.ready, nil
 }
 
-// write makes the lease the holder in Redis. While this process is not registered it waits for that.
-func (t *Tracker) write(ctx context.Context, l *Lease) error {
+// write makes the lease the holder in Redis. While this process is not registered it waits for that, within another context.
+func (t *Tracker) write(ctx, waiting context.Context, l *Lease) error {
 	for {
 		c, err := t.ledger.claim(ctx, t.begin(l), l)
 		if err != nil {
@@ -98,29 +98,31 @@ func (t *Tracker) write(ctx context.Context, l *Lease) error {
 		case unknown:
 			poke(t.heart.now)
 		}
-		if !pause(ctx, claimPause) {
+		if !pause(waiting, claimPause) {
 			t.drop(l)
 			return outcome.Wrap(outcome.Unavailable, "sessions cannot be kept at the moment", errUnknownLong)
 		}
 	}
 }
 
-// begin notes under which name the lease is claimed.
+// begin notes when and under which name the lease is claimed.
 func (t *Tracker) begin(l *Lease) (process string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l.life = t.life
+	l.life, l.begun = t.life, time.Now().UnixMicro()
 	return processName(t.node, t.life)
 }
 
-// took does what follows from a claim that is written: the sessions of this process that held the device before are told.
+// took does what follows from a claim that is written. A session of this process that held the device before is told here,
+// those of others are told by Redis.
 func (t *Tracker) took(l *Lease, c claimed) {
 	t.metrics.took(c)
-	for _, text := range c.displaced(t.node) {
-		if e, err := parseEpoch(text); err == nil {
-			if old := t.find(e); old != nil {
-				t.lose(old)
-			}
+	t.mu.Lock()
+	l.written = true
+	t.mu.Unlock()
+	if e, err := parseEpoch(c.epoch); err == nil {
+		if old := t.find(e); old != nil {
+			t.lose(old)
 		}
 	}
 	t.drainer.kick(l.member())

@@ -41,7 +41,7 @@
 // While Redis is away sessions go on, their ends are queued in memory, and new ones are refused as unavailable. A Redis
 // that comes back empty, or with part of its data, is noticed by heartbeats and comparisons: every process registers its
 // sessions again unless another holds the device by then, and queues ends that were lost, and connection events
-// that it does not know to be stored. For two heartbeats nobody may claim meanwhile. What is lost with the data are events in
+// that it does not know to be stored. For three heartbeats nobody may claim meanwhile. What is lost with the data are events in
 // outboxes that belong to sessions that had ended, and the ends of sessions whose process died at the same
 // time: run Redis with its append-only file on. Keys of this package do not expire, so Redis must not evict them
 // (maxmemory-policy noeviction or one of the volatile ones).

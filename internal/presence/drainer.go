@@ -154,16 +154,27 @@ func (t *Tracker) drain(ctx context.Context, member string) bool {
 	for ctx.Err() == nil {
 		h, err := t.advance(ctx, process, member, first, stored)
 		if err != nil || h.verdict != granted {
+			t.allStored(h)
 			return err == nil && h.verdict == finished
 		}
-		first = header(h.events[0])
+		first = header(h.list[0])
 		var age time.Duration
-		if stored, age = t.publishAll(ctx, life, h.events); stored < len(h.events) {
+		if stored, age = t.publishAll(ctx, life, h.list); stored < len(h.list) {
 			t.putOff(ctx, process, member, first, stored, age)
 			return false
 		}
 	}
 	return false
+}
+
+// allStored notes that nothing waits any more, if so.
+func (t *Tracker) allStored(h handout) {
+	if h.verdict != finished || len(h.list) == 0 {
+		return
+	}
+	if e, err := parseEpoch(h.list[0]); err == nil {
+		t.stored(e)
+	}
 }
 
 // advance asks for events. What is stored it reports as long as it takes, since nobody else knows.

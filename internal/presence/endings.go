@@ -101,9 +101,6 @@ func (t *Tracker) end(ctx context.Context, batch []*Lease) (left []*Lease) {
 	for i, l := range batch {
 		if changes[i].verdict == unknown {
 			poke(t.heart.now)
-			t.mu.Lock()
-			l.tried = 0
-			t.mu.Unlock()
 			left = append(left, l)
 			continue
 		}
@@ -112,20 +109,17 @@ func (t *Tracker) end(ctx context.Context, batch []*Lease) (left []*Lease) {
 	return left
 }
 
-// attempt describes the ends of sessions. That nobody holds the device of a session means that Redis has lost it, in which
-// case its end is made known all the same; but not if the end was tried to be written since Redis lost anything, or if this
-// process was declared dead meanwhile, since then it is known.
+// attempt describes the ends of sessions. That Redis has lost a session keeps its end from being made known only if this
+// process was declared dead since: then it is known.
 func (t *Tracker) attempt(batch []*Lease) (process string, sessions []ending) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := t.losses + 1
 	sessions = make([]ending, len(batch))
 	for i, l := range batch {
 		s := ending{member: l.member(), epoch: l.epoch.String(), time: time.UnixMicro(l.ended), fire: l.fire}
-		if s.force = l.force && l.tried != now && l.life == t.life; s.force {
+		if s.force = l.force && l.life == t.life; s.force {
 			s.origin, s.will = l.origin(), l.will
 		}
-		l.tried = now
 		sessions[i] = s
 	}
 	return processName(t.node, t.life), sessions

@@ -14,6 +14,7 @@ type heart struct {
 	started time.Time
 	last    atomic.Int64  // when the last heartbeat that arrived was sent, in nanoseconds since the start; 0 for never
 	waiting atomic.Int64  // devices with waiting events, as of then
+	hears   atomic.Bool   // there is a subscription to what others say
 	now     chan struct{} // asks for a heartbeat at once
 }
 
@@ -34,6 +35,9 @@ func (h *heart) hopeful() bool { return h.since() < h.life }
 
 // sure tells whether nobody can have declared this process dead for the time being, with a quarter of its life to spare.
 func (h *heart) sure() bool { return h.last.Load() > 0 && h.since() < h.life-h.life/4 }
+
+// recovery is for how many heartbeats nobody claims after Redis has lost its data.
+const recovery = 3
 
 // beat gives signs of life until ctx ends, and watches those of the others.
 func (t *Tracker) beat(ctx context.Context) {
@@ -68,15 +72,12 @@ func (t *Tracker) beat(ctx context.Context) {
 func (t *Tracker) beatOnce(ctx context.Context, number uint64, known bool) (pulse, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.config.Life/2)
 	defer cancel()
-	p, err := t.ledger.beat(ctx, t.process(), number, known, 2*t.config.Heartbeat)
+	p, err := t.ledger.beat(ctx, t.process(), number, known, recovery*t.config.Heartbeat)
 	if err != nil {
 		return p, err
 	}
 	t.heart.waiting.Store(int64(p.waiting))
 	if p.standing == forgotten {
-		t.mu.Lock()
-		t.losses++
-		t.mu.Unlock()
 		t.metrics.failure(failedMemory)
 		t.log.Warn("redis has lost its data: sessions are registered again")
 		poke(t.checks)

@@ -20,7 +20,8 @@ func member(application, device string) string {
 	return url.QueryEscape(application) + ":" + url.QueryEscape(device)
 }
 
-// holder is the hash that says who holds a device: p process, e epoch, s since, o origin, w will.
+// holder is the hash that says who holds a device: p process, e epoch, s time of the last event,
+// o origin, w will. For a while after the last session s is left, and l, that session's epoch.
 func (k keyspace) holder(member string) string { return string(k) + "holder:" + member }
 
 // outbox is the list of the events of a device that are not known to be stored, oldest first.
@@ -29,7 +30,7 @@ func (k keyspace) outbox(member string) string { return string(k) + "outbox:" + 
 // lock is the process that stores the events of a device.
 func (k keyspace) lock(member string) string { return string(k) + "lock:" + member }
 
-// held is the hash of the devices that a process has claimed, with the epochs.
+// held is the hash of the epochs of a process's sessions, with their devices, until the process itself has ended them.
 func (k keyspace) held(process string) string { return string(k) + "held:" + process }
 
 // tombstone says that a process was declared dead.

@@ -21,8 +21,8 @@ type Lease struct {
 	begun, ended int64         // microseconds since 1970
 	ready        chan struct{} // closed when the connection event is stored or the device lost; nil once Claim has returned
 	life         uint32        // of the node, under which the session was last seen to hold its device
-	tried        uint32        // the end may be written although the answer was lost; see attempt
 	state        state
+	written      bool // the claim is in Redis
 	stored       bool // the connection event is known to be in Kafka
 	fire         bool // at the end, the will is published
 	force        bool // the end is made known even if Redis has lost the session
@@ -49,7 +49,6 @@ func (t *Tracker) newLease(s *auth.Session, w *Will, lost func()) (*Lease, error
 		device: deviceName{
 			s.Application.Metadata.Name, s.Application.Metadata.UID, s.Device.Metadata.Name, s.Device.Metadata.UID,
 		},
-		begun: time.Now().UnixMicro(),
 		ready: make(chan struct{}),
 	}
 	if w == nil {

@@ -16,6 +16,9 @@ const (
 	eventBatch   = 16  // events that are handed out
 )
 
+// remembered is how long the last session of a device is known after it has ended.
+const remembered = time.Minute
+
 // A ledger is what Redis knows: who holds which device, who is alive, and which events wait. Each method is one script
 // and therefore happens as a whole or not at all. A script may run although its answer is lost, and may run twice; each
 // is written so that this does no harm.
@@ -33,7 +36,7 @@ type ledger struct {
 
 func newLedger(c *Config, client redis.UniversalClient, instance string) *ledger {
 	script := func(source string) *redis.Script {
-		return redis.NewScript("local spared = " + strconv.Itoa(eventBatch) + library + source)
+		return redis.NewScript(fmt.Sprintf("local spared, remembered = %d, %d", eventBatch, remembered.Milliseconds()) + library + source)
 	}
 	return &ledger{
 		client:     client,
@@ -109,14 +112,30 @@ local function tell(channels, process, news, about)
 	redis.call('PUBLISH', channels .. node(process), news .. ' ' .. about)
 end
 
--- read finds the holder of a device; without one its epoch is false.
+-- read finds the holder of a device; without one its epoch is false. since is the time of the last event of the device,
+-- last the epoch of the session that ended last: they are known for a while after its end.
 local function read(holder)
-	local h = redis.call('HMGET', holder, 'p', 'e', 's', 'o', 'w')
-	return {process = h[1], epoch = h[2], since = h[3], origin = h[4], will = h[5]}
+	local h = redis.call('HMGET', holder, 'p', 'e', 's', 'o', 'w', 'l')
+	return {process = h[1], epoch = h[2], since = h[3], origin = h[4], will = h[5], last = h[6]}
 end
 
 local function write(holder, process, epoch, since, origin, will)
+	redis.call('DEL', holder)
 	redis.call('HSET', holder, 'p', process, 'e', epoch, 's', since, 'o', origin, 'w', will)
+end
+
+-- vacate leaves a device without a holder.
+local function vacate(holder, since, last)
+	redis.call('DEL', holder)
+	redis.call('HSET', holder, 's', since, 'l', last)
+	redis.call('PEXPIRE', holder, remembered)
+end
+
+-- latest is the later one of two times, of which the first may be missing: the times of a device's events have the order
+-- of the events, whatever the clocks of the processes say.
+local function latest(before, micros)
+	if before and tonumber(before) > tonumber(micros) then return before end
+	return micros
 end
 
 local function entry(kind, session, micros)
@@ -125,21 +144,22 @@ local function entry(kind, session, micros)
 	return line
 end
 
--- closing lists the last events of a session. No session ends before it began, whatever the clocks say.
+-- closing lists the last events of a session.
 local function closing(session, micros, fire)
-	if tonumber(session.since) > tonumber(micros) then micros = session.since end
 	local list = {}
 	if fire and session.will ~= '' then list[1] = entry('w', session, micros) end
 	list[#list + 1] = entry('f', session, micros)
-	return list, micros
+	return list
 end
 
 -- collapse makes room for that many events: it takes out pairs of transitions, the oldest first, with the wills before
--- them, so that what is left alternates. It spares the first events, which somebody may be storing right now.
+-- them, so that what is left alternates. It spares the first events, which somebody may be storing right now, and the end
+-- of a session whose will is the last of those.
 local function collapse(outbox, excess)
-	local rest = redis.call('LRANGE', outbox, spared, -1)
-	local first = 1
-	while first - 1 < excess do
+	local rest = redis.call('LRANGE', outbox, text(spared - 1), '-1')
+	local kept = string.sub(rest[1], 3, 3) == 'w' and 2 or 1
+	local first = kept + 1
+	while first - kept - 1 < excess do
 		local transitions, i = 0, first
 		while rest[i] and transitions < 2 do
 			if string.sub(rest[i], 3, 3) ~= 'w' then transitions = transitions + 1 end
@@ -148,9 +168,9 @@ local function collapse(outbox, excess)
 		if transitions < 2 then break end
 		first = i
 	end
-	redis.call('LTRIM', outbox, 0, spared - 1)
+	redis.call('LTRIM', outbox, '0', text(spared + kept - 2))
 	for i = first, #rest do redis.call('RPUSH', outbox, rest[i]) end
-	return first - 1
+	return first - kept - 1
 end
 
 -- queue adds events to an outbox and tells how many others gave way.

@@ -8,7 +8,7 @@ import (
 // A handout is the answer to who wants to store the events of a device.
 type handout struct {
 	verdict verdict
-	events  []string // the oldest, in order
+	list    []string // granted: the oldest events, in order; finished: the epoch of the holder, if there is one
 }
 
 // The verdicts about the events of a device. That the process is not among the living is unknown.
@@ -19,7 +19,8 @@ const (
 )
 
 // advance takes the first count events out of an outbox, which are stored, the first of them with that header, and hands
-// out the next ones. It takes the lock, which holds as long as its owner lives, and gives it back with the last event.
+// out the next ones. It takes the lock, which holds as long as its owner lives, and gives it back with the last event: then
+// the connection event of the holder is stored, and the holder's process is told.
 func (l *ledger) advance(ctx context.Context, process, member, first string, count int) (handout, error) {
 	answer, err := l.run(ctx, l.advancing, "reading waiting events",
 		[]string{l.keys.processes(), l.keys.holder(member), l.keys.outbox(member), l.keys.waiting(), l.keys.lock(member)},
@@ -43,10 +44,10 @@ if owner and owner ~= ARGV[1] and redis.call('HEXISTS', KEYS[1], owner) == 1 the
 	return {'busy'}
 end
 local head = redis.call('LINDEX', KEYS[3], '0')
-if tonumber(ARGV[4]) > 0 and head and string.sub(head, 1, #ARGV[3] + 1) == ARGV[3] .. '\n' then
+if tonumber(ARGV[4]) > 0 and head and string.sub(head .. '\n', 1, #ARGV[3] + 1) == ARGV[3] .. '\n' then
 	redis.call('LTRIM', KEYS[3], ARGV[4], '-1')
 end
-local events = redis.call('LRANGE', KEYS[3], '0', tostring(spared - 1))
+local events = redis.call('LRANGE', KEYS[3], '0', text(spared - 1))
 if #events > 0 then
 	redis.call('SET', KEYS[5], ARGV[1])
 	return {'granted', unpack(events)}
@@ -55,7 +56,7 @@ redis.call('DEL', KEYS[5])
 redis.call('ZREM', KEYS[4], ARGV[2])
 local h = redis.call('HMGET', KEYS[2], 'p', 'e')
 if h[2] and node(h[1]) ~= node(ARGV[1]) then tell(ARGV[5], h[1], 'stored', h[2]) end
-return {'finished'}`
+return {'finished', h[2] or nil}`
 
 // postpone gives the lock back because the events cannot be stored now.
 func (l *ledger) postpone(ctx context.Context, process, member string, delay time.Duration) error {

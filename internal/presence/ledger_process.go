@@ -91,7 +91,7 @@ redis.call('SET', KEYS[3], '1', 'PX', ARGV[2])
 if redis.call('EXISTS', KEYS[4]) == 1 then redis.call('ZADD', KEYS[2], '0', ARGV[1]) end
 return {'left'}`
 
-// each calls do with parts of what a process has claimed: devices and epochs by turns.
+// each calls do with parts of what a process has claimed: epochs and devices by turns.
 func (l *ledger) each(ctx context.Context, process string, do func(ctx context.Context, pairs []string) error) error {
 	cursor := uint64(0)
 	for {
@@ -110,7 +110,7 @@ func (l *ledger) each(ctx context.Context, process string, do func(ctx context.C
 	}
 }
 
-// claims is the number of devices that a process has claimed, as far as it has not been told that it lost them.
+// claims is the number of sessions of a process, as far as their ends are not written.
 func (l *ledger) claims(ctx context.Context, process string) (int64, error) {
 	return l.client.HLen(ctx, l.keys.held(process)).Result()
 }

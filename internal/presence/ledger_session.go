@@ -11,20 +11,8 @@ type claimed struct {
 	verdict  verdict
 	previous string // process that held the device before, or ""
 	epoch    string // of the session that it had
-	own      string // epoch of the session that this process last had of the device and may not know to be lost, or ""
 	queued   int    // events
 	gone     int    // events that gave way
-}
-
-// displaced lists sessions of a node that the claim put an end to, or that had come to an end before.
-func (c *claimed) displaced(node string) (epochs []string) {
-	if nodeOf(c.previous) == node {
-		epochs = append(epochs, c.epoch)
-	}
-	if c.own != "" && c.own != c.epoch {
-		epochs = append(epochs, c.own)
-	}
-	return epochs
 }
 
 // A verdict is what a script found or did.
@@ -52,8 +40,8 @@ func (l *ledger) claim(ctx context.Context, process string, s *Lease) (claimed, 
 	}
 	list := texts(answer)
 	c := claimed{verdict: verdict(list[0])}
-	if len(list) == 6 {
-		c.previous, c.epoch, c.own, c.queued, c.gone = list[1], list[2], list[3], number(list[4]), number(list[5])
+	if len(list) == 5 {
+		c.previous, c.epoch, c.queued, c.gone = list[1], list[2], number(list[3]), number(list[4])
 	}
 	return c, nil
 }
@@ -67,17 +55,16 @@ if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {'unknown'} end
 local recovering = redis.call('GET', KEYS[6])
 if recovering and clock() < tonumber(recovering) then return {'recovers'} end
 local old = read(KEYS[3])
-if old.epoch == ARGV[3] then return {'held', '', '', '', '0', '0'} end
+if old.epoch == ARGV[3] then return {'held', '', '', '0', '0'} end
 if redis.call('ZCARD', KEYS[5]) >= tonumber(ARGV[10]) then return {'crowded'} end
-local events, micros = {}, ARGV[4]
-if old.epoch then events, micros = closing(old, micros, true) end
-local own = redis.call('HGET', KEYS[2], ARGV[2]) or ''
+local events, micros = {}, latest(old.since, ARGV[4])
+if old.epoch then events = closing(old, micros, true) end
 events[#events + 1] = entry('t', {epoch = ARGV[3], origin = ARGV[5]}, micros)
 write(KEYS[3], ARGV[1], ARGV[3], micros, ARGV[5], ARGV[6])
-redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+redis.call('HSET', KEYS[2], ARGV[3], ARGV[2])
 local gone = queue(KEYS[4], KEYS[5], ARGV[2], events, ARGV[7], ARGV[8])
 if old.epoch and node(old.process) ~= node(ARGV[1]) then tell(ARGV[9], old.process, 'lost', old.epoch) end
-return {'held', old.process or '', old.epoch or '', own, text(#events), text(gone)}`
+return {'held', old.process or '', old.epoch or '', text(#events), text(gone)}`
 
 // An ending is what a script needs to end a session.
 type ending struct {
@@ -127,8 +114,9 @@ func (l *ledger) end(ctx context.Context, process string, dead bool, sessions []
 	return readChanges(answer, len(sessions)), nil
 }
 
-// endScript: who ends a session that is not the holder's ends nothing. If there is no holder, Redis has lost the session;
-// unless the process was declared dead, or still stands as having claimed the device: then others took it over and left.
+// endScript: who ends a session that is not the holder's ends nothing. If there is no holder, Redis has lost the session,
+// unless the session ended just now, or the process was declared dead, or the session still stands among those of the
+// process: then others took the device over and left.
 //
 // Keys: processes, waiting, held, tombstone; for each session: holder, outbox. Arguments: process, dead, limit of the outbox,
 // delay; for each session: member, epoch, time, fire, force, origin, will.
@@ -146,19 +134,21 @@ for i = 1, (#KEYS - 4) / 2 do
 	local holder, outbox, a = KEYS[3 + 2 * i], KEYS[4 + 2 * i], 7 * i - 3
 	local member, epoch, micros, fire, force = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4] == '1', ARGV[a + 5] == '1'
 	local h, verdict, events = read(holder), 'lost', {}
-	local claimed = redis.call('HGET', KEYS[3], member) == epoch
+	local claimed = redis.call('HDEL', KEYS[3], epoch) == 1
 	if h.epoch == epoch and own(h.process) then
+		micros = latest(h.since, micros)
 		verdict, events = 'ended', closing(h, micros, fire)
-		redis.call('DEL', holder)
-	elseif not h.epoch and not buried and not claimed then
+		vacate(holder, micros, epoch)
+	elseif not h.epoch and not buried and not claimed and h.last ~= epoch then
 		verdict = 'absent'
 		if not alive then
 			verdict = 'unknown'
 		elseif force then
-			verdict, events = 'ended', closing({epoch = epoch, since = micros, origin = ARGV[a + 6], will = ARGV[a + 7]}, micros, fire)
+			micros = latest(h.since, micros)
+			verdict, events = 'ended', closing({epoch = epoch, origin = ARGV[a + 6], will = ARGV[a + 7]}, micros, fire)
+			vacate(holder, micros, epoch)
 		end
 	end
-	if claimed then redis.call('HDEL', KEYS[3], member) end
 	local gone = queue(outbox, KEYS[2], member, events, ARGV[3], ARGV[4])
 	results[i] = verdict .. ' ' .. text(#events) .. ' ' .. text(gone)
 end
@@ -202,14 +192,14 @@ for i = 1, (#KEYS - 4) / 2 do
 		verdict = 'unknown'
 	elseif h.epoch == epoch then
 		verdict = 'held'
-	elseif not h.epoch and ARGV[2] == '1' and redis.call('HGET', KEYS[3], member) ~= epoch then
+	elseif not h.epoch and ARGV[2] == '1' and redis.call('HEXISTS', KEYS[3], epoch) == 0 then
 		verdict = 'held'
 		if ARGV[a + 6] == '1' then events[1] = entry('t', session, micros) end
 	end
 	if verdict == 'held' then
 		write(holder, ARGV[1], epoch, h.since or micros, session.origin, session.will)
-		redis.call('HSET', KEYS[3], member, epoch)
-		if KEYS[4] ~= KEYS[3] then redis.call('HDEL', KEYS[4], member) end
+		redis.call('HSET', KEYS[3], epoch, member)
+		if KEYS[4] ~= KEYS[3] then redis.call('HDEL', KEYS[4], epoch) end
 	end
 	local gone = queue(outbox, KEYS[2], member, events, ARGV[3], ARGV[4])
 	results[i] = verdict .. ' ' .. text(#events) .. ' ' .. text(gone)

@@ -11,8 +11,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// silence is after how many heartbeats without an answer a subscription counts as lost.
-const silence = 3
+// A subscription is asked for signs of life as often as this process gives them, but not more often than listenPause; it
+// counts as lost after silence times that long without one.
+const (
+	listenPause = 500 * time.Millisecond
+	silence     = 3
+)
 
 var errSilent = errors.New("redis has gone silent")
 
@@ -44,10 +48,11 @@ func (t *Tracker) hearken(ctx context.Context) (subscribed bool, err error) {
 	defer cancel()
 	subscription := t.ledger.client.Subscribe(ctx, t.ledger.keys.channels()+t.node)
 	defer subscription.Close()
+	defer t.heart.hears.Store(false)
 	received := make(chan any)
 	go receive(ctx, subscription, received)
 
-	interval := max(t.config.Heartbeat, minPause)
+	interval := max(t.config.Heartbeat, listenPause)
 	last := time.Now()
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -71,6 +76,7 @@ func (t *Tracker) hearken(ctx context.Context) (subscribed bool, err error) {
 				return subscribed, fmt.Errorf("receiving from redis: %w", news)
 			case *redis.Subscription:
 				subscribed = true
+				t.heart.hears.Store(true)
 				poke(t.checks) // something may have been missed before
 			case *redis.Message:
 				t.hear(news.Payload)

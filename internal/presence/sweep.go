@@ -93,7 +93,7 @@ func (t *Tracker) releaseDead(ctx context.Context, process string, pairs []strin
 	now := time.Now()
 	sessions := make([]ending, 0, len(pairs)/2)
 	for i := 0; i+1 < len(pairs); i += 2 {
-		sessions = append(sessions, ending{member: pairs[i], epoch: pairs[i+1], time: now, fire: true})
+		sessions = append(sessions, ending{epoch: pairs[i], member: pairs[i+1], time: now, fire: true})
 	}
 	changes, err := t.ledger.end(ctx, process, true, sessions)
 	if err != nil {

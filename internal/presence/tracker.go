@@ -51,7 +51,6 @@ type Tracker struct {
 	sessions  int              // leases that are not gone
 	willBytes int              // of the leases
 	life      uint32           // the node's present one
-	losses    uint32           // how often Redis has lost its data
 	closing   bool
 }
 
@@ -111,10 +110,13 @@ func (t *Tracker) Run(ctx context.Context) error {
 	return nil
 }
 
-// Ready is nil if Redis has heard of this process lately, so that devices may come.
+// Ready is nil if Redis has heard of this process lately and tells it what others say, so that devices may come.
 func (t *Tracker) Ready(context.Context) error {
-	if !t.heart.beats() {
+	switch {
+	case !t.heart.beats():
 		return errors.New("presence: redis has not heard a heartbeat of this process for too long")
+	case !t.heart.hears.Load():
+		return errors.New("presence: there is no subscription to redis")
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func (t *Tracker) holdings(now uint32) (current []*Lease, earlier map[uint32][]*
 	current, earlier = make([]*Lease, 0, len(t.leases)), map[uint32][]*Lease{}
 	for _, l := range t.leases {
 		switch {
-		case l.state != holding:
+		case l.state == gone || !l.written:
 		case l.life == now:
 			current = append(current, l)
 		default:
@@ -75,9 +75,21 @@ func (t *Tracker) compare(ctx context.Context, process string, sessions []*Lease
 			t.lose(l)
 		case absent:
 			absentees = append(absentees, l)
+		case held:
+			t.hasten(l)
 		}
 	}
 	return t.resume(ctx, process, true, absentees)
+}
+
+// hasten looks after the connection event of a session unless it is known to be stored: the news may have been missed.
+func (t *Tracker) hasten(l *Lease) {
+	t.mu.Lock()
+	stored := l.stored
+	t.mu.Unlock()
+	if !stored {
+		t.drainer.add(l.member(), true)
+	}
 }
 
 // resume registers sessions under the present name of this process, or loses them.
@@ -110,7 +122,7 @@ func (t *Tracker) resumptions(sessions []*Lease) (still []*Lease, list []resumpt
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, l := range sessions {
-		if l.state != holding {
+		if l.state == gone {
 			continue
 		}
 		still = append(still, l)
@@ -148,11 +160,11 @@ func (t *Tracker) clearStrays(ctx context.Context, process string) error {
 func (t *Tracker) clearSome(ctx context.Context, process string, pairs []string) error {
 	var strays []ending
 	for i := 0; i+1 < len(pairs); i += 2 {
-		e, err := parseEpoch(pairs[i+1])
+		e, err := parseEpoch(pairs[i])
 		if err == nil && t.find(e) != nil {
 			continue
 		}
-		strays = append(strays, ending{member: pairs[i], epoch: pairs[i+1], time: time.Now()})
+		strays = append(strays, ending{epoch: pairs[i], member: pairs[i+1], time: time.Now()})
 	}
 	if len(strays) == 0 {
 		return nil
