@@ -106,13 +106,13 @@ const maxChanges = 4096
 // watches is the index of all watches by name.
 type watches struct {
 	mu     sync.Mutex
-	byName map[watchName]map[*registration]struct{}
+	byName map[watchName]members
 	// revisions of documents that changed lately, by uid.
 	revisions *lru[string, uint64]
 }
 
 func newWatches() *watches {
-	return &watches{byName: map[watchName]map[*registration]struct{}{}, revisions: newLRU[string, uint64](maxChanges)}
+	return &watches{byName: map[watchName]members{}, revisions: newLRU[string, uint64](maxChanges)}
 }
 
 // outdated tells whether a decision rests on a document that is known to have changed since.
@@ -177,12 +177,7 @@ func (w *watches) list(r *registration, names []watchName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, name := range names {
-		set := w.byName[name]
-		if set == nil {
-			set = map[*registration]struct{}{}
-			w.byName[name] = set
-		}
-		set[r] = struct{}{}
+		w.byName[name] = w.byName[name].with(r)
 	}
 }
 
@@ -197,10 +192,10 @@ func (w *watches) remove(r *registration, names []watchName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, name := range names {
-		set := w.byName[name]
-		delete(set, r)
-		if len(set) == 0 {
+		if left := w.byName[name].without(r); left.none() {
 			delete(w.byName, name)
+		} else {
+			w.byName[name] = left
 		}
 	}
 }
@@ -225,7 +220,7 @@ func (w *watches) change(c registry.Change) int {
 }
 
 func (w *watches) revokeAll(names []watchName) (revoked int) {
-	var sets []map[*registration]struct{}
+	var sets []members
 	w.mu.Lock()
 	for _, name := range names {
 		if set, ok := w.byName[name]; ok {
@@ -244,7 +239,7 @@ func (w *watches) revokeAll(names []watchName) (revoked int) {
 func (w *watches) all() (revoked int) {
 	w.mu.Lock()
 	index := w.byName
-	w.byName = map[watchName]map[*registration]struct{}{}
+	w.byName = map[watchName]members{}
 	w.mu.Unlock()
 	for _, set := range index {
 		revoked += w.revokeSet(set)
@@ -252,8 +247,8 @@ func (w *watches) all() (revoked int) {
 	return revoked
 }
 
-func (w *watches) revokeSet(set map[*registration]struct{}) (revoked int) {
-	for r := range set {
+func (w *watches) revokeSet(set members) (revoked int) {
+	for r := range set.all {
 		if held := r.watch.Value(); held != nil && !held.isRevoked() {
 			held.revoke()
 			revoked++
