@@ -14,7 +14,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
-	process.TuneMemory()
+	process.TuneMemory(process.GatewayGC)
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stderr))
 }
 

@@ -33,6 +33,9 @@ func serve(ctx context.Context, g gateway, c Config) error {
 		return err
 	}
 	p.log.Info("gateway starting", zap.String("gateway", g.name))
+	idle, stop := context.WithCancel(ctx)
+	defer stop()
+	go process.ReturnMemory(idle)
 	err = g.run(ctx, p)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()

@@ -26,7 +26,7 @@ type instance struct {
 
 // start assembles what a configuration names. It connects to nothing; readiness does.
 func start(ctx context.Context, c Config) (*instance, error) {
-	process.TuneMemory()
+	process.TuneMemory(process.FunctionGC)
 	i := &instance{log: process.Logger(c.Process)}
 	metrics, err := process.Metrics(ctx, c.Process)
 	if err != nil {

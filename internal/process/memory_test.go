@@ -19,7 +19,7 @@ func tuned(t *testing.T, environment map[string]string, content string) (percent
 		}
 	}
 	percentBefore, limitBefore := debug.SetGCPercent(77), debug.SetMemoryLimit(math.MaxInt64)
-	tuneMemory(func(name string) (string, bool) { v, ok := environment[name]; return v, ok }, file)
+	tuneMemory(400, func(name string) (string, bool) { v, ok := environment[name]; return v, ok }, file)
 	return debug.SetGCPercent(percentBefore), debug.SetMemoryLimit(limitBefore)
 }
 
