@@ -23,9 +23,18 @@ var _ protocol.Handler = (*Gateway)(nil)
 func (g *Gateway) Connect(ctx context.Context, c *protocol.Conn, p *packet.Connect) (protocol.Session, error) {
 	s, err := g.connect(ctx, c, p)
 	if err != nil {
+		g.note(c, err)
 		return nil, err
 	}
 	return s, nil
+}
+
+// note tells the operator of a refusal for which no device is to blame. Why a log-in is refused is known where it is judged.
+func (g *Gateway) note(c client, err error) {
+	switch o := outcome.Of(err); o {
+	case outcome.Unavailable, outcome.Overloaded, outcome.Internal:
+		g.log.Warn("connection refused", zap.Stringer("outcome", o), zap.String("remote", c.Remote()), zap.Error(err))
+	}
 }
 
 func (g *Gateway) connect(ctx context.Context, c client, p *packet.Connect) (*session, error) {
