@@ -32,7 +32,11 @@ func measureDecision(ctx context.Context, s *scene) ([]row, error) {
 	metrics := sdk.NewManualReader()
 	otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(metrics)))
 	defer otel.SetMeterProvider(noop.NewMeterProvider())
-	device, err := benchDevice(0)
+	stored, err := benchHashes()
+	if err != nil {
+		return nil, err
+	}
+	device, err := benchDevice(0, stored[0])
 	if err != nil {
 		return nil, err
 	}

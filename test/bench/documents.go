@@ -13,7 +13,7 @@ const (
 	application   = "bench"
 	benchPassword = "hey-rodney"
 
-	// devices post. Several, so that records spread over the partitions, and few, so that their first log-ins, a hash of
+	// devices post over HTTP. Several, so that records spread over the partitions, and few, so that their first log-ins, a hash of
 	// some 90 ms each, are over soon.
 	devices = 8
 
@@ -30,14 +30,21 @@ func benchApplication() *registry.Application {
 	return &registry.Application{Metadata: registry.Metadata{Name: application}}
 }
 
-func benchDevice(i int) (*registry.Device, error) {
-	hash, err := bcrypt.GenerateFromPassword([]byte(benchPassword), bcryptCost)
-	if err != nil {
-		return nil, fmt.Errorf("hashing a password: %w", err)
+// benchHashes are the hashes that the devices share, each with several others: making one takes as long as checking it.
+func benchHashes() ([]registry.Password, error) {
+	hashes := make([]registry.Password, devices)
+	for i := range hashes {
+		hash, err := bcrypt.GenerateFromPassword([]byte(benchPassword), bcryptCost)
+		if err != nil {
+			return nil, fmt.Errorf("hashing a password: %w", err)
+		}
+		hashes[i] = registry.Password{Kind: registry.BcryptHash, Value: string(hash)}
 	}
-	section, err := json.Marshal(registry.Authentication{Credentials: []registry.Credential{
-		{Password: &registry.Password{Kind: registry.BcryptHash, Value: string(hash)}},
-	}})
+	return hashes, nil
+}
+
+func benchDevice(i int, password registry.Password) (*registry.Device, error) {
+	section, err := json.Marshal(registry.Authentication{Credentials: []registry.Credential{{Password: &password}}})
 	if err != nil {
 		return nil, fmt.Errorf("writing credentials: %w", err)
 	}

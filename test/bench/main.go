@@ -18,7 +18,7 @@ func main() {
 	}
 }
 
-// run is one of the three programs that this one is.
+// run is one of the programs that this one is.
 func run(ctx context.Context, arguments []string) error {
 	if len(arguments) > 0 {
 		switch arguments[0] {
@@ -26,6 +26,12 @@ func run(ctx context.Context, arguments []string) error {
 			return bare(ctx, arguments[1:])
 		case loadCommand:
 			return load(ctx, arguments[1:], os.Stdout)
+		case mqttLoadCommand:
+			return mqttLoad(ctx, arguments[1:], os.Stdout)
+		case idleCommand:
+			return idle(ctx, arguments[1:], os.Stdin, os.Stdout)
+		case mqttSinkCommand:
+			return mqttSink(ctx, arguments[1:])
 		}
 	}
 	options, err := parseOptions(arguments)

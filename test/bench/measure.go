@@ -22,6 +22,8 @@ func measurements() []measurement {
 		{"decision", "a cached authentication decision", measureDecision},
 		{"start", "from exec to ready, neighbours running", measureStart},
 		{"trigger", "device to Trigger receiver, one event at a time", measureTrigger},
+		{"mqtt", fmt.Sprintf("MQTT gateway: %d connections, %d messages of QoS 1 in flight each, bodies of %d bytes", publishers, window, bodySize), measureMQTT},
+		{"idle", "MQTT gateway: connections that do nothing", measureIdle},
 		{"micro", "steps of the way", measureMicro},
 	}
 }

@@ -100,8 +100,12 @@ func (n *neighbours) fill(ctx context.Context) (err error) {
 	if _, err := registry.ApplyApplication(ctx, benchApplication()); err != nil {
 		return err
 	}
-	for i := range devices {
-		device, err := benchDevice(i)
+	hashes, err := benchHashes()
+	if err != nil {
+		return err
+	}
+	for i := range publishers {
+		device, err := benchDevice(i, hashes[i%len(hashes)])
 		if err != nil {
 			return err
 		}

@@ -35,6 +35,23 @@ func CPUTime(pid int) (time.Duration, error) {
 	return total, nil
 }
 
+// Resident is the resident memory of a process in bytes, without its children.
+func Resident(pid int) (int64, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "statm"))
+	if err != nil {
+		return 0, fmt.Errorf("reading the resident memory of process %d: %w", pid, err)
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("reading the resident memory of process %d: unexpected content %q", pid, text)
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("reading the resident memory of process %d: %w", pid, err)
+	}
+	return pages * int64(os.Getpagesize()), nil
+}
+
 // stat holds what matters of /proc/PID/stat, see proc_pid_stat(5).
 type stat struct {
 	state  byte

@@ -18,6 +18,11 @@ func CPUTime(int) (time.Duration, error) {
 	return 0, errors.ErrUnsupported
 }
 
+// Resident needs Linux's /proc.
+func Resident(int) (int64, error) {
+	return 0, errors.ErrUnsupported
+}
+
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
 
 // descendants finds none: children that leave the process group are then not killed, but end by themselves.

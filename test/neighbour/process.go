@@ -255,6 +255,15 @@ func (p *Process) CPUTime() (time.Duration, error) {
 	return CPUTime(pid)
 }
 
+// Resident is the resident memory of the running program in bytes, without its children.
+func (p *Process) Resident() (int64, error) {
+	pid := p.Pid()
+	if pid == 0 {
+		return 0, fmt.Errorf("reading the resident memory of %s: %w", p.command.Name, ErrNotRunning)
+	}
+	return Resident(pid)
+}
+
 // LogPath is the file to which the program's output goes, all lives in one.
 func (p *Process) LogPath() string { return p.folder.file(p.command.Name + ".log") }
 

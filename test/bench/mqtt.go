@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/fairlead/fairlead/internal/event"
+	"github.com/fairlead/fairlead/test/neighbour"
+)
+
+// Targets of the MQTT gateway.
+const (
+	minPublishesPerCPU = 50_000.0              // acknowledged, of 100 bytes, in a processor second of the gateway
+	maxMosquittoRatio  = 1.0                   // processor time for a message, gateway to mosquitto
+	maxAddedLatency    = 10 * time.Millisecond // p99 at half load above that of Kafka alone
+)
+
+// A publishing is one round of publishers on one server.
+type publishing struct {
+	perSecond float64
+	perCPU    float64       // messages in a processor second of the server
+	broker    time.Duration // processor time of Kafka for a million messages
+}
+
+// measureMQTT puts the same load on the gateway and on mosquitto, which forwards it to one subscriber, in turns.
+func measureMQTT(ctx context.Context, s *scene) (rows []row, err error) {
+	gateway, n, err := s.gateway(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mosquitto, stop, err := startMosquitto(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	ours := &publishTarget{process: gateway.Process, broker: n.kafka.Process, address: gateway.address}
+	theirs := &publishTarget{process: mosquitto.Process, address: fmt.Sprintf("%s:%d", mosquitto.Host(), mosquitto.Port()), anonymous: true}
+	for target, warmUp := range map[*publishTarget]time.Duration{ours: s.size.warmUp, theirs: s.size.round} {
+		if _, err := target.publish(ctx, warmUp, 0); err != nil {
+			return nil, err
+		}
+	}
+	for range s.size.rounds {
+		for _, target := range []*publishTarget{ours, theirs} {
+			if err := target.round(ctx, s.size.round); err != nil {
+				return nil, err
+			}
+		}
+	}
+	rows = append(comparePublishing(ours.rounds, theirs.rounds), row{})
+	latency, err := measureAcknowledgement(ctx, n, ours, s.size.round)
+	return append(rows[:len(rows)-1], latency...), err
+}
+
+// startMosquitto starts the broker and its one subscriber.
+func startMosquitto(ctx context.Context) (*neighbour.Mosquitto, func() error, error) {
+	broker, err := neighbour.StartMosquitto(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, errors.Join(err, broker.Close())
+	}
+	sink, err := neighbour.StartProcess(ctx, neighbour.Command{
+		Name: "sink", Path: self, Args: []string{mqttSinkCommand, "--address", fmt.Sprintf("%s:%d", broker.Host(), broker.Port())},
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, broker.Close())
+	}
+	return broker, func() error { return errors.Join(sink.Close(), broker.Close()) }, nil
+}
+
+// A publishTarget is a server that publishers connect to.
+type publishTarget struct {
+	process   *neighbour.Process
+	broker    *neighbour.Process // nil without Kafka
+	address   string
+	anonymous bool
+	rounds    []publishing
+}
+
+// publish runs this program as the publishers.
+func (p *publishTarget) publish(ctx context.Context, duration time.Duration, rate float64) (report publishReport, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return report, fmt.Errorf("looking for this program: %w", err)
+	}
+	command := exec.CommandContext(ctx, self, mqttLoadCommand, "--address", p.address, "--duration", duration.String(),
+		"--rate", strconv.FormatFloat(rate, 'f', 1, 64), "--anonymous="+strconv.FormatBool(p.anonymous))
+	var problems bytes.Buffer
+	command.Stderr = &problems
+	output, err := command.Output()
+	if err != nil {
+		return report, fmt.Errorf("publishing: %w\n%s", err, problems.Bytes())
+	}
+	if err := json.Unmarshal(output, &report); err != nil {
+		return report, fmt.Errorf("reading the report of the publishers: %w", err)
+	}
+	if report.Acknowledged == 0 {
+		return report, errors.New("nothing was acknowledged")
+	}
+	return report, nil
+}
+
+// round publishes and takes the processor times around it. Connecting is part of it: a hundred log-ins, which the gateway has
+// decided before, weigh little beside some hundred thousand messages.
+func (p *publishTarget) round(ctx context.Context, duration time.Duration) error {
+	processes := []*neighbour.Process{p.process}
+	if p.broker != nil {
+		processes = append(processes, p.broker)
+	}
+	before, err := cpuTimes(processes...)
+	if err != nil {
+		return err
+	}
+	report, err := p.publish(ctx, duration, 0)
+	if err != nil {
+		return err
+	}
+	after, err := cpuTimes(processes...)
+	if err != nil {
+		return err
+	}
+	r := publishing{
+		perSecond: float64(report.Acknowledged) / report.Elapsed.Seconds(),
+		perCPU:    float64(report.Acknowledged) / (after[0] - before[0]).Seconds(),
+	}
+	if p.broker != nil {
+		r.broker = time.Duration(float64(after[1]-before[1]) * 1e6 / float64(report.Acknowledged))
+	}
+	p.rounds = append(p.rounds, r)
+	return nil
+}
+
+func comparePublishing(ours, theirs []publishing) []row {
+	var costs sample[float64]
+	for i := range ours {
+		costs = append(costs, theirs[i].perCPU/ours[i].perCPU)
+	}
+	of := func(rounds []publishing, f func(publishing) float64) (values sample[float64]) {
+		for _, r := range rounds {
+			values = append(values, f(r))
+		}
+		return values
+	}
+	speed := func(r publishing) float64 { return r.perSecond }
+	cpu := func(r publishing) float64 { return r.perCPU }
+	perCPU, broker := of(ours, cpu), of(ours, func(r publishing) float64 { return r.broker.Seconds() })
+	return []row{
+		{figure: "gateway, messages per second", value: whole(of(ours, speed).median()), span: of(ours, speed).span(whole)},
+		{figure: "mosquitto, messages per second", value: whole(of(theirs, speed).median()), span: of(theirs, speed).span(whole)},
+		{figure: "mosquitto, messages per processor second", value: whole(of(theirs, cpu).median()), span: of(theirs, cpu).span(whole)},
+		{figure: "kafka meanwhile, processor seconds per million", value: tenths(broker.median()), span: broker.span(tenths)},
+		{
+			figure: "gateway, messages per processor second", value: whole(perCPU.median()), span: perCPU.span(whole),
+			target: "at least " + whole(minPublishesPerCPU), holds: perCPU.median() >= minPublishesPerCPU,
+		},
+		{
+			figure: "processor time of a message, gateway to mosquitto", value: ratio(costs.median()), span: costs.span(ratio),
+			target: "at most " + ratio(maxMosquittoRatio), holds: costs.median() <= maxMosquittoRatio,
+		},
+	}
+}
+
+// measureAcknowledgement publishes at half of what the gateway takes at most, and writes records to Kafka alone in turns.
+func measureAcknowledgement(ctx context.Context, n *neighbours, target *publishTarget, duration time.Duration) ([]row, error) {
+	var speeds sample[float64]
+	for _, r := range target.rounds {
+		speeds = append(speeds, r.perSecond)
+	}
+	rate := speeds.median() / 2
+	var added, medians, tails sample[time.Duration]
+	for range len(target.rounds) {
+		bare, err := produceAtRate(ctx, n, rate, duration)
+		if err != nil {
+			return nil, err
+		}
+		report, err := target.publish(ctx, duration, rate)
+		if err != nil {
+			return nil, err
+		}
+		medians, tails = append(medians, report.Median), append(tails, report.P99)
+		added = append(added, report.P99-bare.quantile(0.99))
+	}
+	return []row{
+		{figure: fmt.Sprintf("PUBLISH to PUBACK at %.0f messages per second", rate), value: "p50 " + millis(medians.median()), span: "p99 " + millis(tails.median())},
+		{
+			figure: "p99 above that of Kafka alone at the same rate", value: millis(added.median()), span: added.span(millis),
+			target: "at most " + millis(maxAddedLatency), holds: added.median() <= maxAddedLatency,
+		},
+	}, nil
+}
+
+// produceAtRate writes records like those of the gateway straight to Kafka, as a process that does nothing else.
+func produceAtRate(ctx context.Context, n *neighbours, rate float64, duration time.Duration) (sample[time.Duration], error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(n.kafka.Brokers()...), kgo.ProducerLinger(0))
+	if err != nil {
+		return nil, fmt.Errorf("making a kafka client: %w", err)
+	}
+	defer client.Close()
+	count := int(rate * duration.Seconds())
+	times, failures := make(sample[time.Duration], count), make(chan error, count)
+	interval := time.Duration(float64(time.Second) / rate)
+	began := time.Now()
+	for i := range count {
+		due := began.Add(time.Duration(i) * interval)
+		time.Sleep(time.Until(due))
+		record := &kgo.Record{Topic: event.Topic(application), Key: []byte(benchUser(i % publishers)), Value: []byte(body())}
+		client.Produce(ctx, record, func(_ *kgo.Record, err error) {
+			times[i] = time.Since(due)
+			failures <- err
+		})
+	}
+	for range count {
+		if err := <-failures; err != nil {
+			return nil, fmt.Errorf("producing: %w", err)
+		}
+	}
+	return times, nil
+}
