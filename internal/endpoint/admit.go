@@ -1,7 +1,6 @@
 package endpoint
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"time"
@@ -18,8 +17,8 @@ func Admit(r *http.Request, q Query, devices auth.Authenticator, timeout time.Du
 	}
 	request.As = q.As
 	request.Remote = remote(r)
-	ctx, cancel := context.WithTimeout(r.Context(), timeout)
-	defer cancel()
+	ctx := newPatience(r.Context(), timeout)
+	defer ctx.cancel()
 	return devices.Authenticate(ctx, request)
 }
 

@@ -28,7 +28,7 @@ type Config struct {
 
 // DefaultConfig has no brokers; everything else suits a function.
 func DefaultConfig() Config {
-	return Config{DeliveryTimeout: 10 * time.Second, MaxRecords: 10_000, MaxBytes: 64 << 20}
+	return Config{DeliveryTimeout: 10 * time.Second, Linger: 500 * time.Microsecond, MaxRecords: 10_000, MaxBytes: 64 << 20}
 }
 
 // Validate names the first bad field.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -17,7 +16,7 @@ import (
 // Records with the same key are stored in the order of the calls.
 type Producer struct {
 	client  *kgo.Client
-	timeout time.Duration
+	overdue *overdue
 	metrics *producerMetrics
 }
 
@@ -40,7 +39,7 @@ func NewProducer(c Config) (*Producer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a kafka client: %w", err)
 	}
-	return &Producer{client: client, timeout: c.DeliveryTimeout, metrics: newProducerMetrics(client)}, nil
+	return &Producer{client: client, overdue: newOverdue(c.DeliveryTimeout), metrics: newProducerMetrics(client)}, nil
 }
 
 // Write hands a record to Kafka and calls done exactly once: with nil after the acknowledgement, else with an error
@@ -50,31 +49,29 @@ func NewProducer(c Config) (*Producer, error) {
 // An Unavailable answer that is given while Kafka does not respond leaves open whether the record is stored: it is, if
 // the request had reached Kafka. Whoever sends again makes a second record.
 func (p *Producer) Write(ctx context.Context, record *kgo.Record, done func(error)) {
-	w := write{done: done, started: time.Now(), metrics: p.metrics}
-	w.timer = time.AfterFunc(p.timeout, func() {
-		w.finish(outcome.Wrap(outcome.Unavailable, "Kafka did not answer in time", errTimeout))
-	})
+	w := &write{done: done, started: time.Now(), metrics: p.metrics}
+	p.overdue.add(w)
 	p.client.TryProduce(context.WithoutCancel(ctx), record, func(_ *kgo.Record, err error) {
-		w.timer.Stop()
-		w.finish(classify(err))
+		if p.overdue.remove(w) {
+			w.finish(classify(err))
+		}
 	})
 }
 
-var errTimeout = errors.New("no acknowledgement within the delivery timeout")
+var errOverdue error = outcome.Wrap(outcome.Unavailable, "Kafka did not answer in time", errors.New("no acknowledgement within the delivery timeout"))
 
-// A write is one record on its way. Whoever finishes it first, acknowledgement or timer, decides.
+// A write is one record on its way. Whoever takes it out of the list of those that may become overdue decides: the
+// acknowledgement, or the end of its time.
 type write struct {
-	done     func(error)
-	timer    *time.Timer
-	started  time.Time
-	metrics  *producerMetrics
-	finished atomic.Bool
+	done    func(error)
+	started time.Time
+	metrics *producerMetrics
+
+	before, after *write
+	listed        bool
 }
 
 func (w *write) finish(err error) {
-	if w.finished.Swap(true) {
-		return
-	}
 	w.metrics.observe(w.started, err)
 	w.done(err)
 }

@@ -86,7 +86,7 @@ func TestWriteToASilentBrokerIsUnavailableInTime(t *testing.T) {
 		c.SleepControl(func() { <-held })
 		return nil, nil, false
 	})
-	if err := send(producer(t, config), "events-x", "1"); !errors.Is(err, errTimeout) || outcome.Of(err) != outcome.Unavailable {
+	if err := send(producer(t, config), "events-x", "1"); !errors.Is(err, errOverdue) || outcome.Of(err) != outcome.Unavailable {
 		t.Errorf("outcome %v of %v", outcome.Of(err), err)
 	}
 }

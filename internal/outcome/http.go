@@ -21,14 +21,12 @@ type Document struct {
 // WriteHTTP answers a publish: an empty body for success, refusal of content and overload; the JSON document of the
 // wire contract for what concerns the log-in or the server.
 func WriteHTTP(w http.ResponseWriter, r Result) {
-	header := w.Header()
 	status := r.Outcome.HTTP()
 	if status == http.StatusServiceUnavailable {
-		header.Set("Retry-After", strconv.Itoa(RetryAfter))
+		w.Header().Set("Retry-After", strconv.Itoa(RetryAfter))
 	}
 	document, ok := httpDocument(r)
 	if !ok {
-		header.Set("Content-Length", "0")
 		w.WriteHeader(status)
 		return
 	}
