@@ -2,25 +2,19 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/fairlead/fairlead/internal/devcloud/authority"
 	"github.com/fairlead/fairlead/test/functionbin"
-	"github.com/fairlead/fairlead/test/neighbour"
+	"github.com/fairlead/fairlead/test/gatewaybin"
 )
 
 // A gatewayProcess is the MQTT gateway as it is deployed.
 type gatewayProcess struct {
-	*neighbour.Process
+	*gatewaybin.Gateway
 	address, secure string // of TCP and of TLS
 	authority       string // file of the certificate that clients over TLS have to trust
 }
@@ -41,11 +35,11 @@ func (s *scene) gateway(ctx context.Context) (*gatewayProcess, *neighbours, erro
 		return nil, nil, fmt.Errorf("starting the authentication function: %w", err)
 	}
 	s.atEnd(judge.Close)
-	path, err := s.gatewayBinary(ctx)
+	gateways, err := s.gatewayBinary(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	g, err := startGateway(ctx, path, n, judge)
+	g, err := startGateway(ctx, gateways, n, judge)
 	if err != nil {
 		return nil, nil, fmt.Errorf("starting the gateway: %w", err)
 	}
@@ -53,70 +47,48 @@ func (s *scene) gateway(ctx context.Context) (*gatewayProcess, *neighbours, erro
 	return g, n, nil
 }
 
-// gatewayBinary builds the gateways' program.
-func (s *scene) gatewayBinary(ctx context.Context) (path string, err error) {
+// gatewayBinary builds the gateways' program, once.
+func (s *scene) gatewayBinary(ctx context.Context) (gatewaybin.Binary, error) {
+	if s.gateways != nil {
+		return *s.gateways, nil
+	}
 	dir, err := os.MkdirTemp("", "fairlead-bench-")
 	if err != nil {
-		return "", err
+		return gatewaybin.Binary{}, err
 	}
 	s.atEnd(func() error { return os.RemoveAll(dir) })
-	path = filepath.Join(dir, "gateway")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "github.com/fairlead/fairlead/cmd/gateway")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
-	if output, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the gateway: %w\n%s", err, output)
+	binary, err := gatewaybin.Build(ctx, dir)
+	if err != nil {
+		return gatewaybin.Binary{}, err
 	}
-	return path, nil
+	s.gateways = &binary
+	return binary, nil
 }
 
-func startGateway(ctx context.Context, path string, n *neighbours, judge *functionbin.Function) (*gatewayProcess, error) {
-	var addresses [3]string
-	for i := range addresses {
-		port, err := neighbour.FreePort()
+func startGateway(ctx context.Context, binary gatewaybin.Binary, n *neighbours, judge *functionbin.Function) (*gatewayProcess, error) {
+	g := &gatewayProcess{}
+	for _, address := range []*string{&g.address, &g.secure} {
+		free, err := gatewaybin.FreeAddress()
 		if err != nil {
 			return nil, err
 		}
-		addresses[i] = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		*address = free
 	}
-	files, err := authority.Ensure(filepath.Join(filepath.Dir(path), "tls"))
+	files, err := authority.Ensure(filepath.Join(filepath.Dir(binary.Path), "tls"))
 	if err != nil {
 		return nil, err
 	}
-	g := &gatewayProcess{address: addresses[1], secure: addresses[2], authority: files.Authority}
-	g.Process, err = neighbour.StartProcess(ctx, neighbour.Command{
-		Name: "gateway-mqtt", Path: path, Args: []string{"mqtt"},
-		Env: []string{
-			"FAIRLEAD_HEALTH_ADDRESS=" + addresses[0],
-			"FAIRLEAD_MQTT_TCP_ADDRESS=" + g.address,
-			"FAIRLEAD_MQTT_TLS_ADDRESS=" + g.secure,
-			"FAIRLEAD_MQTT_TLS_CERTIFICATE_FILE=" + files.Certificate,
-			"FAIRLEAD_MQTT_TLS_KEY_FILE=" + files.Key,
-			"FAIRLEAD_AUTH_CLIENT_URL=" + judge.URL(),
-			"FAIRLEAD_CACHE_URL=" + n.redis.URL(),
-			"FAIRLEAD_KAFKA_BROKERS=" + strings.Join(n.kafka.Brokers(), ","),
-		},
-		Ready: func(ctx context.Context) error { return probe(ctx, addresses[0]) },
-	})
+	g.authority = files.Authority
+	g.Gateway, err = binary.Start(ctx, "mqtt",
+		"FAIRLEAD_MQTT_TCP_ADDRESS="+g.address,
+		"FAIRLEAD_MQTT_TLS_ADDRESS="+g.secure,
+		"FAIRLEAD_MQTT_TLS_CERTIFICATE_FILE="+files.Certificate,
+		"FAIRLEAD_MQTT_TLS_KEY_FILE="+files.Key,
+		"FAIRLEAD_AUTH_CLIENT_URL="+judge.URL(),
+		"FAIRLEAD_CACHE_URL="+n.redis.URL(),
+		"FAIRLEAD_KAFKA_BROKERS="+strings.Join(n.kafka.Brokers(), ","))
 	if err != nil {
 		return nil, err
 	}
 	return g, nil
-}
-
-// probe is nil if the readiness probe is answered with 200.
-func probe(ctx context.Context, address string) error {
-	client := &http.Client{Timeout: time.Second}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/health/readiness", nil)
-	if err != nil {
-		return err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	_ = response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return errors.New("not ready: " + response.Status)
-	}
-	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead/fairlead/internal/store/migrate"
 	"github.com/fairlead/fairlead/internal/store/postgres"
 	"github.com/fairlead/fairlead/test/functionbin"
+	"github.com/fairlead/fairlead/test/gatewaybin"
 	"github.com/fairlead/fairlead/test/neighbour"
 )
 
@@ -27,6 +28,7 @@ type scene struct {
 	size       size
 	neighbours *neighbours
 	binary     *functionbin.Binary
+	gateways   *gatewaybin.Binary
 	closers    []func() error
 }
 
