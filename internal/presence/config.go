@@ -20,11 +20,11 @@ type Config struct {
 	WillBytes int           `doc:"bytes of wills, as encoded, that a process holds; beyond, a session with a will is refused as overloaded"`
 }
 
-// DefaultConfig notices the death of a process within ten seconds.
+// DefaultConfig notices the death of a process within 9 s.
 func DefaultConfig() Config {
 	return Config{
 		Heartbeat: time.Second,
-		Life:      8 * time.Second,
+		Life:      7 * time.Second,
 		ClaimWait: 2 * time.Second,
 		Verify:    10 * time.Second,
 		MaxPause:  10 * time.Second,

@@ -106,12 +106,14 @@ func (r *recorder) count() int {
 }
 
 // words is what happened to a device.
-func (r *recorder) words(device string) string {
-	var words []string
-	for _, e := range r.of(device) {
-		words = append(words, e.what)
+func (r *recorder) words(device string) string { return words(r.of(device)) }
+
+func words(events []recorded) string {
+	list := make([]string, len(events))
+	for i, e := range events {
+		list[i] = e.what
 	}
-	return strings.Join(words, " ")
+	return strings.Join(list, " ")
 }
 
 // once leaves out what was stored again.
@@ -216,10 +218,15 @@ type process struct {
 // process starts a process, and waits until it is ready.
 func (i *installation) process() *process {
 	i.t.Helper()
+	return i.processWith(i.log)
+}
+
+func (i *installation) processWith(p Publisher) *process {
+	i.t.Helper()
 	client := i.client()
 	g := &gate{}
 	client.AddHook(g)
-	tracker, err := New(i.config, client, i.name, i.log, nil)
+	tracker, err := New(i.config, client, i.name, p, nil)
 	if err != nil {
 		i.t.Fatal(err)
 	}
@@ -231,10 +238,9 @@ func (i *installation) process() *process {
 			i.t.Errorf("Run: %v", err)
 		}
 	}()
-	p := &process{Tracker: tracker, t: i.t, gate: g, kill: func() { cancel(); <-ended }}
-	i.t.Cleanup(func() { p.kill(); tracker.stop() })
+	i.t.Cleanup(func() { cancel(); <-ended; tracker.stop() })
 	eventually(i.t, "the process to be ready", func() bool { return tracker.Ready(i.t.Context()) == nil })
-	return p
+	return &process{Tracker: tracker, t: i.t, gate: g, kill: func() { cancel(); <-ended }}
 }
 
 // A gate lies between a process and Redis.

@@ -24,7 +24,7 @@ const (
 func (l *ledger) advance(ctx context.Context, process, member, first string, count int) (handout, error) {
 	answer, err := l.run(ctx, l.advancing, "reading waiting events",
 		[]string{l.keys.processes(), l.keys.holder(member), l.keys.outbox(member), l.keys.waiting(), l.keys.lock(member)},
-		process, member, first, count, l.keys.channels())
+		process, member, first, count, l.keys.channels(), l.grace.Milliseconds())
 	if err != nil {
 		return handout{}, err
 	}
@@ -35,12 +35,13 @@ func (l *ledger) advance(ctx context.Context, process, member, first string, cou
 // advanceScript takes events out only if the first one is still there: called again, it does nothing.
 //
 // Keys: processes, holder, outbox, waiting, lock. Arguments: process, member, header of the first stored event, number of
-// stored events, channels.
+// stored events, channels, pause while another process is busy.
 const advanceScript = `
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {'unknown'} end
 local owner = redis.call('GET', KEYS[5])
 if owner and owner ~= ARGV[1] and redis.call('HEXISTS', KEYS[1], owner) == 1 then
 	tell(ARGV[5], owner, 'store', ARGV[2])
+	redis.call('ZADD', KEYS[4], 'XX', text(clock() + tonumber(ARGV[6])), ARGV[2])
 	return {'busy'}
 end
 local head = redis.call('LINDEX', KEYS[3], '0')

@@ -163,10 +163,10 @@ type resumption struct {
 }
 
 // resume goes on with sessions of a node under the name of a process: those that an earlier life of the node still holds
-// and, with restore, those that Redis has lost, see endScript.
-func (l *ledger) resume(ctx context.Context, process, earlier string, restore bool, sessions []resumption) ([]change, error) {
+// or, if that is the same one, those that Redis has lost, see endScript.
+func (l *ledger) resume(ctx context.Context, process, earlier string, sessions []resumption) ([]change, error) {
 	keys := []string{l.keys.processes(), l.keys.waiting(), l.keys.held(process), l.keys.held(earlier)}
-	arguments := []any{process, flag(restore), l.outbox, l.grace.Milliseconds()}
+	arguments := []any{process, flag(earlier == process), l.outbox, l.grace.Milliseconds()}
 	for _, s := range sessions {
 		keys = append(keys, l.keys.holder(s.member), l.keys.outbox(s.member))
 		arguments = append(arguments, s.member, s.epoch, micros(s.since), s.origin, s.will, flag(s.again))

@@ -28,16 +28,18 @@ func (t *Tracker) verify(ctx context.Context) {
 	}
 }
 
+// verifyOnce acts under one name all the time. If this process is declared dead meanwhile, all it does under that name comes
+// to nothing.
 func (t *Tracker) verifyOnce(ctx context.Context) error {
 	process, life := t.identity()
 	current, earlier := t.holdings(life)
 	for batch := range slices.Chunk(current, checkBatch) {
-		if err := t.compare(ctx, process, batch); err != nil {
+		if err := t.compare(ctx, process, life, batch); err != nil {
 			return err
 		}
 	}
-	for life, sessions := range earlier {
-		if err := t.resume(ctx, processName(t.node, life), false, sessions); err != nil {
+	for before, sessions := range earlier {
+		if err := t.resume(ctx, process, life, processName(t.node, before), sessions); err != nil {
 			return err
 		}
 	}
@@ -63,7 +65,7 @@ func (t *Tracker) holdings(now uint32) (current []*Lease, earlier map[uint32][]*
 
 // compare asks who holds the devices of sessions. Nobody does only if Redis has lost some of its data, since whoever ends a
 // session of a living process is that process itself.
-func (t *Tracker) compare(ctx context.Context, process string, sessions []*Lease) error {
+func (t *Tracker) compare(ctx context.Context, process string, life uint32, sessions []*Lease) error {
 	verdicts, err := t.ledger.check(ctx, process, sessions)
 	if err != nil {
 		return err
@@ -79,7 +81,7 @@ func (t *Tracker) compare(ctx context.Context, process string, sessions []*Lease
 			t.hasten(l)
 		}
 	}
-	return t.resume(ctx, process, true, absentees)
+	return t.resume(ctx, process, life, process, absentees)
 }
 
 // hasten looks after the connection event of a session unless it is known to be stored: the news may have been missed.
@@ -92,12 +94,12 @@ func (t *Tracker) hasten(l *Lease) {
 	}
 }
 
-// resume registers sessions under the present name of this process, or loses them.
-func (t *Tracker) resume(ctx context.Context, earlier string, restore bool, sessions []*Lease) error {
+// resume registers sessions under a name of this process, or loses them: those that stood there under an earlier name, or,
+// where that is the same, those that Redis has lost.
+func (t *Tracker) resume(ctx context.Context, process string, life uint32, earlier string, sessions []*Lease) error {
 	for batch := range slices.Chunk(sessions, sessionBatch) {
-		process, life := t.identity()
 		batch, resumptions := t.resumptions(batch)
-		changes, err := t.ledger.resume(ctx, process, earlier, restore, resumptions)
+		changes, err := t.ledger.resume(ctx, process, earlier, resumptions)
 		if err != nil {
 			return err
 		}
