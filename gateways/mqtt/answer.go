@@ -8,7 +8,19 @@ import (
 
 // answerOf says what became of a message in the words of the protocol.
 func answerOf(r outcome.Result) protocol.Answer {
-	return protocol.Answer{Reason: packet.Reason(r.Outcome.MQTT5()), Text: r.Reason}
+	return protocol.Answer{Reason: packet.Reason(r.Outcome.MQTT5()), Text: textOf(r)}
+}
+
+// textOf is the reason string: every refusal has one.
+func textOf(r outcome.Result) string {
+	switch {
+	case r.Reason != "" || r.Outcome.Good():
+		return r.Reason
+	case r.Outcome == outcome.Forbidden:
+		return "this device may not publish in the name of that one"
+	default:
+		return "the message could not be stored"
+	}
 }
 
 // refusalOf says why a CONNECT is refused for what it publishes: its will. Version 5 has the same words for that in CONNACK
