@@ -21,6 +21,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store/postgres"
+	"github.com/fairlead/fairlead/test/mqttclient"
 	"github.com/fairlead/fairlead/test/neighbour"
 )
 
@@ -72,14 +73,14 @@ func idle(ctx context.Context, arguments []string, input io.Reader, output io.Wr
 	}
 	_, err = io.Copy(io.Discard, input)
 	for _, c := range clients {
-		_ = c.connection.Close()
+		_ = c.Close()
 	}
 	return err
 }
 
-func dialerOf(address, authority string) (func(context.Context) (net.Conn, error), error) {
+func dialerOf(address, authority string) (mqttclient.Dialer, error) {
 	if authority == "" {
-		return func(ctx context.Context) (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "tcp", address) }, nil
+		return mqttclient.TCP(address), nil
 	}
 	text, err := os.ReadFile(authority)
 	if err != nil {
@@ -92,8 +93,8 @@ func dialerOf(address, authority string) (func(context.Context) (net.Conn, error
 }
 
 // connectAll logs every device in, again after a moment where the gateway sheds load.
-func connectAll(ctx context.Context, dial func(context.Context) (net.Conn, error), count int) ([]*mqttClient, error) {
-	clients := make([]*mqttClient, count)
+func connectAll(ctx context.Context, dial mqttclient.Dialer, count int) ([]*mqttclient.Client, error) {
+	clients := make([]*mqttclient.Client, count)
 	var next atomic.Int64
 	var group sync.WaitGroup
 	failures := make(chan error, dialers)
@@ -103,7 +104,7 @@ func connectAll(ctx context.Context, dial func(context.Context) (net.Conn, error
 				var err error
 				for attempt := 0; attempt < 50; attempt++ {
 					user := idleName(i) + "@" + application
-					if clients[i], err = dialMQTT(ctx, dial, idleName(i), user, benchPassword); err == nil {
+					if clients[i], err = mqttclient.Dial(ctx, dial, idleName(i), user, benchPassword); err == nil {
 						break
 					}
 					time.Sleep(100 * time.Millisecond)
@@ -112,7 +113,7 @@ func connectAll(ctx context.Context, dial func(context.Context) (net.Conn, error
 					failures <- err
 					return
 				}
-				clients[i].reader = nil // an idle client reads nothing
+				clients[i].Reader = nil // an idle client reads nothing
 			}
 		})
 	}

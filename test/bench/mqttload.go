@@ -8,10 +8,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"runtime"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead/fairlead/test/mqttclient"
 )
 
 const (
@@ -49,14 +50,13 @@ func mqttLoad(ctx context.Context, arguments []string, output io.Writer) error {
 		return err
 	}
 	runtime.GOMAXPROCS(1) // as the other load
-	dial := func(ctx context.Context) (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "tcp", *address) }
 	var all []*publisher
 	for i := range publishers {
 		user := benchUser(i)
 		if *anonymous {
 			user = ""
 		}
-		client, err := dialMQTT(ctx, dial, deviceName(i), user, benchPassword)
+		client, err := mqttclient.Dial(ctx, mqttclient.TCP(*address), deviceName(i), user, benchPassword)
 		if err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ func publishAll(all []*publisher, duration time.Duration, rate float64) (publish
 
 // A publisher is one connection. One goroutine writes, one reads acknowledgements.
 type publisher struct {
-	*mqttClient
+	*mqttclient.Client
 	packet []byte
 	id     int // where the packet identifier lies in the packet
 
@@ -112,16 +112,16 @@ type publisher struct {
 	latencies    sample[time.Duration]
 }
 
-func newPublisher(c *mqttClient) *publisher {
-	p := &publisher{mqttClient: c, places: make(chan struct{}, window)}
-	p.packet, p.id = appendPublish(nil, publishTopic, []byte(body()))
+func newPublisher(c *mqttclient.Client) *publisher {
+	p := &publisher{Client: c, places: make(chan struct{}, window)}
+	p.packet, p.id = mqttclient.AppendPublish(nil, publishTopic, []byte(body()))
 	return p
 }
 
 // run publishes until the end, with a rate if that is not 0, and waits for the last acknowledgement.
 func (p *publisher) run(begin, end time.Time, rate float64) error {
-	defer p.connection.Close()
-	if err := p.connection.SetDeadline(end.Add(answerTimeout)); err != nil {
+	defer p.Conn.Close()
+	if err := p.Conn.SetDeadline(end.Add(answerTimeout)); err != nil {
 		return err
 	}
 	written := make(chan error, 1)
@@ -149,7 +149,7 @@ func (p *publisher) write(begin, end time.Time, rate float64) error {
 		p.places <- struct{}{}
 	}
 	p.finished.Store(true)
-	return p.connection.SetReadDeadline(time.Now())
+	return p.Conn.SetReadDeadline(time.Now())
 }
 
 // writeFree fills all places, at least one.
@@ -160,7 +160,7 @@ func (p *publisher) writeFree(now time.Time) error {
 		batch = p.take(batch, now)
 	}
 	p.batch = batch
-	_, err := p.connection.Write(batch)
+	_, err := p.Conn.Write(batch)
 	return err
 }
 
@@ -173,7 +173,7 @@ func (p *publisher) writeDue(begin time.Time, rate float64) error {
 	batch := p.batch[:0]
 	for due := int(now.Sub(begin).Seconds() * rate); p.written < due; {
 		if !p.free() {
-			if _, err := p.connection.Write(batch); err != nil {
+			if _, err := p.Conn.Write(batch); err != nil {
 				return err
 			}
 			batch = batch[:0]
@@ -182,7 +182,7 @@ func (p *publisher) writeDue(begin time.Time, rate float64) error {
 		batch = p.take(batch, now)
 	}
 	p.batch = batch
-	_, err := p.connection.Write(batch)
+	_, err := p.Conn.Write(batch)
 	return err
 }
 
@@ -211,10 +211,10 @@ func (p *publisher) take(batch []byte, now time.Time) []byte {
 func (p *publisher) collect() error {
 	var puback [4]byte
 	for {
-		if _, err := io.ReadFull(p.reader, puback[:]); err != nil {
+		if _, err := io.ReadFull(p.Reader, puback[:]); err != nil {
 			return fmt.Errorf("after %d acknowledgements: %w", p.acknowledged, err)
 		}
-		if puback[0] != mqttPuback || int(puback[3]) != p.acknowledged%window+1 {
+		if puback[0] != mqttclient.Puback || int(puback[3]) != p.acknowledged%window+1 {
 			return fmt.Errorf("instead of acknowledgement %d came %x", p.acknowledged, puback)
 		}
 		p.latencies = append(p.latencies, time.Since(p.sent[p.acknowledged%window]))
@@ -231,32 +231,30 @@ func mqttSink(ctx context.Context, arguments []string) error {
 		return err
 	}
 	runtime.GOMAXPROCS(1)
-	c, err := dialMQTT(ctx, func(ctx context.Context) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", *address)
-	}, "sink", "", "")
+	c, err := mqttclient.Dial(ctx, mqttclient.TCP(*address), "sink", "", "")
 	if err != nil {
 		return err
 	}
-	context.AfterFunc(ctx, func() { _ = c.connection.Close() })
-	if err := c.subscribe(); err != nil {
+	context.AfterFunc(ctx, func() { _ = c.Conn.Close() })
+	if err := c.Subscribe(); err != nil {
 		return err
 	}
 	var answers []byte
 	for {
-		kind, packet, err := c.read()
+		kind, packet, err := c.ReadPacket()
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if id := 2 + len(publishTopic); kind == mqttPublish&0xF0 && len(packet) >= id+2 {
-			answers = append(answers, mqttPuback, 2, packet[id], packet[id+1])
+		if id := 2 + len(publishTopic); kind == mqttclient.Publish && len(packet) >= id+2 {
+			answers = append(answers, mqttclient.Puback, 2, packet[id], packet[id+1])
 		}
-		if c.reader.Buffered() > 0 {
+		if c.Reader.Buffered() > 0 {
 			continue
 		}
-		if _, err := c.connection.Write(answers); err != nil {
+		if _, err := c.Conn.Write(answers); err != nil {
 			return err
 		}
 		answers = answers[:0]

@@ -9,12 +9,33 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// deviceHeader is the attribute that names an event's device, in the binary mode of the CloudEvents binding for Kafka.
-const deviceHeader = "ce_device"
+// Attributes of an event, as headers in the binary mode of the CloudEvents binding for Kafka.
+const (
+	deviceHeader  = "ce_device"
+	subjectHeader = "ce_subject"
+)
+
+// A Choice says which records of a topic are numbered messages. Others are passed over.
+type Choice func(*kgo.Record) bool
+
+// Channel chooses the events of one channel.
+func Channel(name string) Choice {
+	return func(r *kgo.Record) bool { return header(r, subjectHeader) == name }
+}
+
+// header is the value of a header, or "".
+func header(r *kgo.Record, key string) string {
+	for _, h := range r.Headers {
+		if h.Key == key {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
 
 // ReadTopic reads a topic from its beginning to the end that it has now, partition by partition. A record that is not a
-// numbered message of the device that its event names is an error.
-func ReadTopic(ctx context.Context, brokers []string, topic string) ([]Stored, error) {
+// numbered message of the device that its event names is an error, unless a choice passes it over.
+func ReadTopic(ctx context.Context, brokers []string, topic string, choices ...Choice) ([]Stored, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
@@ -32,11 +53,11 @@ func ReadTopic(ctx context.Context, brokers []string, topic string) ([]Stored, e
 			return nil, fmt.Errorf("reading topic %s: %w", topic, err)
 		}
 		for record := range fetches.RecordsAll() {
-			stored, err := parse(record)
-			if err != nil {
-				return nil, fmt.Errorf("topic %s, partition %d, offset %d: %w", topic, record.Partition, record.Offset, err)
-			}
-			if end, reading := left[record.Partition]; reading && record.Offset < end {
+			if end, reading := left[record.Partition]; reading && record.Offset < end && chosen(record, choices) {
+				stored, err := parse(record)
+				if err != nil {
+					return nil, fmt.Errorf("topic %s, partition %d, offset %d: %w", topic, record.Partition, record.Offset, err)
+				}
 				all = append(all, stored)
 			}
 			if record.Offset+1 >= left[record.Partition] {
@@ -46,6 +67,10 @@ func ReadTopic(ctx context.Context, brokers []string, topic string) ([]Stored, e
 	}
 	slices.SortStableFunc(all, func(a, b Stored) int { return int(a.Partition) - int(b.Partition) })
 	return all, nil
+}
+
+func chosen(record *kgo.Record, choices []Choice) bool {
+	return !slices.ContainsFunc(choices, func(c Choice) bool { return !c(record) })
 }
 
 // unread is the end of every partition that has records.
