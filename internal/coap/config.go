@@ -3,6 +3,8 @@ package coap
 import (
 	"errors"
 	"time"
+
+	"github.com/plgd-dev/go-coap/v3/message/codes"
 )
 
 // Transmission parameters of RFC 7252 section 4.8.
@@ -16,6 +18,9 @@ const (
 const (
 	// MaxMessage is the largest message in bytes.
 	MaxMessage = 2048
+
+	// lastMethod is the last code of a request (RFC 7252 section 12.1).
+	lastMethod = codes.Code(31)
 
 	// maxOptions is the largest number of options of a message.
 	maxOptions = 64

@@ -3,6 +3,7 @@ package coap
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message"
@@ -57,6 +58,13 @@ func (r Response) block(b block) Response {
 	return r.with(uintOption(message.Block2, b.encode()), uintOption(message.Size2, uint32(len(whole))))
 }
 
+// without is the response without an option. Of the blocks of a notification only the first one is a notification (RFC 7959
+// section 2.6).
+func (r Response) without(id message.OptionID) Response {
+	r.Options = slices.DeleteFunc(slices.Clone(r.Options), func(o message.Option) bool { return o.ID == id })
+	return r
+}
+
 // keep stores a response for its further blocks. The one that has waited for longest gives way.
 func (p *Peer) keep(k key, r Response) bool {
 	if !p.endpoint.reserve(len(r.Body)) {
@@ -98,7 +106,7 @@ func (p *Peer) nextBlock(r *Request) Response {
 		return Diagnostic(codes.BadRequest, "the response has fewer blocks")
 	}
 	d.used = time.Now()
-	answer := d.response.block(block{szx: r.block2.szx, num: r.block2.num})
+	answer := d.response.without(message.Observe).block(block{szx: r.block2.szx, num: r.block2.num})
 	if r.block2.offset()+len(answer.Body) == len(d.response.Body) {
 		p.removeDownload(k)
 	}

@@ -115,17 +115,26 @@ func (p *Peer) Receive(b []byte) {
 	}
 	kind, code, mid := message.Type(b[0]>>4&3), codes.Code(b[1]), binary.BigEndian.Uint16(b[2:])
 	switch {
+	case kind == message.Acknowledgement && code != codes.Empty && code <= lastMethod:
+		// No acknowledgement may hold a request, but go-coap's client asks like this for the next block of a notification.
+		p.settle(mid, false)
+		p.serve(message.NonConfirmable, mid, b)
 	case kind == message.Acknowledgement || kind == message.Reset:
 		p.settle(mid, kind == message.Reset)
 	case code == codes.Empty:
 		p.ping(kind, mid, len(b) == 4)
-	case code > 31: // a response, to nothing that we asked
+	case code > lastMethod: // a response, to nothing that we asked
 		p.reject(kind, mid)
 	default:
-		content := maphash.Bytes(p.endpoint.seed, b)
-		if !p.again(mid, content) {
-			p.request(&exchange{peer: p, content: content, size: len(b), kind: kind, mid: mid}, b)
-		}
+		p.serve(kind, mid, b)
+	}
+}
+
+// serve has a request served, unless it has been there before.
+func (p *Peer) serve(kind message.Type, mid uint16, b []byte) {
+	content := maphash.Bytes(p.endpoint.seed, b)
+	if !p.again(mid, content) {
+		p.request(&exchange{peer: p, content: content, size: len(b), kind: kind, mid: mid}, b)
 	}
 }
 

@@ -119,7 +119,7 @@ func (s *Server) sweep(now time.Time) {
 func (s *Server) oversize(b []byte, from datagram.Peer) {
 	s.endpoint.metrics.drop(dropOversize)
 	kind, code := message.Type(b[0]>>4&3), codes.Code(b[1])
-	if b[0]>>6 != 1 || b[0]&0xf > message.MaxTokenSize || code == codes.Empty || code > 31 || kind != message.Confirmable {
+	if b[0]>>6 != 1 || b[0]&0xf > message.MaxTokenSize || code == codes.Empty || code > lastMethod || kind != message.Confirmable {
 		return
 	}
 	mid := uint16(b[2])<<8 | uint16(b[3])
