@@ -2,14 +2,7 @@ package dtls
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
-	"math/big"
 	"net"
 	"sync"
 	"testing"
@@ -32,46 +25,6 @@ func keys(_ context.Context, identity []byte) (Key, error) {
 	default:
 		return Key{}, nil
 	}
-}
-
-// authority makes a certificate authority.
-func authority(t testing.TB, name string) tls.Certificate {
-	t.Helper()
-	return issue(t, name, nil)
-}
-
-// issue makes a certificate with its key, signed by a parent, or by itself as that of an authority.
-func issue(t testing.TB, name string, parent *tls.Certificate) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: name},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-		DNSNames:     []string{"localhost"},
-	}
-	signer, issuer := any(key), template
-	if parent == nil {
-		template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
-	} else {
-		signer = parent.PrivateKey
-		if issuer, err = x509.ParseCertificate(parent.Certificate[0]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, issuer, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	chain := [][]byte{der}
-	if parent != nil {
-		chain = append(chain, parent.Certificate...)
-	}
-	return tls.Certificate{Certificate: chain, PrivateKey: key}
 }
 
 // An echo is a listener whose sessions give back every message.

@@ -15,6 +15,8 @@ import (
 
 	old "github.com/pion/dtls/v2"
 	"github.com/pion/dtls/v3"
+
+	"github.com/fairlead/fairlead/test/authority"
 )
 
 func TestPreSharedKey(t *testing.T) {
@@ -75,8 +77,8 @@ func TestNobodyCanSay(t *testing.T) {
 }
 
 func TestCertificates(t *testing.T) {
-	ca := authority(t, "CA")
-	server, client := issue(t, "server", &ca), issue(t, "client", &ca)
+	ca := authority.New(t, "CA")
+	server, client := ca.Issue("server", nil), ca.Issue("client", nil)
 	e := serve(t, DefaultConfig(), Secrets{Certificate: func() (*tls.Certificate, error) { return &server, nil }}, false)
 	accepted := 0
 	f := func(want [][]byte, options ...dtls.ClientOption) {
@@ -105,8 +107,8 @@ func equal(a, b [][]byte) bool { return bytes.Equal(bytes.Join(a, nil), bytes.Jo
 
 // TestOldClients has devices of the field, which use the library's version 2, come in.
 func TestOldClients(t *testing.T) {
-	ca := authority(t, "CA")
-	server, client := issue(t, "server", &ca), issue(t, "client", &ca)
+	ca := authority.New(t, "CA")
+	server, client := ca.Issue("server", nil), ca.Issue("client", nil)
 	e := serve(t, DefaultConfig(), Secrets{Certificate: func() (*tls.Certificate, error) { return &server, nil }}, false)
 	f := func(c *old.Config) {
 		t.Helper()
