@@ -21,6 +21,13 @@ const (
 // commandsChannel is the path segment under which GET finds commands.
 const commandsChannel = "commands"
 
+// An optionList has the options of a request, by number.
+type optionList interface {
+	Option(id message.OptionID) func(yield func([]byte) bool)
+}
+
+var _ optionList = (*protocol.Request)(nil)
+
 // A target is what the path and the query of a request say.
 type target struct {
 	channel string
@@ -29,7 +36,7 @@ type target struct {
 }
 
 // targetOf reads path and query. Errors are outcome.Invalid.
-func targetOf(r *protocol.Request) (t target, err error) {
+func targetOf(r optionList) (t target, err error) {
 	depth := 0
 	for segment := range r.Option(message.URIPath) {
 		switch depth++; depth {
@@ -61,7 +68,7 @@ func errPath() error { return outcome.New(outcome.Invalid, "the path is not /v1/
 // rawQuery is the query of a request as HTTP would have it. A single Uri-Query option is taken as it is: a whole query,
 // URL-encoded, as the wire contract has it. Of several ones each is a parameter, taken literally, as RFC 7252 section 6.4
 // has it.
-func rawQuery(r *protocol.Request) (string, error) {
+func rawQuery(r optionList) (string, error) {
 	var parameters []string
 	for parameter := range r.Option(message.URIQuery) {
 		if !utf8.Valid(parameter) {
