@@ -20,9 +20,11 @@ const refusedFor = 5 * time.Second
 type session struct {
 	gateway *Gateway
 	conn    *dtls.Conn
-	request auth.Request // without Credential if nothing was proven
+	request auth.Request    // without Credential if nothing was proven
+	ctx     context.Context // of asking again; ends with the session
 
-	ctx context.Context // of asking again; ends with the session
+	// What arrives is read into here, and not into the stack, which is the largest part of an idle session as it is.
+	buffer [protocol.MaxMessage]byte
 
 	mu       sync.Mutex
 	admitted *auth.Session
@@ -55,8 +57,7 @@ func (g *Gateway) serve(conn *dtls.Conn) {
 	}
 	peer := g.endpoint.Peer(protocol.Transport{Remote: conn.Remote, Send: conn.Write, Admitted: conn.Keep, Proven: true}, s)
 	defer peer.Close()
-	b := make([]byte, protocol.MaxMessage)
-	for {
+	for b := s.buffer[:]; ; {
 		n, err := conn.Read(b)
 		if err != nil {
 			return

@@ -29,13 +29,12 @@ func suites() []dtls.CipherSuiteID {
 // unknownKeyBytes is the length of the random key that stands for the one that an identity does not have.
 const unknownKeyBytes = 32
 
-// handshake runs a link's handshake, and the session after it.
-func (l *Listener) handshake(k *link) {
-	defer k.end()
+// handshake runs a link's handshake. There is no session if it does not succeed.
+func (l *Listener) handshake(k *link) *Conn {
 	conn, err := dtls.ServerWithOptions(k, k.remote(), l.options(k)...)
 	if err != nil {
 		l.metrics.finish(handshakeFailed)
-		return
+		return nil
 	}
 	k.mu.Lock()
 	k.conn = conn
@@ -44,15 +43,16 @@ func (l *Listener) handshake(k *link) {
 	if err != nil || !l.establish(k) {
 		l.metrics.finish(resultOf(k, err))
 		_ = conn.Close()
-		return
+		return nil
 	}
 	k.cancel()
 	l.metrics.finish(handshakeDone)
 	state, ok := conn.ConnectionState()
 	if !ok {
-		return
+		k.end()
+		return nil
 	}
-	l.accept(&Conn{link: k, conn: conn, identity: state.IdentityHint, chain: state.PeerCertificates})
+	return &Conn{link: k, conn: conn, identity: state.IdentityHint, chain: state.PeerCertificates}
 }
 
 // resultOf tells why there is no session.

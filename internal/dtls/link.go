@@ -16,7 +16,7 @@ import (
 
 // Bounds of one link.
 const (
-	inboxSize = 32 // datagrams that wait for pion; beyond, they are dropped, as UDP does
+	inboxSize = 16 // datagrams that wait for pion; beyond, they are dropped, as UDP does
 
 	unprovenBytes   = 8 << 10  // that a client may send before it has returned the cookie
 	handshakeBudget = 64 << 10 // that it may send until the handshake is done; a chain of certificates fits several times

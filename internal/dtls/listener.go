@@ -191,9 +191,22 @@ func (l *Listener) begin(b []byte, from datagram.Peer) {
 	l.mu.Unlock()
 	l.put(k, &l.unproven, l.config.MaxUnproven)
 	l.giveClear(k, b, from)
+	go l.run(k)
+}
+
+// run does a link's handshake, and hands the session over. The session gets a goroutine of its own, whose stack has not grown
+// with the handshake.
+func (l *Listener) run(k *link) {
+	conn := l.handshake(k)
+	if conn == nil {
+		_ = k.Close()
+		l.links.Done()
+		return
+	}
 	go func() {
 		defer l.links.Done()
-		l.handshake(k)
+		defer k.end()
+		l.accept(conn)
 	}()
 }
 
