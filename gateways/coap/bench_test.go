@@ -174,6 +174,7 @@ func idle(t testing.TB, address string) (bytes int) {
 		if _, err := conn.Write(request); err != nil {
 			t.Fatal(err)
 		}
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
 		if _, err := conn.Read(make([]byte, 2048)); err != nil {
 			t.Fatal(err)
 		}

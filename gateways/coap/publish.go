@@ -41,12 +41,14 @@ func (g *Gateway) publish(ctx context.Context, r *protocol.Request, t target, re
 
 // published answers a message whose outcome is known.
 func (g *Gateway) published(ctx context.Context, wait *expectation, result outcome.Result, reply func(protocol.Response)) {
-	defer wait.close()
-	if result.Outcome.Good() {
-		if c, ok := g.await(ctx, wait); ok {
-			reply(g.commanded(c))
-			return
-		}
+	if !result.Outcome.Good() {
+		wait.close()
+		reply(answer(result))
+		return
+	}
+	if c, ok := g.await(ctx, wait); ok {
+		reply(g.commanded(c))
+		return
 	}
 	reply(answer(result))
 }
@@ -81,10 +83,12 @@ func (g *Gateway) expect(ctx context.Context, l *login, wait time.Duration) (*ex
 }
 
 // await waits for a command: until the time is over, the admission is taken back, the device is gone or the gateway closes.
+// When it returns, nothing listens any more, so that no command is taken by a request that has its answer.
 func (g *Gateway) await(ctx context.Context, w *expectation) (c command.Command, ok bool) {
 	if w == nil {
 		return c, false
 	}
+	defer w.close()
 	defer runtime.KeepAlive(w.login.session) // Revoked works as long as the session is held
 	timer := time.NewTimer(w.until)
 	defer timer.Stop()
@@ -133,7 +137,6 @@ func (g *Gateway) poll(ctx context.Context, r *protocol.Request, t target, reply
 		return
 	}
 	go func() {
-		defer wait.close()
 		if c, ok := g.await(ctx, wait); ok {
 			reply(g.commanded(c))
 			return

@@ -103,6 +103,19 @@ func (k *link) address(from datagram.Peer) net.Addr {
 // spend takes bytes from what may come in the clear.
 func (k *link) spend(n int) bool { return k.budget.Add(-int64(n)) >= 0 }
 
+// takes tells whether a link that is still among the beginnings may be given an encrypted datagram. It may already be
+// established: a client that has our last message sends at once.
+func (k *link) takes(n int) bool {
+	switch k.at() {
+	case handshaking:
+		return k.spend(n)
+	case established:
+		return true
+	default:
+		return false
+	}
+}
+
 // ReadFrom gives pion the next datagram.
 func (k *link) ReadFrom(b []byte) (int, net.Addr, error) {
 	select {

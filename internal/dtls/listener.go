@@ -138,7 +138,7 @@ func (l *Listener) route(b []byte, from datagram.Peer) {
 	case r.kind == typeConnectionID:
 		l.give(named, b, from)
 	case r.epoch > 0:
-		if beginning != nil && beginning.at() == handshaking && beginning.spend(len(b)) {
+		if beginning != nil && beginning.takes(len(b)) {
 			l.give(beginning, b, from)
 		}
 		if session != nil || beginning == nil {
