@@ -121,8 +121,8 @@ func TestIdlestSessionGivesWay(t *testing.T) {
 	first, second := e.open(t, preShared("device@app", "secret")...), e.open(t, preShared("device@app", "secret")...)
 	talk(t, second, "hello")
 	talk(t, first, "hello")
-	e.accepted(t, 0).Keep()
-	e.accepted(t, 1)
+	e.of(t, first).Keep()
+	e.of(t, second)
 	third := e.open(t, preShared("device@app", "secret")...)
 	talk(t, third, "hello")
 	if _, err := second.Read(make([]byte, 10)); !errors.Is(err, io.EOF) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -82,6 +83,21 @@ func (e *echo) accepted(t testing.TB, n int) *Conn {
 		defer e.mu.Unlock()
 		if len(e.conns) > n {
 			c = e.conns[n]
+		}
+		return c != nil
+	})
+	return c
+}
+
+// of is the session of a client.
+func (e *echo) of(t testing.TB, client net.Conn) (c *Conn) {
+	t.Helper()
+	eventually(t, "the client's session to be accepted", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		i := slices.IndexFunc(e.conns, func(c *Conn) bool { return c.Remote().String() == client.LocalAddr().String() })
+		if i >= 0 {
+			c = e.conns[i]
 		}
 		return c != nil
 	})

@@ -248,14 +248,14 @@ func TestEndOfASession(t *testing.T) {
 	ours, theirs := e.open(t, preShared("device@app", "secret")...), e.open(t, preShared("device@app", "secret")...)
 	talk(t, ours, "hello")
 	talk(t, theirs, "hello")
-	e.accepted(t, 0).Close()
+	e.of(t, ours).Close()
 	if _, err := ours.Read(make([]byte, 10)); !errors.Is(err, io.EOF) {
 		t.Errorf("the client reads %v after our close_notify", err)
 	}
-	<-e.accepted(t, 0).Done()
+	<-e.of(t, ours).Done()
 	_ = theirs.Close()
-	<-e.accepted(t, 1).Done()
-	if err := e.accepted(t, 1).Write([]byte("x")); err == nil {
+	<-e.of(t, theirs).Done()
+	if err := e.of(t, theirs).Write([]byte("x")); err == nil {
 		t.Error("a message could be sent to a session that has ended")
 	}
 }
