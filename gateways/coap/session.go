@@ -166,7 +166,7 @@ func (s *session) endAt(why reason, at time.Time) {
 
 // set is endAt for who holds the lock.
 func (s *session) set(why reason, at time.Time) {
-	if at.IsZero() || s.closed {
+	if at.IsZero() || s.closed || (why == refused && s.timers[refused] != nil) {
 		return
 	}
 	if s.timers[why] != nil {

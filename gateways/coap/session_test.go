@@ -195,5 +195,10 @@ func TestSessionsEndWithWhatTheyRestOn(t *testing.T) {
 	ended(t, "the certificate has ended", conn)
 	ended(t, "the key has ended", keyed)
 	stranger := s.secure(s.withCertificate(authority.New(t, "Elsewhere").Issue("x", nil))...)
+	go func() {
+		for stranger.Context().Err() == nil { // asking does not keep it
+			_, _ = try(context.Background(), stranger, post("/v1/x", "x"))
+		}
+	}()
 	ended(t, "the certificate is nobody's", stranger)
 }

@@ -32,6 +32,9 @@ const (
 	// transfersPerPeer bounds the block-wise transfers of one client in each direction.
 	transfersPerPeer = 2
 
+	// readPause follows an error of a socket, so that one that lasts does not take a processor.
+	readPause = 10 * time.Millisecond
+
 	// sweepPause is the time between two looks for what has expired.
 	sweepPause = 5 * time.Second
 )
@@ -49,11 +52,11 @@ type Config struct {
 	MaxObservations int           `doc:"number of observations of commands at once; beyond, clients are answered without being registered"`
 }
 
-// DefaultConfig suits a gateway with 512 MiB.
+// DefaultConfig suits a gateway with 1 GiB, of which DTLS sessions take the larger part.
 func DefaultConfig() Config {
 	return Config{
 		MaxPeers:        10_000,
-		MaxOpen:         20_000,
+		MaxOpen:         10_000,
 		MaxOpenPerPeer:  64,
 		MaxRemembered:   500_000,
 		MaxRememberedOf: 4096,

@@ -60,6 +60,12 @@ func NewEndpoint(c Config, h Handler, maxBody int, critical ...message.OptionID)
 	return e
 }
 
+// recycle keeps a request for the next one, and nothing of what it was about.
+func (e *Endpoint) recycle(r *Request) {
+	r.Peer, r.exchange, r.Body = nil, nil, nil
+	e.requests.Put(r)
+}
+
 // Drain has new requests refused, and returns when those before are answered and the answers acknowledged, or when ctx ends.
 func (e *Endpoint) Drain(ctx context.Context) error {
 	e.draining.Store(true)

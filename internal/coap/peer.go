@@ -177,7 +177,7 @@ func (p *Peer) request(x *exchange, b []byte) {
 	r := p.endpoint.requests.Get().(*Request) //nolint:forcetypeassert // the pool holds nothing else
 	err := r.decode(b)
 	if errors.Is(err, errMalformed) {
-		p.endpoint.requests.Put(r)
+		p.endpoint.recycle(r)
 		p.endpoint.metrics.drop(dropMalformed)
 		return
 	}
@@ -187,10 +187,10 @@ func (p *Peer) request(x *exchange, b []byte) {
 	switch {
 	case !p.begin(x):
 		p.refuse(x)
-		p.endpoint.requests.Put(r)
+		p.endpoint.recycle(r)
 	case err != nil:
 		x.reply(Diagnostic(codes.BadRequest, err.Error()))
-		p.endpoint.requests.Put(r)
+		p.endpoint.recycle(r)
 	default:
 		x.pending.quiet, _ = r.Uint(message.NoResponse)
 		p.enqueue(r)
@@ -276,7 +276,7 @@ func (p *Peer) work() {
 		p.queue = p.queue[1:]
 		p.mu.Unlock()
 		p.endpoint.serve(p.ctx, r)
-		p.endpoint.requests.Put(r)
+		p.endpoint.recycle(r)
 	}
 }
 

@@ -50,6 +50,7 @@ func (s *Server) Serve() error {
 			return nil
 		case err != nil:
 			s.endpoint.metrics.drop(dropUnread)
+			time.Sleep(readPause)
 			continue
 		case n > MaxMessage:
 			s.oversize(b, from)

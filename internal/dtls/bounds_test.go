@@ -2,31 +2,44 @@ package dtls
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/pion/dtls/v3"
+	"github.com/pion/transport/v5/deadline"
 )
 
-// nomad is a client's socket that can be exchanged, as a NAT does to it.
+// A nomad is a client's socket that can be exchanged, as a NAT does to it, and that several clients can use one after the
+// other.
 type nomad struct {
 	net.PacketConn // the first one; for everything but reading and writing
 	mu             sync.Mutex
 	now            net.PacketConn
 	inbox          chan []byte
+	reading        *deadline.Deadline
 }
 
 func newNomad(t testing.TB) *nomad {
 	first := socket(t)
-	n := &nomad{PacketConn: first, now: first, inbox: make(chan []byte, 100)}
+	n := &nomad{PacketConn: first, now: first, inbox: make(chan []byte, 100), reading: deadline.New()}
 	go n.read(first)
 	return n
 }
+
+// next is the same socket for the next client.
+func (n *nomad) next() *nomad {
+	return &nomad{PacketConn: n.PacketConn, now: n.now, inbox: n.inbox, reading: deadline.New()}
+}
+
+// silence ends a client without a word to the server.
+func (n *nomad) silence() { _ = n.Close() }
 
 func (n *nomad) read(from net.PacketConn) {
 	b := make([]byte, 4096)
@@ -49,7 +62,12 @@ func (n *nomad) move(t testing.TB) net.PacketConn {
 }
 
 func (n *nomad) ReadFrom(b []byte) (int, net.Addr, error) {
-	return copy(b, <-n.inbox), n.LocalAddr(), nil
+	select {
+	case m := <-n.inbox:
+		return copy(b, m), n.LocalAddr(), nil
+	case <-n.reading.Done():
+		return 0, nil, os.ErrDeadlineExceeded
+	}
 }
 
 func (n *nomad) WriteTo(b []byte, to net.Addr) (int, error) {
@@ -57,6 +75,14 @@ func (n *nomad) WriteTo(b []byte, to net.Addr) (int, error) {
 	defer n.mu.Unlock()
 	return n.now.WriteTo(b, to)
 }
+
+func (n *nomad) SetReadDeadline(t time.Time) error {
+	n.reading.Set(t)
+	return nil
+}
+
+// Close ends the reading of this client; the socket is closed with the test.
+func (n *nomad) Close() error { return n.SetReadDeadline(time.Unix(0, 0)) }
 
 // TestConnectionID has a client change its address in the middle of a session.
 func TestConnectionID(t *testing.T) {
@@ -100,18 +126,42 @@ func TestClientBeginsAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	talk(t, first, "before")
-	// The first client is simply forgotten. Its reader takes one datagram with it, which is sent again.
-	second, err := e.connect(t, &nomad{PacketConn: from.PacketConn, now: from.now, inbox: from.inbox}, preShared("device@app", "secret")...)
+	from.silence()
+	second, err := e.connect(t, from.next(), preShared("device@app", "secret")...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	<-e.accepted(t, 0).Done()
-	if _, err := second.Write([]byte("after")); err != nil {
-		t.Fatal(err)
-	}
+	talk(t, second, "after")
 	if got := e.accepted(t, 1).Remote().String(); got != from.LocalAddr().String() {
 		t.Errorf("second session of %s", got)
 	}
+}
+
+// TestClientGivesUpItsHandshake has a client begin a handshake, fall silent, and begin another one from the same address.
+func TestClientGivesUpItsHandshake(t *testing.T) {
+	asked := make(chan struct{})
+	e := serve(t, DefaultConfig(), Secrets{Key: func(ctx context.Context, identity []byte) (Key, error) {
+		if string(identity) == "slow@app" {
+			close(asked)
+			<-ctx.Done()
+		}
+		return keys(ctx, identity)
+	}}, false)
+	from := newNomad(t)
+	first, err := dtls.ClientWithOptions(from, net.UDPAddrFromAddrPort(e.Address()), preShared("slow@app", "secret")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { _ = first.HandshakeContext(ctx) }()
+	<-asked
+	cancel()
+	second, err := e.connect(t, from.next(), preShared("device@app", "secret")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	talk(t, second, "hello")
 }
 
 func TestIdlestSessionGivesWay(t *testing.T) {

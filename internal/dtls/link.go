@@ -23,6 +23,10 @@ const (
 	afterwards      = 8 << 10  // in the clear after the handshake: its last messages again, if ours got lost
 )
 
+// abandonedAfter is how long a client must have been silent in the middle of a handshake, before another one that begins from its
+// address takes its place: clients repeat what is not answered within a second or two.
+const abandonedAfter = 2 * time.Second
+
 // A stage is how far a link has come.
 type stage int32
 
@@ -45,6 +49,8 @@ type link struct {
 	stage    atomic.Int32
 	budget   atomic.Int64 // bytes that may still come in the clear
 	entry    atomic.Pointer[idle.Entry[*link]]
+	heard    atomic.Int64 // when something came in the clear, in nanoseconds of Unix time
+	random   clientRandom
 	until    time.Time // of the key; written in the handshake
 
 	mu   sync.Mutex
@@ -62,8 +68,9 @@ type packet struct {
 	from   net.Addr
 }
 
-func newLink(l *Listener, peer datagram.Peer) *link {
+func newLink(l *Listener, peer datagram.Peer, random clientRandom) *link {
 	k := &link{
+		random:   random,
 		listener: l,
 		inbox:    make(chan packet, inboxSize),
 		done:     make(chan struct{}),
@@ -101,7 +108,15 @@ func (k *link) address(from datagram.Peer) net.Addr {
 }
 
 // spend takes bytes from what may come in the clear.
-func (k *link) spend(n int) bool { return k.budget.Add(-int64(n)) >= 0 }
+func (k *link) spend(n int) bool {
+	k.heard.Store(time.Now().UnixNano())
+	return k.budget.Add(-int64(n)) >= 0
+}
+
+// abandoned tells whether nothing has come of the handshake for long enough.
+func (k *link) abandoned() bool {
+	return time.Since(time.Unix(0, k.heard.Load())) > abandonedAfter
+}
 
 // takes tells whether a link that is still among the beginnings may be given an encrypted datagram. It may already be
 // established: a client that has our last message sends at once.
@@ -134,6 +149,8 @@ func (k *link) ReadFrom(b []byte) (int, net.Addr, error) {
 func (k *link) WriteTo(b []byte, to net.Addr) (int, error) {
 	peer := to.(datagram.Peer) //nolint:forcetypeassert // pion knows no other addresses than ours
 	switch k.at() {
+	case closed:
+		return 0, net.ErrClosed
 	case unproven:
 		if r, ok := parse(b); ok && r.handshake == serverHello {
 			k.listener.prove(k)

@@ -18,6 +18,9 @@ const (
 	// maxDatagram is the largest datagram that is looked at, in bytes: a CoAP message of 2048 and what DTLS adds to it.
 	maxDatagram = 2048 + 128
 
+	// readPause follows an error of the socket, so that one that lasts does not take a processor.
+	readPause = 10 * time.Millisecond
+
 	// sweepPause is the time between two looks for idle sessions.
 	sweepPause = 30 * time.Second
 )
@@ -96,6 +99,7 @@ func (l *Listener) Serve(accept func(*Conn)) error {
 			return nil
 		case err != nil:
 			l.metrics.drop(dropUnread)
+			time.Sleep(readPause)
 		case n > maxDatagram:
 			l.metrics.drop(dropOversize)
 		default:
@@ -144,10 +148,10 @@ func (l *Listener) route(b []byte, from datagram.Peer) {
 		if session != nil || beginning == nil {
 			l.give(session, b, from)
 		}
+	case r.begins() && (beginning == nil || randomOf(b) != beginning.random):
+		l.beginAnew(beginning, b, from)
 	case beginning != nil:
 		l.giveClear(beginning, b, from)
-	case r.begins():
-		l.begin(b, from)
 	default:
 		l.giveClear(session, b, from)
 	}
@@ -176,9 +180,22 @@ func (l *Listener) giveClear(k *link, b []byte, from datagram.Peer) {
 	}
 }
 
+// beginAnew begins a handshake, in place of one that the client has given up. As long as something comes of the other one, the
+// new beginning may be somebody else's, who only writes the client's address.
+func (l *Listener) beginAnew(other *link, b []byte, from datagram.Peer) {
+	if other != nil && !other.abandoned() {
+		l.metrics.drop(dropStray)
+		return
+	}
+	if other != nil {
+		_ = other.Close()
+	}
+	l.begin(b, from)
+}
+
 // begin makes the link of a client that begins a handshake.
 func (l *Listener) begin(b []byte, from datagram.Peer) {
-	k := newLink(l, from)
+	k := newLink(l, from, randomOf(b))
 	l.mu.Lock()
 	if !l.accepting {
 		l.mu.Unlock()

@@ -55,5 +55,17 @@ func parse(b []byte) (r record, ok bool) {
 	return r, true
 }
 
+// A clientRandom tells one handshake of a client from another (RFC 5246 section 7.4.1.2).
+type clientRandom [32]byte
+
+// randomOf is the random of a datagram that begins a handshake.
+func randomOf(b []byte) (random clientRandom) {
+	const offset = headerBytes + handshakeBytes + 2 // behind the version
+	if len(b) >= offset+len(random) {
+		copy(random[:], b[offset:])
+	}
+	return random
+}
+
 // begins tells whether the record begins a handshake.
 func (r record) begins() bool { return r.handshake == clientHello && r.first }
