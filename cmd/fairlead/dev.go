@@ -26,6 +26,8 @@ type devCommand struct {
 	MQTTS       string `name:"mqtts" default:"127.0.0.1:8883" env:"FAIRLEAD_DEV_MQTTS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over MQTT with TLS, with a certificate of its own. Empty for none."`
 	MQTTWS      string `name:"mqtt-ws" default:"127.0.0.1:20880" env:"FAIRLEAD_DEV_MQTT_WS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over MQTT through WebSocket. Empty for none."`
 	MQTTWSS     string `name:"mqtt-wss" default:"127.0.0.1:20443" env:"FAIRLEAD_DEV_MQTT_WSS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over MQTT through WebSocket with TLS. Empty for none."`
+	COAP        string `name:"coap" default:"127.0.0.1:5683" env:"FAIRLEAD_DEV_COAP" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over CoAP. Empty for none."`
+	COAPS       string `name:"coaps" default:"127.0.0.1:5684" env:"FAIRLEAD_DEV_COAPS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over CoAP with DTLS. Empty for none."`
 	Auth        string `default:"127.0.0.1:8083" env:"FAIRLEAD_DEV_AUTH" group:"Addresses (host:port; port 0 takes a free one)" help:"For device authentication."`
 	Metrics     string `default:"127.0.0.1:8084" env:"FAIRLEAD_DEV_METRICS" group:"Addresses (host:port; port 0 takes a free one)" help:"For Prometheus, at /metrics. Empty for none."`
 	Receiver    string `default:"127.0.0.1:8090" env:"FAIRLEAD_DEV_RECEIVER" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the built-in subscriber, which Triggers reach as Service receiver. Empty for none."`
@@ -103,7 +105,7 @@ func (c *devCommand) wait(ctx context.Context, d *devcloud.Dev, show *demo.Show,
 
 func (c *devCommand) config() devcloud.Config {
 	return devcloud.Config{
-		HTTP: c.HTTP, MQTT: c.MQTT, MQTTS: c.MQTTS, MQTTWS: c.MQTTWS, MQTTWSS: c.MQTTWSS, Auth: c.Auth, Metrics: c.Metrics, Receiver: c.Receiver, DeadLetters: c.DeadLetters,
+		HTTP: c.HTTP, MQTT: c.MQTT, MQTTS: c.MQTTS, MQTTWS: c.MQTTWS, MQTTWSS: c.MQTTWSS, COAP: c.COAP, COAPS: c.COAPS, Auth: c.Auth, Metrics: c.Metrics, Receiver: c.Receiver, DeadLetters: c.DeadLetters,
 		Kafka: c.Kafka, KafkaSecret: c.KafkaSecret, KafkaAddress: c.KafkaAddress,
 		Redis: c.Redis, RedisAddress: c.RedisAddress, Database: c.Database,
 		Registry: c.Registry, Triggers: c.Triggers, Targets: c.Ref, Data: c.Data,
@@ -121,6 +123,7 @@ func (c *devCommand) welcome(out io.Writer, n devcloud.Note) {
 	row("devices, HTTP", n.HTTP+"/v1/{channel}")
 	row("The Things Network", n.TTN)
 	row("devices, MQTT", joined(n.MQTT, n.MQTTS, n.MQTTWS, n.MQTTWSS))
+	row("devices, CoAP", joined(n.COAP, n.COAPS))
 	row("certificate authority", n.CA)
 	row("device authentication", n.Auth)
 	row("metrics", suffixed(n.Metrics, "/metrics"))

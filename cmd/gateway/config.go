@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/fairlead/fairlead/gateways/bridge"
+	"github.com/fairlead/fairlead/gateways/coap"
 	"github.com/fairlead/fairlead/gateways/mqtt"
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/cache"
@@ -27,6 +28,7 @@ type Config struct {
 	Auth     AuthConfig
 	Presence presence.Config
 	MQTT     mqtt.Config
+	COAP     coap.Config
 	Bridge   bridge.Config
 }
 
@@ -62,6 +64,7 @@ func DefaultConfig() Config {
 		Auth:     AuthConfig{Cache: a.Cache, Steady: a.Steady, Client: a.Client},
 		Presence: presence.DefaultConfig(),
 		MQTT:     mqtt.DefaultConfig(),
+		COAP:     coap.DefaultConfig(),
 		Bridge:   bridge.DefaultConfig(),
 	}
 }

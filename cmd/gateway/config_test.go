@@ -19,13 +19,14 @@ func page() []byte {
 	var b bytes.Buffer
 	b.WriteString(`# Configuration of the gateways
 
-Gateways are long-lived processes: ` + "`gateway mqtt`, `gateway bridge`" + `. Like functions they are configured by environment variables.
+Gateways are long-lived processes: ` + "`gateway mqtt`, `gateway coap`, `gateway bridge`" + `. Like functions they are configured by environment variables.
 Durations are written like ` + "`250ms`, `10s` or `1m30s`" + `, lists with commas, and booleans as ` + "`true` or `false`" + `. A variable that begins with
 ` + "`FAIRLEAD_`" + ` and is not in this list stops the gateway with an error, and so does a value out of its range; errors name the setting by its
 path, such as ` + "`mqtt.tls.certificateFile`" + `.
 
 Every gateway needs ` + "`HEALTH`, `PROCESS`, `KAFKA`, `INGEST` and `AUTH`" + `: at least ` + "`FAIRLEAD_KAFKA_BROKERS` and `FAIRLEAD_AUTH_CLIENT_URL`" + `.
 ` + "`gateway mqtt`" + ` also needs ` + "`CACHE`, `PRESENCE` and `MQTT`" + `: at least ` + "`FAIRLEAD_CACHE_URL`" + `, the Redis in which processes agree who holds a device.
+` + "`gateway coap` also needs `COAP`" + `; with a ` + "`FAIRLEAD_CACHE_URL`" + ` it hears at once of devices that are locked out.
 ` + "`gateway bridge`" + ` also needs ` + "`BRIDGE`" + `; with a ` + "`FAIRLEAD_CACHE_URL`" + ` it hears at once when its device is locked out.
 
 This page is generated from the code: ` + "`go test ./cmd/gateway -run Documented -update`" + `.
@@ -88,6 +89,9 @@ func TestLoadConfig(t *testing.T) {
 	f("mqtt", "")
 	f("bridge", "")
 	f("bridge", "", "FAIRLEAD_CACHE_URL=")
+	f("coap", "")
+	f("coap", "coap.keyFile", "FAIRLEAD_COAP_CERTIFICATE_FILE=x")
+	f("coap", "coap.address", "FAIRLEAD_COAP_SECURE_ADDRESS=")
 	f("mqtt", "cache.url", "FAIRLEAD_CACHE_URL=")
 	f("mqtt", "auth.client.url", "FAIRLEAD_AUTH_CLIENT_URL=")
 	f("mqtt", "kafka.brokers", "FAIRLEAD_KAFKA_BROKERS=")

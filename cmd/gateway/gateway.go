@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/fairlead/fairlead/gateways/bridge"
+	"github.com/fairlead/fairlead/gateways/coap"
 	"github.com/fairlead/fairlead/gateways/mqtt"
 	"github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/presence"
 	"github.com/fairlead/fairlead/internal/process"
+	"github.com/fairlead/fairlead/internal/transport"
 )
 
 // closeTimeout bounds what is left to do after a gateway has drained: making ends of sessions known, and flushing to Kafka.
@@ -27,6 +30,7 @@ type gateway struct {
 func gateways() []gateway {
 	return []gateway{
 		{"mqtt", "devices over MQTT 3.1.1 and 5: TCP, TLS and WebSocket", mqttGroups, (*Config).validateMQTT, runMQTT},
+		{"coap", "devices over CoAP: DTLS with pre-shared keys and certificates, and UDP", coapGroups, nil, runCoAP},
 		{"bridge", "forwards from an MQTT broker that a site already runs", bridgeGroups, nil, runBridge},
 	}
 }
@@ -53,6 +57,25 @@ func runMQTT(ctx context.Context, p *parts) (err error) {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	return errors.Join(err, tracker.Close(closing), <-ended)
+}
+
+func coapGroups(c *Config) []group { return []group{{"coap", &c.COAP}} }
+
+func runCoAP(ctx context.Context, p *parts) error {
+	var certificate func() (*tls.Certificate, error)
+	if file := p.config.COAP.CertificateFile; file != "" {
+		loaded, err := transport.LoadCertificate(file, p.config.COAP.KeyFile, p.log)
+		if err != nil {
+			return err
+		}
+		defer loaded.Close()
+		certificate = loaded.Get
+	}
+	g, err := coap.New(p.config.COAP, p.door, p.pipeline, command.NewHub(), certificate, p.log)
+	if err != nil {
+		return err
+	}
+	return g.Run(ctx)
 }
 
 func bridgeGroups(c *Config) []group { return []group{{"bridge", &c.Bridge}} }

@@ -18,6 +18,8 @@ type Config struct {
 	MQTTS       string // over TLS
 	MQTTWS      string // over WebSocket
 	MQTTWSS     string // over WebSocket and TLS
+	COAP        string // devices over CoAP; "" for none
+	COAPS       string // over DTLS; "" for none
 	Auth        string // device authentication
 	Metrics     string // Prometheus; "" for none
 	Receiver    string // built-in subscriber; "" for none

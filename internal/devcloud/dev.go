@@ -98,6 +98,9 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 	if err := d.serveMQTT(neighbours, listeners); err != nil {
 		return err
 	}
+	if err := d.serveCoAP(); err != nil {
+		return err
+	}
 	// The last thing to start is the first to end: nobody changes anything while the rest drains.
 	d.onClose(func(context.Context) error {
 		stopWatching()
@@ -181,16 +184,25 @@ func (d *Dev) take(flag, address string, secure bool) (net.Listener, error) {
 	if !secure {
 		return listen(flag, address)
 	}
-	host, _, err := net.SplitHostPort(address)
+	files, err := d.authority(address)
 	if err != nil {
 		return nil, explain(flag, address, err)
 	}
+	return listenSecurely(flag, address, files)
+}
+
+// authority makes the certificate for an address, and notes what clients have to trust.
+func (d *Dev) authority(address string) (authority.Files, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return authority.Files{}, err
+	}
 	files, err := authority.Ensure(d.folder.File("tls"), hosts(host)...)
 	if err != nil {
-		return nil, err
+		return authority.Files{}, err
 	}
 	d.note.CA = files.Authority
-	return listenSecurely(flag, address, files)
+	return files, nil
 }
 
 // hosts are what a certificate has to be for besides this machine.

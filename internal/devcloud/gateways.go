@@ -2,11 +2,16 @@ package devcloud
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/fairlead/fairlead/gateways/coap"
 	"github.com/fairlead/fairlead/gateways/mqtt"
 	"github.com/fairlead/fairlead/internal/cache"
 	"github.com/fairlead/fairlead/internal/devcloud/authority"
@@ -50,6 +55,69 @@ func (d *Dev) serveMQTT(n *Neighbours, l *listeners) error {
 		return <-ended
 	})
 	return nil
+}
+
+// serveCoAP runs the gateway for devices over CoAP. Its sockets are opened here, since UDP has no listeners.
+func (d *Dev) serveCoAP() error {
+	config := coap.DefaultConfig()
+	config.Address, config.SecureAddress = d.config.COAP, d.config.COAPS
+	if config.Address == "" && config.SecureAddress == "" {
+		return nil
+	}
+	certificate, err := d.certificate(config.SecureAddress)
+	if err != nil {
+		return err
+	}
+	f := d.functions
+	gateway, err := coap.New(config, f.door, f.pipeline, f.commands, certificate, zapTo(d.logger))
+	if err != nil {
+		return explain("coap or --coaps", joined(config.Address, config.SecureAddress), err)
+	}
+	d.note.COAP, d.note.COAPS = socket("coap", gateway.Address()), socket("coaps", gateway.SecureAddress())
+	serving, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		err := gateway.Run(serving)
+		if err != nil {
+			d.fail(fmt.Errorf("the CoAP gateway: %w", err))
+		}
+		ended <- err
+	}()
+	d.onClose(func(context.Context) error {
+		stop()
+		return <-ended
+	})
+	return nil
+}
+
+// certificate is what the server shows over DTLS; nil without it.
+func (d *Dev) certificate(address string) (func() (*tls.Certificate, error), error) {
+	if address == "" {
+		return nil, nil
+	}
+	files, err := d.authority(address)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := transport.LoadCertificate(files.Certificate, files.Key, nil)
+	if err != nil {
+		return nil, err
+	}
+	d.onClose(func(context.Context) error { loaded.Close(); return nil })
+	return loaded.Get, nil
+}
+
+// socket is the address of a UDP socket as a URL; "" for none.
+func socket(scheme string, address netip.AddrPort) string {
+	if !address.IsValid() {
+		return ""
+	}
+	return scheme + "://" + address.String()
+}
+
+// joined is what is there, for a message.
+func joined(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), " or ")
 }
 
 // startPresence has the connections of devices known, until everything ends.

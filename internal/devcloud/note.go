@@ -22,6 +22,8 @@ type Note struct {
 	MQTTS       string   `json:"mqtts,omitempty"`
 	MQTTWS      string   `json:"mqttWebSocket,omitempty"`
 	MQTTWSS     string   `json:"mqttWebSocketTLS,omitempty"`
+	COAP        string   `json:"coap,omitempty"`
+	COAPS       string   `json:"coaps,omitempty"`
 	CA          string   `json:"ca,omitempty"` // file with the certificate of the authority that clients over TLS have to trust
 	Auth        string   `json:"auth"`
 	Metrics     string   `json:"metrics,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,34 @@ type keyPair struct {
 	log     *zap.Logger
 	metrics *metrics
 }
+
+// A Certificate is a server's certificate that is read from files, and read again when they change, for servers that do not
+// listen to TCP.
+type Certificate struct {
+	pair *keyPair
+	stop chan struct{}
+	once sync.Once
+}
+
+// LoadCertificate reads the files. The log may be nil. Close must be called.
+func LoadCertificate(certificateFile, keyFile string, log *zap.Logger) (*Certificate, error) {
+	if log == nil {
+		log = zap.NewNop()
+	}
+	pair, err := loadKeyPair(certificateFile, keyFile, log)
+	if err != nil {
+		return nil, err
+	}
+	c := &Certificate{pair: pair, stop: make(chan struct{})}
+	go pair.watch(c.stop)
+	return c, nil
+}
+
+// Get is the certificate as it is now.
+func (c *Certificate) Get() (*tls.Certificate, error) { return c.pair.get(nil) }
+
+// Close ends looking for changes.
+func (c *Certificate) Close() { c.once.Do(func() { close(c.stop) }) }
 
 // loadKeyPair reads the files for the first time.
 func loadKeyPair(certificateFile, keyFile string, log *zap.Logger) (*keyPair, error) {

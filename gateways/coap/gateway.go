@@ -1,0 +1,205 @@
+package coap
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/plgd-dev/go-coap/v3/message/codes"
+	"go.uber.org/zap"
+
+	"github.com/fairlead/fairlead/internal/auth"
+	protocol "github.com/fairlead/fairlead/internal/coap"
+	"github.com/fairlead/fairlead/internal/command"
+	"github.com/fairlead/fairlead/internal/dtls"
+	"github.com/fairlead/fairlead/internal/ingest"
+	"github.com/fairlead/fairlead/internal/outcome"
+)
+
+// A Gateway serves CoAP devices.
+type Gateway struct {
+	config   Config
+	devices  auth.Authenticator
+	pipeline *ingest.Pipeline
+	commands *command.Hub
+	log      *zap.Logger
+	formats  formats
+	metrics  *metrics
+
+	endpoint *protocol.Endpoint
+	plain    *protocol.Server // nil if it is off
+	secure   *dtls.Listener   // nil if it is off
+
+	waiting chan struct{} // a place for each request that waits for a command
+	asking  chan struct{} // and for each decision that is asked for again
+	closing chan struct{}
+}
+
+var _ protocol.Handler = (*Gateway)(nil)
+
+// New makes a gateway and opens its sockets; port 0 takes a free one. certificate is asked for the server's certificate in
+// each handshake that needs one; nil offers pre-shared keys only. Run must be called.
+func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline, commands *command.Hub, certificate func() (*tls.Certificate, error), log *zap.Logger) (*Gateway, error) {
+	g := &Gateway{
+		config: c, devices: devices, pipeline: pipeline, commands: commands, log: log, formats: newFormats(),
+		waiting: make(chan struct{}, c.MaxWaiting), asking: make(chan struct{}, askingAgain), closing: make(chan struct{}),
+	}
+	g.metrics = newMetrics(func() int { return len(g.waiting) })
+	g.endpoint = protocol.NewEndpoint(c.Message, g, pipeline.MaxBody(), optionAuthorization)
+	if err := g.open(certificate); err != nil {
+		g.close()
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *Gateway) open(certificate func() (*tls.Certificate, error)) (err error) {
+	if g.config.Address != "" {
+		if g.plain, err = g.endpoint.ListenUDP(g.config.Address); err != nil {
+			return fmt.Errorf("listening for CoAP: %w", err)
+		}
+	}
+	if g.config.SecureAddress != "" {
+		secrets := dtls.Secrets{Key: g.key, Certificate: certificate}
+		if g.secure, err = dtls.Listen(g.config.SecureAddress, g.config.Session, secrets); err != nil {
+			return fmt.Errorf("listening for CoAP over DTLS: %w", err)
+		}
+	}
+	return nil
+}
+
+// Address is where the gateway listens for plain CoAP; not valid if it does not.
+func (g *Gateway) Address() (address netip.AddrPort) {
+	if g.plain != nil {
+		return g.plain.Address()
+	}
+	return address
+}
+
+// SecureAddress is where the gateway listens for CoAP over DTLS; not valid if it does not.
+func (g *Gateway) SecureAddress() (address netip.AddrPort) {
+	if g.secure != nil {
+		return g.secure.Address()
+	}
+	return address
+}
+
+// Run serves until ctx ends. It then takes no more requests, and returns when those before are answered and the answers have
+// arrived, or after Config.DrainTimeout.
+func (g *Gateway) Run(ctx context.Context) error {
+	failed := make(chan error, 2)
+	var serving sync.WaitGroup
+	if g.plain != nil {
+		serving.Go(func() { failed <- g.plain.Serve() })
+	}
+	if g.secure != nil {
+		serving.Go(func() { failed <- g.secure.Serve(g.serve) })
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	err = errors.Join(err, g.drain(), g.close())
+	serving.Wait()
+	return err
+}
+
+// drain answers what is under way. Requests that wait for a command stop waiting.
+func (g *Gateway) drain() error {
+	close(g.closing)
+	if g.secure != nil {
+		g.secure.Refuse()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), g.config.DrainTimeout)
+	defer cancel()
+	if err := g.endpoint.Drain(ctx); err != nil {
+		g.log.Warn("CoAP gateway closes before all devices have their answers", zap.Error(err))
+	}
+	return nil
+}
+
+func (g *Gateway) close() (err error) {
+	if g.secure != nil {
+		err = g.secure.Close()
+	}
+	if g.plain != nil {
+		err = errors.Join(err, g.plain.Close())
+	}
+	g.endpoint.Close()
+	return err
+}
+
+// key finds the pre-shared key of an identity for a handshake.
+func (g *Gateway) key(ctx context.Context, identity []byte) (dtls.Key, error) {
+	request, err := auth.FromIdentity(string(identity))
+	if err != nil {
+		return dtls.Key{}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.config.AuthTimeout)
+	defer cancel()
+	key, err := g.devices.PreSharedKey(ctx, request.Application, request.Device)
+	switch {
+	case outcome.Of(err) == outcome.Unauthenticated:
+		return dtls.Key{}, nil
+	case err != nil:
+		return dtls.Key{}, err
+	case !key.ValidAt(time.Now()):
+		return dtls.Key{}, nil
+	}
+	found := dtls.Key{Secret: key.Secret}
+	if key.Validity != nil {
+		found.Until = key.Validity.NotAfter
+	}
+	return found, nil
+}
+
+// Head judges a request whose body has only begun to come.
+func (g *Gateway) Head(ctx context.Context, r *protocol.Request) *protocol.Response {
+	t, refused := g.route(r)
+	if refused != nil {
+		return refused
+	}
+	if _, err := g.login(ctx, r, t.query); err != nil {
+		response := refusal(err)
+		return &response
+	}
+	return nil
+}
+
+// Serve answers a request.
+func (g *Gateway) Serve(ctx context.Context, r *protocol.Request, reply func(protocol.Response)) {
+	t, refused := g.route(r)
+	switch {
+	case refused != nil:
+		reply(*refused)
+	case r.Code != codes.GET:
+		g.publish(ctx, r, t, reply)
+	case r.Wish() == protocol.Register:
+		g.observe(ctx, r, t, reply)
+	case r.Wish() == protocol.Deregister:
+		r.Deregister()
+		reply(protocol.Response{Code: codes.Content})
+	default:
+		g.poll(ctx, r, t, reply)
+	}
+}
+
+// route reads where a request goes. POST and PUT publish; GET is for commands.
+func (g *Gateway) route(r *protocol.Request) (t target, refused *protocol.Response) {
+	t, err := targetOf(r)
+	if err != nil {
+		response := answer(outcome.ResultOf(err))
+		return t, &response
+	}
+	publishes := r.Code == codes.POST || r.Code == codes.PUT
+	if !publishes && !(r.Code == codes.GET && t.whole && t.channel == commandsChannel) {
+		response := protocol.Diagnostic(codes.MethodNotAllowed, "")
+		return t, &response
+	}
+	return t, nil
+}

@@ -1,0 +1,65 @@
+package coap
+
+import (
+	"context"
+
+	"github.com/fairlead/fairlead/internal/auth"
+	protocol "github.com/fairlead/fairlead/internal/coap"
+	"github.com/fairlead/fairlead/internal/endpoint"
+	"github.com/fairlead/fairlead/internal/registry"
+)
+
+// A login is who sends a request: the admitted device, and on whose behalf.
+type login struct {
+	session *auth.Session
+	as      *registry.Device // nil: as the session says
+	request auth.Request     // to ask again with; it is about the same device and the same as
+}
+
+// target is the device that the request is about.
+func (l *login) target() *registry.Device {
+	if l.as != nil {
+		return l.as
+	}
+	return l.session.Target()
+}
+
+// login authenticates the sender of a request. A device that has proven itself in the handshake may not log in once more.
+// What cannot be read goes to the authenticator all the same, as a log-in that nobody answers to, so that it is refused like
+// every other.
+func (g *Gateway) login(ctx context.Context, r *protocol.Request, q endpoint.Query) (*login, error) {
+	ctx, cancel := context.WithTimeout(ctx, g.config.AuthTimeout)
+	defer cancel()
+	authorization, given := r.First(optionAuthorization)
+	s, _ := r.Peer.Client.(*session)
+	if s != nil && s.proven() && !given && q.Application == "" && q.Device == "" {
+		return g.known(ctx, s, q.As)
+	}
+	request, err := auth.FromHTTP(string(authorization), q.Application, q.Device)
+	if err != nil || (s != nil && s.proven()) {
+		request = auth.Request{}
+	}
+	request.As = q.As
+	request.Remote = r.Peer.Remote().Addr().String()
+	admitted, err := g.devices.Authenticate(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	r.Peer.Admit()
+	return &login{session: admitted, request: request}, nil
+}
+
+// known is the log-in of a device that has proven itself in the handshake.
+func (g *Gateway) known(ctx context.Context, s *session, as string) (*login, error) {
+	admitted, err := s.admit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := &login{session: admitted, request: s.request}
+	if as == "" {
+		return l, nil
+	}
+	l.request.As = as
+	l.as, err = g.devices.AuthorizeAs(ctx, admitted, as)
+	return l, err
+}

@@ -1,0 +1,120 @@
+package coap
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+
+	"github.com/plgd-dev/go-coap/v3/message"
+	"github.com/plgd-dev/go-coap/v3/message/codes"
+
+	protocol "github.com/fairlead/fairlead/internal/coap"
+	"github.com/fairlead/fairlead/internal/command"
+	"github.com/fairlead/fairlead/internal/outcome"
+)
+
+// A watcher is a device that observes its commands.
+type watcher struct {
+	gateway     *Gateway
+	login       *login
+	queue       *command.Queue
+	listener    *command.Listener
+	observation *protocol.Observation
+}
+
+// observe registers a device for its commands, each of which becomes a notification.
+func (g *Gateway) observe(ctx context.Context, r *protocol.Request, t target, reply func(protocol.Response)) {
+	l, err := g.login(ctx, r, t.query)
+	if err != nil {
+		reply(refusal(err))
+		return
+	}
+	if l.as != nil { // a session about both devices, which hears of changes to either
+		if l.session, err = g.devices.Authenticate(ctx, l.request); err != nil {
+			reply(refusal(err))
+			return
+		}
+	}
+	queue, listener, err := g.listen(ctx, l)
+	if err != nil {
+		reply(answer(outcome.ResultOf(err)))
+		return
+	}
+	registered := protocol.Response{Code: codes.Content, Options: message.Options{g.maxAge()}}
+	o := r.Observe()
+	if o == nil {
+		listener.Close()
+		reply(protocol.Response{Code: codes.Content})
+		return
+	}
+	w := &watcher{gateway: g, login: l, queue: queue, listener: listener, observation: o}
+	g.metrics.observed()
+	reply(registered)
+	go w.run(ctx)
+}
+
+// maxAge tells a device for how long it is registered.
+func (g *Gateway) maxAge() message.Option {
+	return protocol.UintOption(message.MaxAge, uint32(g.config.ObserveLifetime/time.Second))
+}
+
+// run notifies the device of commands, until it does not want them any more, or must not have them.
+func (w *watcher) run(ctx context.Context) {
+	defer w.listener.Close()
+	defer w.observation.End()
+	lifetime := time.NewTimer(w.gateway.config.ObserveLifetime)
+	defer lifetime.Stop()
+	for {
+		select {
+		case <-w.observation.Done():
+			return
+		case <-lifetime.C:
+			return
+		case <-w.gateway.closing:
+			w.observation.Refuse(protocol.Busy(outcome.RetryAfter, "the gateway is about to close"))
+			return
+		case <-w.login.session.Revoked:
+			if !w.readmit(ctx) {
+				return
+			}
+		case c := <-w.queue.C():
+			if !w.notify(ctx, c) {
+				return
+			}
+		}
+		runtime.KeepAlive(w.login.session) // Revoked works as long as the session is held
+	}
+}
+
+// notify hands a command over, unless the device's admission has been taken back meanwhile.
+func (w *watcher) notify(ctx context.Context, c command.Command) bool {
+	select {
+	case <-w.login.session.Revoked:
+		if !w.readmit(ctx) {
+			return false
+		}
+	default:
+	}
+	r := w.gateway.commanded(c)
+	r.Options = append(r.Options, w.gateway.maxAge())
+	err := w.observation.Notify(ctx, r)
+	w.gateway.metrics.notified(err)
+	return err == nil
+}
+
+// readmit asks again whether the device may have commands. A device that may not is told so.
+func (w *watcher) readmit(ctx context.Context) bool {
+	session, err := w.gateway.askAgain(ctx, w.login.request)
+	if err == nil && !sameDevices(session, w.login.session) {
+		err = outcome.New(outcome.Unauthenticated, "")
+	}
+	if err == nil {
+		w.login.session = session
+		return true
+	}
+	if !errors.Is(err, context.Canceled) {
+		w.observation.Refuse(refusal(err))
+	}
+	return false
+}

@@ -1,0 +1,104 @@
+package dtls
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+
+	"github.com/pion/dtls/v3"
+)
+
+// suites are what a client can choose from: AEAD only, with forward secrecy or with a pre-shared key. Those of RSA are for
+// servers whose certificate is of that kind.
+func suites() []dtls.CipherSuiteID {
+	return []dtls.CipherSuiteID{
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		dtls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM,
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8,
+		dtls.TLS_PSK_WITH_AES_128_GCM_SHA256,
+		dtls.TLS_PSK_WITH_AES_128_CCM,
+		dtls.TLS_PSK_WITH_AES_128_CCM_8,
+		dtls.TLS_PSK_WITH_AES_256_CCM_8,
+	}
+}
+
+// unknownKeyBytes is the length of the random key that stands for the one that an identity does not have.
+const unknownKeyBytes = 32
+
+// handshake runs a link's handshake. There is no session if it does not succeed.
+func (l *Listener) handshake(k *link) *Conn {
+	conn, err := dtls.ServerWithOptions(k, k.remote(), l.options(k)...)
+	if err != nil {
+		l.metrics.finish(handshakeFailed)
+		return nil
+	}
+	k.mu.Lock()
+	k.conn = conn
+	k.mu.Unlock()
+	err = conn.HandshakeContext(k.ctx)
+	if err != nil || !l.establish(k) {
+		l.metrics.finish(resultOf(k, err))
+		_ = conn.Close()
+		return nil
+	}
+	k.cancel()
+	l.metrics.finish(handshakeDone)
+	state, ok := conn.ConnectionState()
+	if !ok {
+		k.end()
+		return nil
+	}
+	return &Conn{link: k, conn: conn, identity: state.IdentityHint, chain: state.PeerCertificates}
+}
+
+// resultOf tells why there is no session.
+func resultOf(k *link, err error) handshakeResult {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return handshakeTimeout
+	case k.at() == closed:
+		return handshakeGone
+	default:
+		return handshakeFailed
+	}
+}
+
+// options are pion's, for one handshake.
+func (l *Listener) options(k *link) []dtls.ServerOption {
+	options := []dtls.ServerOption{
+		dtls.WithPSK(k.key),
+		dtls.WithCipherSuites(suites()...),
+		dtls.WithClientAuth(dtls.RequestClientCert),
+		dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret),
+		dtls.WithConnectionIDGenerator(k.newConnectionID),
+		dtls.WithLoggerFactory(quiet{}),
+	}
+	if l.secrets.Certificate != nil {
+		options = append(options, dtls.WithGetCertificate(func(*dtls.ClientHelloInfo) (*tls.Certificate, error) {
+			return l.secrets.Certificate()
+		}))
+	}
+	if l.config.Resumable > 0 {
+		options = append(options, dtls.WithSessionStore(l.store))
+	}
+	return options
+}
+
+// key is asked by pion for the key of an identity. It never says that there is none.
+func (k *link) key(identity []byte) ([]byte, error) {
+	key, err := k.listener.secrets.Key(k.ctx, identity)
+	if err != nil {
+		return nil, fmt.Errorf("looking up a pre-shared key: %w", err)
+	}
+	if len(key.Secret) == 0 {
+		random := make([]byte, unknownKeyBytes)
+		_, _ = rand.Read(random) // never fails
+		return random, nil
+	}
+	k.until = key.Until
+	return key.Secret, nil
+}
