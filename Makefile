@@ -48,6 +48,10 @@ bench: stage-deps ## measure, and print ratios
 vuln: $(govulncheck) ## look for known vulnerabilities in what is called; needs vuln.go.dev
 	@$(stage) "known vulnerabilities" ./test/vuln $(govulncheck) ./...
 
+.PHONY: func
+func: ## prove with Knative's real func command line that the repository is a function; builds func the first time
+	@$(stage) "func run and func build" ./test/func/prove
+
 # The stages of check and test. Each test runs once: the packages whose tests differ with the tag integration run with
 # it, all others without.
 

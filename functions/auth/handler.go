@@ -14,7 +14,6 @@ import (
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/endpoint"
 	"github.com/fairlead/fairlead/internal/outcome"
-	"github.com/fairlead/fairlead/internal/registry"
 )
 
 // A Config says who may ask and how long an answer may take.
@@ -152,7 +151,7 @@ func (h *Handler) authenticate(ctx context.Context, q auth.WireRequest) (auth.Wi
 	if pass, undecided := decided(err); !pass {
 		return auth.WireOutcome{}, undecided
 	}
-	return auth.WireOutcome{Pass: &auth.WirePass{Application: session.Application, Device: session.Device, As: session.As}}, nil
+	return auth.WireOutcome{Pass: auth.NewWirePass(session.Application, session.Device, session.As)}, nil
 }
 
 func (h *Handler) keys(ctx context.Context, q auth.WireRequest) (auth.WireKeyOutcome, error) {
@@ -160,11 +159,7 @@ func (h *Handler) keys(ctx context.Context, q auth.WireRequest) (auth.WireKeyOut
 	if found, undecided := decided(err); !found {
 		return auth.WireKeyOutcome{}, undecided
 	}
-	return auth.WireKeyOutcome{Found: &auth.WireKey{
-		Application: key.Application,
-		Device:      key.Device,
-		Key:         registry.PreSharedKey{Key: key.Secret, Validity: key.Validity},
-	}}, nil
+	return auth.WireKeyOutcome{Found: auth.NewWireKey(key)}, nil
 }
 
 // authorizeAs takes the caller's word that the gateway is who it says, but not that it may still log in. The gateway is
@@ -181,5 +176,5 @@ func (h *Handler) authorizeAs(ctx context.Context, q auth.WireRequest) (auth.Wir
 	if pass, undecided := decided(err); !pass {
 		return auth.WireOutcome{}, undecided
 	}
-	return auth.WireOutcome{Pass: &auth.WirePass{As: device}}, nil
+	return auth.WireOutcome{Pass: auth.NewWirePass(nil, nil, device)}, nil
 }

@@ -91,6 +91,7 @@ func channelOf(path string) (escaped string, ok bool) {
 }
 
 func (h *Handler) publish(w http.ResponseWriter, r *http.Request, escaped string) {
+	h.waiting.follow(r)
 	channel, err := url.PathUnescape(escaped)
 	if err != nil {
 		outcome.WriteHTTP(w, outcome.Result{Outcome: outcome.Invalid, Reason: "the channel is not percent-encoded text"})

@@ -34,7 +34,6 @@ func (room *waitingRoom) wait(w http.ResponseWriter, r *http.Request, d time.Dur
 	default:
 		return
 	}
-	room.follow(r)
 	extendDeadlines(w, d)
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -46,7 +45,8 @@ func (room *waitingRoom) wait(w http.ResponseWriter, r *http.Request, d time.Dur
 	}
 }
 
-// follow makes the room close when the server that serves r begins to shut down.
+// follow makes the room close when the server that serves r begins to shut down. It must be called before a request can
+// take long: a server that has begun already tells nobody any more.
 func (room *waitingRoom) follow(r *http.Request) {
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if !ok {

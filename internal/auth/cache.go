@@ -14,8 +14,9 @@ const cacheShards = 64
 
 // Bounds of seeking a decision.
 const (
-	maxTries   = 3               // lookups for one decision, where the registry keeps changing meanwhile
-	stalePause = 5 * time.Second // between lookups for an admission that is used beyond its time
+	maxTries   = 5                    // lookups for one decision, where the registry keeps changing meanwhile
+	firstWait  = 5 * time.Millisecond // doubles before each further lookup of somebody who had not heard of a change
+	stalePause = 5 * time.Second      // between lookups for an admission that is used beyond its time
 )
 
 // A Cache remembers decisions. An admission is used for CacheConfig.TTL, a refusal for NegativeTTL; a change in the

@@ -476,3 +476,62 @@ func TestWatchesOfForgottenSessionsGo(t *testing.T) {
 		}
 	}
 }
+
+// TestCacheAsksAgainWhoHadNotHeard has a change reach the cache before it reaches the layer below, as another process hears
+// of it a moment later.
+func TestCacheAsksAgainWhoHadNotHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		late := &lateLayer{session: &Session{
+			Application: &registry.Application{Metadata: registry.Metadata{Name: "app1", UID: "a", Revision: 1}},
+			Device:      &registry.Device{Metadata: registry.Metadata{Name: "device1", UID: "d", Revision: 1}},
+		}}
+		c := NewCache(DefaultCacheConfig(), late)
+		if _, err := c.Authenticate(t.Context(), login("device1", "foo")); err != nil {
+			t.Fatal(err)
+		}
+		c.Invalidate(registry.Change{Kind: registry.DeviceChanged, Application: "app1", Device: "device1", UID: "d", Revision: 2})
+		time.AfterFunc(15*time.Millisecond, func() { late.hears.Store(true) })
+		if _, err := c.Authenticate(t.Context(), login("device1", "foo")); outcome.Of(err) != outcome.Unauthenticated {
+			t.Errorf("admitted on what was taken back: %v", err)
+		}
+	})
+}
+
+// TestCacheDoesNotKeepWhatIsOutdated has the layer below never hear of a change.
+func TestCacheDoesNotKeepWhatIsOutdated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		deaf := &lateLayer{session: &Session{
+			Application: &registry.Application{Metadata: registry.Metadata{Name: "app1", UID: "a", Revision: 1}},
+			Device:      &registry.Device{Metadata: registry.Metadata{Name: "device1", UID: "d", Revision: 1}},
+		}}
+		c := NewCache(DefaultCacheConfig(), deaf)
+		c.Invalidate(registry.Change{Kind: registry.DeviceChanged, Application: "app1", Device: "device1", UID: "d", Deleted: true})
+		session, err := c.Authenticate(t.Context(), login("device1", "foo"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !revoked(session) {
+			t.Error("the session is not revoked")
+		}
+		asked := deaf.calls.Load()
+		if _, err := c.Authenticate(t.Context(), login("device1", "foo")); err != nil || deaf.calls.Load() == asked {
+			t.Errorf("the decision was kept: %v", err)
+		}
+	})
+}
+
+// A lateLayer admits until it hears of a change.
+type lateLayer struct {
+	Authenticator
+	session *Session
+	hears   atomic.Bool
+	calls   atomic.Int64
+}
+
+func (l *lateLayer) Authenticate(context.Context, Request) (*Session, error) {
+	l.calls.Add(1)
+	if l.hears.Load() {
+		return nil, refused()
+	}
+	return l.session, nil
+}

@@ -95,8 +95,8 @@ func (c *Cache) fly(ctx context.Context, key digest, f *flight, q question) {
 	close(f.done)
 }
 
-// lookup asks, again if the registry changed meanwhile, and keeps what was decided. A decision that was overtaken by a
-// change each time is given to who asked, already revoked, and not kept.
+// lookup asks, again if the registry changed meanwhile or if who was asked had not heard of a change yet, and keeps what
+// was decided. A decision that was overtaken by a change each time is given to who asked, already revoked, and not kept.
 func (c *Cache) lookup(ctx context.Context, key digest, q question, keepRefusal bool) (d decision, decided bool) {
 	for try := 1; ; try++ {
 		w := c.watches.open(q.names)
@@ -106,6 +106,10 @@ func (c *Cache) lookup(ctx context.Context, key digest, q question, keepRefusal 
 			return d, false
 		}
 		d = c.watched(d, w, q)
+		if c.watches.outdated(d) {
+			w.revoke()
+			await(ctx, firstWait<<try)
+		}
 		if w.isRevoked() && try < maxTries && ctx.Err() == nil {
 			c.watches.drop(w)
 			continue
@@ -116,6 +120,14 @@ func (c *Cache) lookup(ctx context.Context, key digest, q question, keepRefusal 
 		}
 		c.keep(key, d, w)
 		return d, true
+	}
+}
+
+// await lets some time pass, unless ctx ends before.
+func await(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 

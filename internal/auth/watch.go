@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -53,14 +54,53 @@ func (w *watch) isRevoked() bool {
 	}
 }
 
+// maxChanges is how many changed documents are remembered, for comparison with decisions of another process that has not
+// heard of the change yet. It hears within moments, so that a few thousand are plenty.
+const maxChanges = 4096
+
 // watches is the index of all watches by name.
 type watches struct {
 	mu     sync.Mutex
 	byName map[watchName]map[*registration]struct{}
+	// revisions of documents that changed lately, by uid.
+	revisions *lru[string, uint64]
 }
 
 func newWatches() *watches {
-	return &watches{byName: map[watchName]map[*registration]struct{}{}}
+	return &watches{byName: map[watchName]map[*registration]struct{}{}, revisions: newLRU[string, uint64](maxChanges)}
+}
+
+// outdated tells whether a decision rests on a document that is known to have changed since.
+func (w *watches) outdated(d decision) bool {
+	var documents []*registry.Metadata
+	if d.session != nil {
+		documents = append(documents, &d.session.Application.Metadata, &d.session.Device.Metadata)
+		if d.session.As != nil {
+			documents = append(documents, &d.session.As.Metadata)
+		}
+	}
+	if d.device != nil {
+		documents = append(documents, &d.device.Metadata)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(documents, func(m *registry.Metadata) bool {
+		changed, ok := w.revisions.get(m.UID)
+		return ok && m.Revision != 0 && m.Revision < changed
+	})
+}
+
+// note remembers the revision of a changed document. Changes may arrive out of order.
+func (w *watches) note(c registry.Change) {
+	revision := c.Revision
+	if c.Deleted {
+		revision = math.MaxUint64
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known, ok := w.revisions.get(c.UID); !ok || known < revision {
+		w.revisions.put(c.UID, revision)
+	}
 }
 
 // open makes a watch for what is about to be looked up. From now on no change to it is missed.
@@ -123,6 +163,7 @@ func (w *watches) remove(r *registration, names []watchName) {
 // change revokes every watch that a change touches, and tells how many there were. The index is locked only while the
 // watches are taken out of it by name, not while they are revoked.
 func (w *watches) change(c registry.Change) int {
+	w.note(c)
 	names := make([]watchName, 0, len(c.Aliases)+2)
 	presented, own := presentedApplication, watchName{registeredApplication, c.Application, ""}
 	if c.Kind == registry.DeviceChanged {

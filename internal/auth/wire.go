@@ -32,9 +32,12 @@ func (WireRequest) String() string { return "authentication request" }
 // GoString keeps the credential out of logs.
 func (r WireRequest) GoString() string { return r.String() }
 
-// speakable tells whether JSON can carry the request as it is. What is not UTF-8 would arrive as something else; no
-// application, device or credential is named like that.
+// speakable tells whether JSON can carry the request as it is. What is not UTF-8 would arrive as something else, and the
+// function takes a request without a name for none at all; no application, device or credential is named like that.
 func (r WireRequest) speakable() bool {
+	if r.Application == "" || r.Device == "" {
+		return false
+	}
 	texts := []string{r.Application, r.Device, r.As}
 	if r.Credential != nil {
 		switch c := r.Credential.Credential.(type) {
@@ -133,6 +136,47 @@ type WirePass struct {
 	Application *registry.Application `json:"application,omitempty"`
 	Device      *registry.Device      `json:"device,omitempty"`
 	As          *registry.Device      `json:"as,omitempty"`
+	// Revisions tell the caller which version of the documents was looked at. They are Fairlead's own addition, since
+	// documents do not carry them; an answer without them is read as well.
+	Revisions WireRevisions `json:"revisions,omitzero"`
+}
+
+// WireRevisions are the revisions of the documents of a WirePass; 0 is not known.
+type WireRevisions struct {
+	Application uint64 `json:"application,omitempty"`
+	Device      uint64 `json:"device,omitempty"`
+	As          uint64 `json:"as,omitempty"`
+}
+
+// NewWirePass wraps documents, each of which may be nil.
+func NewWirePass(application *registry.Application, device, as *registry.Device) *WirePass {
+	return &WirePass{Application: application, Device: device, As: as, Revisions: revisionsOf(application, device, as)}
+}
+
+func revisionsOf(application *registry.Application, device, as *registry.Device) (r WireRevisions) {
+	if application != nil {
+		r.Application = application.Metadata.Revision
+	}
+	if device != nil {
+		r.Device = device.Metadata.Revision
+	}
+	if as != nil {
+		r.As = as.Metadata.Revision
+	}
+	return r
+}
+
+// stamp puts the revisions into the documents, each of which may be nil.
+func (r WireRevisions) stamp(application *registry.Application, device, as *registry.Device) {
+	if application != nil {
+		application.Metadata.Revision = r.Application
+	}
+	if device != nil {
+		device.Metadata.Revision = r.Device
+	}
+	if as != nil {
+		as.Metadata.Revision = r.As
+	}
 }
 
 // A WireAnswer wraps an outcome.
@@ -160,6 +204,7 @@ func (o *WireOutcome) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &object); err != nil || object.Pass == nil {
 		return errors.New("an outcome is \"fail\" or has the member pass")
 	}
+	object.Pass.Revisions.stamp(object.Pass.Application, object.Pass.Device, object.Pass.As)
 	o.Pass = object.Pass
 	return nil
 }
@@ -172,6 +217,17 @@ type WireKey struct {
 	Application *registry.Application `json:"app"`
 	Device      *registry.Device      `json:"device"`
 	Key         registry.PreSharedKey `json:"key"`
+	Revisions   WireRevisions         `json:"revisions,omitzero"` // as in WirePass
+}
+
+// NewWireKey wraps a key.
+func NewWireKey(key Key) *WireKey {
+	return &WireKey{
+		Application: key.Application,
+		Device:      key.Device,
+		Key:         registry.PreSharedKey{Key: key.Secret, Validity: key.Validity},
+		Revisions:   revisionsOf(key.Application, key.Device, nil),
+	}
 }
 
 // MarshalJSON writes the outcome.
@@ -192,6 +248,7 @@ func (o *WireKeyOutcome) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &object); err != nil || object.Found == nil {
 		return errors.New("an outcome is \"NotFound\" or has the member Found")
 	}
+	object.Found.Revisions.stamp(object.Found.Application, object.Found.Device, nil)
 	o.Found = object.Found
 	return nil
 }
