@@ -3,11 +3,14 @@ module github.com/fairlead/fairlead
 go 1.26.0
 
 require (
+	github.com/coreos/go-oidc/v3 v3.21.0
+	github.com/go-jose/go-jose/v4 v4.1.9
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/pressly/goose/v3 v3.27.1
 	github.com/redis/go-redis/v9 v9.22.0
 	github.com/twmb/franz-go v1.21.4
 	golang.org/x/crypto v0.53.0
+	golang.org/x/oauth2 v0.36.0
 	knative.dev/pkg v0.0.0-20251022152246-7bf6febca0b3
 	modernc.org/sqlite v1.58.0
 )

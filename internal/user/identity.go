@@ -17,6 +17,8 @@ type Identity struct {
 	Service bool
 	// Scope narrows what this credential may be used for, below what its user may do.
 	Scope Scope
+	// ByAccessToken says that the credential is an access token of ours.
+	ByAccessToken bool
 	// Until is when the credential expires; zero is never. What lives longer than a request, a stream for example, ends
 	// then.
 	Until time.Time

@@ -45,7 +45,8 @@ type Directory interface {
 	// RememberUser notes a user's present name. A name that another ID has is ErrNameTaken, and the user then keeps the
 	// name from before, if any: whoever had a name first keeps it until they come with another one.
 	RememberUser(ctx context.Context, id, name string) error
-	// UserByName finds the ID that has a name, or that is the name; else registry.ErrNotFound.
+	// UserByName finds an ID: the one that is the given text, else the one that has it as its name, else
+	// registry.ErrNotFound.
 	UserByName(ctx context.Context, name string) (id string, err error)
 	// UserNames gives the names of those IDs that it knows.
 	UserNames(ctx context.Context, ids []string) (map[string]string, error)
