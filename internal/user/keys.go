@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,9 @@ const (
 	fetchBurst = 3                // fetches for unknown keys at once
 	fetchPause = 10 * time.Second // after which one more is allowed
 )
+
+// errStorm says that tokens name too many keys that nobody knows. Whether this one is good is not known.
+var errStorm = errors.New("too many tokens with unknown keys")
 
 // A keyring holds the public keys of one provider. It fetches them when they are first needed, when they are old, and
 // when a token names a key that is not among them; the last at a bounded rate, so that tokens with made-up keys make no
@@ -59,7 +63,8 @@ func newKeyring(ttl, hardTTL time.Duration, fetch func(context.Context) ([]jose.
 }
 
 // find gives the keys that a token may be signed with: the one that it names, or, if it names none, all that fit its
-// algorithm. The error is errKey, or that of a fetch when the provider has to be asked and does not answer.
+// algorithm. The error is errKey, errStorm if the provider would have to be asked and has been asked too often, or that of a
+// fetch when it does not answer.
 func (k *keyring) find(ctx context.Context, id, algorithm string) ([]jose.JSONWebKey, error) {
 	set, err := k.fresh(ctx)
 	if err != nil {
@@ -69,7 +74,7 @@ func (k *keyring) find(ctx context.Context, id, algorithm string) ([]jose.JSONWe
 		return found, nil
 	}
 	if !k.spend() {
-		return nil, errKey
+		return nil, errStorm
 	}
 	if err := k.refresh(ctx); err != nil {
 		return nil, err

@@ -17,6 +17,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/fairlead/fairlead/internal/outcome"
 )
 
 // Limits of talking to a provider.
@@ -108,10 +110,12 @@ func (s *signature) verify(ctx context.Context, token string) ([]byte, error) {
 		return nil, refused(errType)
 	}
 	keys, err := s.provider.keys.find(ctx, header.KeyID, header.Algorithm)
-	if errors.Is(err, errKey) {
+	switch {
+	case errors.Is(err, errKey):
 		return nil, refused(errKey)
-	}
-	if err != nil {
+	case errors.Is(err, errStorm):
+		return nil, outcome.Wrap(outcome.Overloaded, "too many unknown tokens", err)
+	case err != nil:
 		return nil, unavailable("the identity provider cannot be reached", err)
 	}
 	for _, key := range keys {
