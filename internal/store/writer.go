@@ -21,8 +21,9 @@ type writer struct {
 	changes []registry.Change
 }
 
-// writing runs a function in a transaction and returns what it changed, once that is committed.
-func (s *Store) writing(ctx context.Context, run func(*writer) error) ([]registry.Change, error) {
+// writing runs a function in a transaction and returns what it changed, once that is committed. An error says what was
+// being done.
+func (s *Store) writing(ctx context.Context, doing string, run func(*writer) error) ([]registry.Change, error) {
 	var changes []registry.Change
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		w := &writer{Store: s, tx: tx}
@@ -31,7 +32,7 @@ func (s *Store) writing(ctx context.Context, run func(*writer) error) ([]registr
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
 	return changes, nil
 }
@@ -77,15 +78,26 @@ func (w *writer) list(ctx context.Context, query string, arguments ...any) ([]st
 	return all, rows.Err()
 }
 
+// An event is what a change says besides which document it is about.
+type event struct {
+	aliases []string // all names that the document had or has, sorted by their bytes
+	paths   []string
+	deleted bool
+}
+
 // record writes a change to the outbox.
-func (w *writer) record(ctx context.Context, c *collection, r *row, aliases []string, deleted bool) error {
+func (w *writer) record(ctx context.Context, c *collection, r *row, e event) error {
+	if len(e.paths) > maxPaths {
+		e.paths = everything()
+	}
 	change := registry.Change{
 		Kind:        c.kind,
 		Application: r.name,
 		UID:         r.uid,
 		Revision:    uint64(r.revision),
-		Deleted:     deleted,
-		Aliases:     aliases,
+		Deleted:     e.deleted,
+		Aliases:     e.aliases,
+		Paths:       e.paths,
 	}
 	if c == w.devices {
 		change.Application, change.Device = r.application, r.name

@@ -51,14 +51,14 @@ func testFinalizers(t *testing.T, s *suite) {
 	s.applyApplication(`{"metadata":{"name":"app"}}`)
 	s.applyDevice(`{"metadata":{"name":"d","application":"app","finalizers":["f"]}}`)
 	s.forget()
-	s.want(s.deleteDevice("app", "d"), deviceChange("app", "d", 2, "d"))
+	s.want(s.deleteDevice("app", "d"), at(deviceChange("app", "d", 2, "d"), ".metadata"))
 	if found := s.device("app", "d").Metadata; !found.Deleting() || found.Generation != 1 {
 		t.Errorf("a device with finalizers after its deletion: %+v", found)
 	}
 	if _, err := s.DeleteDevice(t.Context(), "app", "d"); !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("deleting again: %v, want not found", err)
 	}
-	s.want(s.applyDevice(`{"metadata":{"name":"d","application":"app","finalizers":["f"],"labels":{"l":"x"}}}`), deviceChange("app", "d", 3, "d"))
+	s.want(s.applyDevice(`{"metadata":{"name":"d","application":"app","finalizers":["f"],"labels":{"l":"x"}}}`), at(deviceChange("app", "d", 3, "d"), ".metadata"))
 	if !s.device("app", "d").Metadata.Deleting() {
 		t.Error("a change ended the deletion")
 	}
@@ -96,7 +96,7 @@ func testCascadeFinalizers(t *testing.T, s *suite) {
 	s.applyDevice(`{"metadata":{"name":"d1","application":"app"}}`)
 	s.applyDevice(`{"metadata":{"name":"d2","application":"app","finalizers":["f"]}}`)
 	s.forget()
-	s.want(s.deleteApplication("app"), deleted(deviceChange("app", "d1", 2, "d1")), applicationChange("app", 2, "app"))
+	s.want(s.deleteApplication("app"), deleted(deviceChange("app", "d1", 2, "d1")), at(applicationChange("app", 2, "app"), ".metadata"))
 	found := s.application("app").Metadata
 	if !found.Deleting() || len(found.Finalizers) != 1 || found.Finalizers[0] != store.FinalizerDevices {
 		t.Errorf("an application with devices after its deletion: %+v", found)
@@ -109,7 +109,7 @@ func testCascadeFinalizers(t *testing.T, s *suite) {
 	}
 	// The finalizer of the store is not for a writer to remove.
 	s.want(s.applyApplication(`{"metadata":{"name":"app"}}`))
-	s.want(s.deleteDevice("app", "d2"), deviceChange("app", "d2", 2, "d2"))
+	s.want(s.deleteDevice("app", "d2"), at(deviceChange("app", "d2", 2, "d2"), ".metadata"))
 	s.want(s.applyDevice(`{"metadata":{"name":"d2","application":"app"}}`),
 		deleted(deviceChange("app", "d2", 3, "d2")), deleted(applicationChange("app", 3, "app")))
 	s.noApplication("app")
