@@ -61,15 +61,6 @@ func (d *devices) state(clientID, deviceCode string) (*op.DeviceAuthorizationSta
 	return &state, nil
 }
 
-// waits tells whether a program waits for that code.
-func (d *devices) waits(userCode string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.forget(time.Now())
-	_, ok := d.byUser[userCode]
-	return ok
-}
-
 // finish lets the program that waits for a code in. It tells whether there is one.
 func (d *devices) finish(userCode string) bool {
 	d.mu.Lock()
