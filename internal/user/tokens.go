@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/fairlead/fairlead/internal/outcome"
@@ -134,8 +136,8 @@ func (t *Tokens) end(by *Identity, wanted, now time.Time) (time.Time, error) {
 
 func checkRequest(r TokenRequest) error {
 	switch {
-	case len(r.Description) > maxDescription || !utf8.ValidString(r.Description):
-		return invalid(fmt.Sprintf("description: must be at most %d bytes of UTF-8", maxDescription))
+	case len(r.Description) > maxDescription || !utf8.ValidString(r.Description) || strings.ContainsFunc(r.Description, unicode.IsControl):
+		return invalid(fmt.Sprintf("description: must be at most %d bytes of UTF-8 without control characters", maxDescription))
 	case len(r.Scope.Applications) > maxApplications:
 		return invalid(fmt.Sprintf("scope.applications: at most %d", maxApplications))
 	case r.Scope.Permission > Owner:
