@@ -30,9 +30,23 @@ func start(ctx context.Context, c Config) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	door, err := NewDoor(ctx, c, i.log)
+	if c.Function == DeviceRegistry {
+		err = i.startRegistry(ctx, c)
+	} else {
+		err = i.startDataPlane(ctx, c)
+	}
 	if err != nil {
 		return nil, err
+	}
+	i.closers = append(i.closers, metrics)
+	return i, nil
+}
+
+// startDataPlane assembles a function that devices, or gateways for them, talk to.
+func (i *instance) startDataPlane(ctx context.Context, c Config) error {
+	door, err := NewDoor(ctx, c, i.log)
+	if err != nil {
+		return err
 	}
 	checks := door.Checks()
 	if c.Function == Auth {
@@ -40,15 +54,15 @@ func start(ctx context.Context, c Config) (*instance, error) {
 	} else {
 		producer, err := kafka.NewProducer(c.Kafka)
 		if err != nil {
-			return nil, errors.Join(err, door.Close(ctx))
+			return errors.Join(err, door.Close(ctx))
 		}
 		checks = append(checks, process.Check{Name: "kafka", Run: producer.Ready})
 		i.closers = append(i.closers, producer.Close)
 		i.handler = adapter(c, door, ingest.New(c.Ingest, producer))
 	}
 	i.health = process.NewHealth(checks...)
-	i.closers = append(i.closers, door.Close, metrics)
-	return i, nil
+	i.closers = append(i.closers, door.Close)
+	return nil
 }
 
 // adapter is the handler of a function that publishes.
