@@ -112,7 +112,7 @@ func TestDevPrintsAndTriggerTestExplains(t *testing.T) {
 	var out, errors log
 	var running sync.WaitGroup
 	var status int
-	running.Go(func() { status = run(ctx, "fairlead", onFreePorts(data), terminal{&out, &errors}) })
+	running.Go(func() { status = run(ctx, "fairlead", onFreePorts(data), terminal{out: &out, err: &errors}) })
 	n := note(t, data, os.Getpid())
 	if got := post(t, n, "state", `{"n": 1}`); got != 202 {
 		t.Fatalf("status %d", got)
@@ -207,7 +207,7 @@ func TestDemoInLines(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	var out, errors log
 	var running sync.WaitGroup
-	running.Go(func() { run(ctx, "fairlead", onFreePorts(t.TempDir(), "--demo"), terminal{&out, &errors}) })
+	running.Go(func() { run(ctx, "fairlead", onFreePorts(t.TempDir(), "--demo"), terminal{out: &out, err: &errors}) })
 	neighbour.Eventually(t, "a delivered event", func() bool { return strings.Contains(out.String(), "→ default/demo 202") })
 	interrupt()
 	running.Wait()

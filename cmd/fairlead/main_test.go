@@ -31,7 +31,7 @@ func (l *log) String() string {
 // command runs one command line to its end.
 func command(ctx context.Context, arguments ...string) (status int, out, errors string) {
 	var o, e log
-	status = run(ctx, "fairlead", arguments, terminal{&o, &e})
+	status = run(ctx, "fairlead", arguments, terminal{out: &o, err: &e, in: strings.NewReader("")})
 	return status, o.String(), e.String()
 }
 
