@@ -10,15 +10,16 @@ import (
 
 // A Config bounds what a request may take, and says where everything is.
 type Config struct {
-	Timeout     time.Duration `doc:"duration after which a request is answered as unavailable"`
-	ListTimeout time.Duration `doc:"longest time that the answer with a list may take; what is not sent by then is cut off"`
-	Origins     []string      `doc:"web origins, as https://console.example.com, whose pages may use the API; * is every one, which is safe since no request is authenticated by what a browser adds by itself"`
-	Endpoints   EndpointsConfig
+	Timeout       time.Duration `doc:"duration after which a request is answered as unavailable"`
+	ListTimeout   time.Duration `doc:"longest time that the answer with a list may take; what is not sent by then is cut off"`
+	SweepInterval time.Duration `doc:"duration between two looks for applications whose deletion was not ended"`
+	Origins       []string      `doc:"web origins, as https://console.example.com, whose pages may use the API; * is every one, which is safe since no request is authenticated by what a browser adds by itself"`
+	Endpoints     EndpointsConfig
 }
 
 // DefaultConfig has no addresses.
 func DefaultConfig() Config {
-	return Config{Timeout: 10 * time.Second, ListTimeout: 2 * time.Minute, Origins: []string{"*"}}
+	return Config{Timeout: 10 * time.Second, ListTimeout: 2 * time.Minute, SweepInterval: 10 * time.Second, Origins: []string{"*"}}
 }
 
 // Validate names the first bad field.
@@ -28,6 +29,8 @@ func (c *Config) Validate() error {
 		return errors.New("timeout: must lie between 100ms and 25s")
 	case c.ListTimeout < c.Timeout || c.ListTimeout > 5*time.Minute:
 		return errors.New("listTimeout: must lie between timeout and 5m")
+	case c.SweepInterval < 100*time.Millisecond || c.SweepInterval > time.Hour:
+		return errors.New("sweepInterval: must lie between 100ms and 1h")
 	}
 	for _, origin := range c.Origins {
 		u, err := url.Parse(origin)

@@ -141,6 +141,7 @@ func TestConfigValidate(t *testing.T) {
 	f(func(c *Config) { c.Origins = []string{"*", "https://a.example:8443"} }, "")
 	f(func(c *Config) { c.Timeout = 0 }, "timeout: ")
 	f(func(c *Config) { c.ListTimeout = time.Second }, "listTimeout: ")
+	f(func(c *Config) { c.SweepInterval = 0 }, "sweepInterval: ")
 	f(func(c *Config) { c.Origins = []string{"example.com"} }, "origins: ")
 	f(func(c *Config) { c.Origins = []string{"https://example.com/"} }, "origins: ")
 	f(func(c *Config) { c.Endpoints.API = "" }, "api: ")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 
 	"go.uber.org/zap"
 
@@ -21,9 +22,9 @@ import (
 // ends deletions.
 type Registry struct {
 	http.Handler
-	relay *changes.Relay
-	stop  context.CancelFunc
-	done  chan struct{}
+	relay   *changes.Relay
+	stop    context.CancelFunc
+	running sync.WaitGroup
 }
 
 // NewRegistry puts the registry together on a store, and starts what runs beside the API. The store, the caches and the
@@ -36,21 +37,20 @@ func NewRegistry(c Config, s *store.Store, caches changes.Invalidator, w changes
 	}
 	relay := changes.New(c.Changes, s, caches, w, log)
 	ctx, stop := context.WithCancel(context.Background())
-	r := &Registry{relay: relay, stop: stop, done: make(chan struct{})}
+	r := &Registry{relay: relay, stop: stop}
 	r.Handler = registryfn.New(c.Registry, registryfn.Parts{
 		Store: s, Users: users, Directory: directory, Tokens: user.NewTokens(c.User.Tokens, directory), Changes: relay, Log: log,
 	})
-	go func() {
-		defer close(r.done)
-		relay.Run(ctx)
-	}()
+	keeper := registryfn.NewKeeper(c.Registry, s, relay, log)
+	r.running.Go(func() { relay.Run(ctx) })
+	r.running.Go(func() { keeper.Run(ctx) })
 	return r, nil
 }
 
 // Close tells what waits to be told, as far as that goes at once. What is left is told by the next process.
 func (r *Registry) Close(ctx context.Context) error {
 	r.stop()
-	<-r.done
+	r.running.Wait()
 	r.relay.Drain(ctx)
 	return nil
 }

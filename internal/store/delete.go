@@ -13,12 +13,8 @@ import (
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
-const (
-	// FinalizerDevices keeps an application that is being deleted until its last device is gone.
-	FinalizerDevices = "has-devices"
-
-	deleteBatch = 500 // devices that one transaction deletes
-)
+// FinalizerDevices keeps an application that is being deleted until its last device is gone.
+const FinalizerDevices = "has-devices"
 
 // DeleteDevice removes a device, or, if it has finalizers, notes that it is being deleted. It returns what changed. If
 // the device was the last one of an application that is being deleted, the application may go with it. A device that
@@ -61,7 +57,7 @@ func (s *Store) DeleteDeviceIf(ctx context.Context, application, name string, ex
 // device among it, since a later application of the same name must not inherit what is cached of them.
 //
 // Many devices take several transactions. If one of them fails, the returned error comes with the changes of those
-// before it, and another call goes on from there. An application that is already being deleted and has nothing left to
+// before it, and another call, or Sweep, goes on from there. An application that is already being deleted and has nothing left to
 // remove is registry.ErrNotFound.
 func (s *Store) DeleteApplication(ctx context.Context, name string) ([]registry.Change, error) {
 	return s.DeleteApplicationIf(ctx, name, Expect{})
@@ -119,24 +115,6 @@ func (w *writer) deleteApplication(ctx context.Context, name string, expect *Exp
 		return false, current.uid, w.remove(ctx, w.applications, current)
 	}
 	return more, current.uid, w.mark(ctx, w.applications, current)
-}
-
-// deleteDevices removes devices that have no finalizers, and tells whether there may be more of them.
-func (w *writer) deleteDevices(ctx context.Context, application string) (more bool, err error) {
-	devices, err := w.list(ctx, "SELECT name FROM devices WHERE application = $1 AND finalizers = '' ORDER BY name LIMIT $2", application, deleteBatch)
-	if err != nil {
-		return false, err
-	}
-	for _, device := range devices {
-		found, err := w.lock(ctx, w.devices, []any{device, application})
-		if err != nil {
-			return false, err
-		}
-		if err := w.remove(ctx, w.devices, found); err != nil {
-			return false, err
-		}
-	}
-	return len(devices) == deleteBatch, nil
 }
 
 // keepForDevices sets or removes the finalizer of an application, by whether it has devices.

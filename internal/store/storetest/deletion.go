@@ -119,12 +119,12 @@ func testCascadeBatches(t *testing.T, s *suite) {
 	const devices = 501 // one more than fits into a transaction
 	s.applyApplication(`{"metadata":{"name":"app"}}`)
 	for i := range devices {
-		s.applyDevice(fmt.Sprintf(`{"metadata":{"name":"d%d","application":"app"}}`, i))
+		s.applyDevice(fmt.Sprintf(`{"metadata":{"name":"d%d","application":"app","labels":{"k%d":"v"}},"spec":{"alias":["a%d"]}}`, i, i%3, i))
 	}
 	changes := s.deleteApplication("app")
 	removed := 0
 	for _, change := range changes {
-		if change.Deleted && change.Kind == registry.DeviceChanged {
+		if change.Deleted && change.Kind == registry.DeviceChanged && len(change.Aliases) == 2 && change.Revision == 2 {
 			removed++
 		}
 	}
@@ -133,4 +133,57 @@ func testCascadeBatches(t *testing.T, s *suite) {
 		t.Errorf("%d of %d devices removed, and last %+v", removed, devices, last)
 	}
 	s.noApplication("app")
+}
+
+func testSweep(t *testing.T, s *suite) {
+	const devices = 501 // one more than fits into a transaction
+	sweep := func() (changes []registry.Change, more bool) {
+		t.Helper()
+		changes, more, err := s.Sweep(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return changes, more
+	}
+	if changes, more := sweep(); len(changes) > 0 || more {
+		t.Errorf("an empty registry: %v, %t", changes, more)
+	}
+	s.applyApplication(`{"metadata":{"name":"app"}}`)
+	s.applyApplication(`{"metadata":{"name":"held"}}`)
+	s.applyApplication(`{"metadata":{"name":"other"}}`)
+	s.applyDevice(`{"metadata":{"name":"d","application":"other"}}`)
+	s.applyDevice(`{"metadata":{"name":"d","application":"held","finalizers":["f"]}}`)
+	for i := range devices {
+		s.applyDevice(fmt.Sprintf(`{"metadata":{"name":"d%d","application":"app","finalizers":["f"],"labels":{"k":"v"}}}`, i))
+	}
+	s.deleteApplication("held")
+	s.deleteApplication("app")
+	s.forget()
+	if changes, more := sweep(); len(changes) > 0 || more {
+		t.Errorf("what is held by finalizers: %v, %t", changes, more)
+	}
+	// As a deletion leaves it that ended after its first transaction.
+	for i := range devices {
+		s.applyDevice(fmt.Sprintf(`{"metadata":{"name":"d%d","application":"app","labels":{"k":"v"}}}`, i))
+	}
+	if changes, more := sweep(); len(changes) != devices-1 || !more {
+		t.Errorf("the first sweep: %d changes, %t", len(changes), more)
+	}
+	if !s.application("app").Metadata.Deleting() {
+		t.Error("the application is gone before its devices")
+	}
+	for {
+		if _, more := sweep(); !more {
+			break
+		}
+	}
+	s.noApplication("app")
+	s.device("other", "d")
+	s.device("held", "d")
+	if changes, more := sweep(); len(changes) > 0 || more {
+		t.Errorf("nothing is left to do: %v, %t", changes, more)
+	}
+	s.applyDevice(`{"metadata":{"name":"d","application":"held"}}`) // without its finalizer
+	s.deleteDevice("held", "d")
+	s.noApplication("held")
 }

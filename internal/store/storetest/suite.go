@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(*testing.T) *store.Store) {
 		{"applications take their devices along", testCascade},
 		{"applications wait for devices with finalizers", testCascadeFinalizers},
 		{"many devices are deleted in batches", testCascadeBatches},
+		{"deletions that were cut short are ended", testSweep},
 		{"the outbox keeps what was not sent", testOutbox},
 		{"a failed write leaves no trace", testRollback},
 		{"one of two claims to an alias wins", testRacingClaims},

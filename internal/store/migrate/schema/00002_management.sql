@@ -8,6 +8,9 @@ ALTER TABLE applications ADD COLUMN heir TEXT ${BINARY} NOT NULL DEFAULT '';
 
 CREATE INDEX applications_owner ON applications (owner, name);
 
+-- What waits for its devices or finalizers.
+CREATE INDEX applications_deleted ON applications (name) WHERE deleted IS NOT NULL;
+
 -- The member '' is everybody.
 CREATE TABLE application_members (
     application TEXT ${BINARY} NOT NULL REFERENCES applications (name) ON DELETE CASCADE,
