@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -192,11 +193,14 @@ func (l *line) suggest(ctx context.Context, v *kong.Value) (all []suggestion) {
 	if what == "" {
 		return nil
 	}
-	from := remote{Context: l.given["context"], Config: l.given["config"]}
+	from := remote{
+		Context: firstText(l.given["context"], os.Getenv("FAIRLEAD_CONTEXT")),
+		Config:  firstText(l.given["config"], os.Getenv("FAIRLEAD_CONFIG")),
+	}
 	if what == "context" {
 		return contextsIn(&from)
 	}
-	in := inApplication{remote: from, App: l.given["app"]}
+	in := inApplication{remote: from, App: firstText(l.given["app"], os.Getenv("FAIRLEAD_APP"))}
 	switch what {
 	case "app":
 		client, err := from.connect()

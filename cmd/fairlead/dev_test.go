@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 // onFreePorts is `fairlead dev` on free ports, with a folder.
 func onFreePorts(data string, more ...string) []string {
 	const free = "127.0.0.1:0"
-	return append([]string{"dev", "--http", free, "--auth", free, "--metrics", free, "--receiver", free, "--dead-letters", free, "--data", data}, more...)
+	return append([]string{"dev", "--http", free, "--api", free, "--identity", free, "--auth", free, "--metrics", free, "--receiver", free, "--dead-letters", free, "--data", data}, more...)
 }
 
 // A process is the fairlead command in a process of its own.
@@ -172,6 +172,7 @@ func TestDevAfterAKillHasEverything(t *testing.T) {
 		p.end(os.Kill) // whatever is on its way
 	}
 	p := launch(t, onFreePorts(data, "--triggers", triggers))
+	note(t, data, p.command.Process.Pid) // before that, a signal may find nobody who listens for it
 	neighbour.Eventually(t, "every accepted message", func() bool { return count() == rounds*each })
 	if status := p.end(syscall.SIGTERM); status != 0 {
 		t.Errorf("status %d after SIGTERM: %s", status, p.out.String())

@@ -79,10 +79,17 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 	if err != nil {
 		return err
 	}
-	if d.functions, err = assemble(ctx, neighbours, d.logger); err != nil {
+	management, err := d.manage(listeners)
+	if err != nil {
+		return err
+	}
+	if d.functions, err = assemble(ctx, neighbours, management, d.logger); err != nil {
 		return fmt.Errorf("starting the functions: %w", err)
 	}
 	d.onClose(d.functions.Close)
+	if err := d.lendToken(ctx, neighbours); err != nil {
+		return err
+	}
 
 	contents, err := d.followRegistry(ctx, watching, neighbours)
 	if err != nil {
@@ -94,6 +101,9 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 	}
 	d.onClose(serve(newServer(d.functions.Auth), listeners.auth, d.fail))
 	d.onClose(serve(newServer(frontDoor(d.functions)), listeners.http, d.fail))
+	if d.functions.Registry != nil {
+		d.onClose(serve(newServer(d.functions.Registry), listeners.api, d.fail))
+	}
 	// The last thing to start is the first to end: nobody changes anything while the rest drains.
 	d.onClose(func(context.Context) error {
 		stopWatching()
@@ -136,7 +146,7 @@ func (d *Dev) Note() Note { return d.note }
 func (d *Dev) Status() []dispatch.Status { return d.dispatcher.Status() }
 
 // listeners are the addresses that were taken; some may be nil.
-type listeners struct{ http, auth, metrics, receiver, deadLetters net.Listener }
+type listeners struct{ http, api, identity, auth, metrics, receiver, deadLetters net.Listener }
 
 func (d *Dev) listen() (*listeners, error) {
 	l := &listeners{}
@@ -145,6 +155,8 @@ func (d *Dev) listen() (*listeners, error) {
 		into          *net.Listener
 	}{
 		{"http", d.config.HTTP, &l.http},
+		{"api", d.config.API, &l.api},
+		{"identity", d.identityAddress(), &l.identity},
 		{"auth", d.config.Auth, &l.auth},
 		{"metrics", d.config.Metrics, &l.metrics},
 		{"receiver", d.config.Receiver, &l.receiver},
@@ -162,6 +174,14 @@ func (d *Dev) listen() (*listeners, error) {
 		*w.into = listener
 	}
 	return l, nil
+}
+
+// identityAddress is where the embedded identity provider listens: nowhere if it is not needed.
+func (d *Dev) identityAddress() string {
+	if d.config.API == "" || d.config.Issuer != "" {
+		return ""
+	}
+	return d.config.Identity
 }
 
 func (d *Dev) serveMetrics(listener net.Listener) error {
@@ -268,7 +288,7 @@ func (d *Dev) targets(l *listeners) manifests.Targets {
 func (d *Dev) writeNote(l *listeners, contents registryfile.Contents) error {
 	d.note.PID, d.note.Data = os.Getpid(), d.folder.Path()
 	d.note.HTTP, d.note.Auth = url(l.http), url(l.auth)
-	d.note.TTN = d.note.HTTP + "/ttn/v3"
+	d.note.TTN, d.note.API = d.note.HTTP+"/ttn/v3", url(l.api)
 	d.note.Metrics, d.note.Receiver, d.note.DeadLetters = url(l.metrics), url(l.receiver), url(l.deadLetters)
 	d.note.Example = newExample(contents, d.note.HTTP)
 	name := d.folder.File(NoteFile)

@@ -11,13 +11,13 @@ import (
 // NoteFile is the name of the file in the data folder that holds the Note as JSON.
 const NoteFile = "dev.json"
 
-// A Note says where everything is, for scripts. Its file is readable for its owner only, since it may hold a password
-// of the registry files.
+// A Note says where everything is, for scripts. Its file is readable for its owner only, since it holds passwords.
 type Note struct {
 	PID         int      `json:"pid"`
 	Data        string   `json:"data"`
 	HTTP        string   `json:"http"` // URL, as are the following
 	TTN         string   `json:"ttn"`
+	API         string   `json:"api,omitempty"`
 	Auth        string   `json:"auth"`
 	Metrics     string   `json:"metrics,omitempty"`
 	Receiver    string   `json:"receiver,omitempty"`
@@ -28,6 +28,7 @@ type Note struct {
 	Database    string   `json:"database,omitempty"` // file of the embedded database
 	Triggers    string   `json:"triggers"`           // folder
 	Example     *Example `json:"example,omitempty"`
+	Account     *Account `json:"account,omitempty"` // for the API
 }
 
 // An Example is a log-in that works and what to do with it.

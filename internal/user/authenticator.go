@@ -161,21 +161,17 @@ func (a *Authenticator) belongsToAnother(id, prefix string) bool {
 	})
 }
 
-// remember puts the user's name into the directory. Who comes with a name that is another's goes by their ID. It tells
-// whether that is settled: a directory that cannot be asked keeps nobody out, and is asked again the next time.
+// remember puts the user into the directory. Who comes with a name that is another's goes by their ID. It tells whether
+// that is settled: a directory that cannot be asked keeps nobody out, and is asked again the next time.
 func (a *Authenticator) remember(ctx context.Context, i *Identity) (settled bool) {
-	if i.Name == i.ID {
-		return true
-	}
 	err := a.directory.RememberUser(ctx, i.ID, i.Name)
-	switch {
-	case err == nil:
-		return true
-	case errors.Is(err, ErrNameTaken):
+	if errors.Is(err, ErrNameTaken) {
 		i.Name = i.ID
-		return true
-	default:
+		err = a.directory.RememberUser(ctx, i.ID, i.Name)
+	}
+	if err != nil && !errors.Is(err, ErrNameTaken) {
 		a.log.Warn("a user's name is not remembered", zap.Error(err))
 		return false
 	}
+	return true
 }

@@ -244,6 +244,9 @@ func TestNames(t *testing.T) {
 	}
 	f(nil, "ada")
 	f(map[string]any{"sub": "u-2"}, "u-2")
+	if id, err := store.UserByName(t.Context(), "u-2"); err != nil || id != "u-2" {
+		t.Errorf("a user without a name of their own cannot be named: %q, %v", id, err)
+	}
 	f(map[string]any{"sub": "u-2", "preferred_username": "bob"}, "bob")
 	f(map[string]any{"sub": "u-3", "preferred_username": "a\x00b"}, "u-3")
 	f(map[string]any{"sub": "u-3", "preferred_username": nil}, "u-3")

@@ -2,8 +2,10 @@ package identity
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -25,7 +27,6 @@ const (
 	sessionLifetime = 30 * 24 * time.Hour
 	maxRequests     = 1000
 	maxSessions     = 1000
-	keyBits         = 2048
 )
 
 var errNotFound = errors.New("not found or expired")
@@ -48,7 +49,7 @@ var (
 )
 
 func newStorage(o Options) (*storage, error) {
-	private, err := rsa.GenerateKey(rand.Reader, keyBits)
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("making the key of the identity provider: %w", err)
 	}
@@ -266,7 +267,7 @@ func (s *storage) SigningKey(context.Context) (op.SigningKey, error) { return si
 
 // SignatureAlgorithms is that of the key.
 func (s *storage) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm, error) {
-	return []jose.SignatureAlgorithm{jose.RS256}, nil
+	return []jose.SignatureAlgorithm{jose.ES256}, nil
 }
 
 // KeySet is what everybody may know of the key.
@@ -275,7 +276,7 @@ func (s *storage) KeySet(context.Context) ([]op.Key, error) { return []op.Key{pu
 // A key signs tokens. It lives as long as the process.
 type key struct {
 	id      string
-	private *rsa.PrivateKey
+	private crypto.Signer
 }
 
 // ID names the key.
@@ -285,7 +286,7 @@ func (k key) ID() string { return k.id }
 type signingKey struct{ key }
 
 // SignatureAlgorithm is that of the key.
-func (signingKey) SignatureAlgorithm() jose.SignatureAlgorithm { return jose.RS256 }
+func (signingKey) SignatureAlgorithm() jose.SignatureAlgorithm { return jose.ES256 }
 
 // Key is the private key.
 func (k signingKey) Key() any { return k.private }
@@ -294,7 +295,7 @@ func (k signingKey) Key() any { return k.private }
 type publicKey struct{ key }
 
 // Algorithm is that of the key.
-func (publicKey) Algorithm() jose.SignatureAlgorithm { return jose.RS256 }
+func (publicKey) Algorithm() jose.SignatureAlgorithm { return jose.ES256 }
 
 // Use is to sign.
 func (publicKey) Use() string { return "sig" }
