@@ -16,7 +16,7 @@ import (
 // Limits of a call.
 const (
 	maxAnswer     = 4 << 20          // bytes of one document; lists are read one document at a time
-	maxListed     = 256 << 10        // bytes of one document in a list, a little less because of what is read ahead
+	maxListed     = 256 << 10        // bytes of one document in a list; what is read ahead may double it
 	answerTimeout = 60 * time.Second // until an answer begins
 )
 
