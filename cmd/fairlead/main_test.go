@@ -49,7 +49,7 @@ func TestCommandLine(t *testing.T) {
 	f(2, "", "unexpected argument", "nonsense")
 	f(2, "", "unknown flag", "dev", "--nonsense")
 	f(1, "", "--http", "dev", "--http", "192.0.2.1:1")
-	f(1, "", "postgres://", "dev", "--database", "mysql://x", "--http", "127.0.0.1:0", "--auth", "127.0.0.1:0", "--metrics=", "--receiver=", "--dead-letters=")
+	f(1, "", "postgres://", "dev", "--database", "mysql://x", "--http", "127.0.0.1:0", "--api=", "--auth", "127.0.0.1:0", "--metrics=", "--receiver=", "--dead-letters=")
 }
 
 const goodManifest = `apiVersion: eventing.knative.dev/v1
