@@ -44,6 +44,7 @@ type Config struct {
 	TTN       ttn.Config
 	API       authfn.Config
 	User      user.Config
+	Self      user.SourceConfig
 	Changes   changes.Config
 	Registry  registryfn.Config
 }
@@ -62,6 +63,7 @@ func DefaultConfig() Config {
 		TTN:       ttn.DefaultConfig(),
 		API:       authfn.DefaultConfig(),
 		User:      user.DefaultConfig(),
+		Self:      user.DefaultSourceConfig(),
 		Changes:   changes.DefaultConfig(),
 		Registry:  registryfn.DefaultConfig(),
 	}
@@ -85,14 +87,14 @@ func (c *Config) Validate() error {
 	case TTN:
 		groups = append(groups, group{"kafka", &c.Kafka}, group{"ingest", &c.Ingest}, group{"ttn", &c.TTN})
 	case Auth:
-		groups = append(groups, group{"api", &c.API})
+		groups = append(groups, group{"api", &c.API}, group{"user", &c.User})
 	case DeviceRegistry:
 		groups = append(groups, group{"kafka", &c.Kafka}, group{"user", &c.User}, group{"changes", &c.Changes}, group{"registry", &c.Registry})
 	default:
 		return fmt.Errorf("function: must be %s, %s, %s or %s", Telemetry, TTN, Auth, DeviceRegistry)
 	}
 	if c.Function != DeviceRegistry {
-		groups = append(groups, group{"auth", &c.Auth})
+		groups = append(groups, group{"auth", &c.Auth}, group{"self", &c.Self})
 	}
 	if c.judges() {
 		groups = append(groups, group{"database", &c.Database}, group{"cache", &c.Cache})

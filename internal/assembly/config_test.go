@@ -27,6 +27,7 @@ Which groups a function needs: all need ` + "`PROCESS`, and all but registry `AU
 registry also ` + "`KAFKA`, `DATABASE`, `CACHE`, `USER`, `CHANGES` and `REGISTRY`" + `.
 A function that judges credentials itself (auth always; the others unless ` + "`FAIRLEAD_AUTH_CLIENT_URL`" + ` is set) also needs ` + "`DATABASE` and `CACHE`" + `.
 With ` + "`FAIRLEAD_AUTH_CLIENT_URL`, a `FAIRLEAD_CACHE_URL`" + ` is optional: with it the function hears at once of devices that are locked out.
+How functions show each other who they are is in ` + "`SELF`, and whom auth answers in `API` and `USER`" + `; see the [guide](guides/users.md).
 
 This page is generated from the code: ` + "`go test ./internal/assembly -run Documented -update`" + `.
 
@@ -102,6 +103,9 @@ func TestLoadConfig(t *testing.T) {
 	f("database.url", kafka, redis)
 	f("cache.url", kafka, database)
 	f("database.url", "FAIRLEAD_FUNCTION=auth", remote, redis)
+	f("", "FAIRLEAD_FUNCTION=auth", database, redis, "FAIRLEAD_USER_PROVIDERS_A_ISSUER=https://a.example", "FAIRLEAD_USER_PROVIDERS_A_CLIENTS=services")
+	f("user.providers.a.clients", "FAIRLEAD_FUNCTION=auth", database, redis, "FAIRLEAD_USER_PROVIDERS_A_ISSUER=https://a.example")
+	f("self.clientID", kafka, remote, "FAIRLEAD_SELF_TOKEN_URL=https://a.example/token")
 	f("function: must be", "FAIRLEAD_FUNCTION=telemetri", kafka, remote)
 	f("FAIRLEAD_KAFKA_BROKER is not a setting", "FAIRLEAD_KAFKA_BROKER=x", kafka, remote)
 	f("kafka.deliveryTimeout", "FAIRLEAD_KAFKA_DELIVERY_TIMEOUT=1h", kafka, remote)

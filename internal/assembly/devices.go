@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead/fairlead/internal/cache"
 	"github.com/fairlead/fairlead/internal/process"
 	"github.com/fairlead/fairlead/internal/registry"
+	"github.com/fairlead/fairlead/internal/user"
 )
 
 // A Door is an authenticator with what must be closed and checked with it.
@@ -59,7 +60,15 @@ func NewJudge(ctx context.Context, c Config, backend cache.Backend, log *zap.Log
 // newClientDoor asks the authentication function. It hears of changes only where Redis is configured; without it a
 // decision lasts for its time to live.
 func newClientDoor(ctx context.Context, c Config) (*Door, error) {
-	door := front(c.Auth, auth.NewClient(c.Auth.Client))
+	client := auth.NewClient(c.Auth.Client)
+	if c.Self.TokenFile != "" || c.Self.TokenURL != "" {
+		source, err := user.NewSource(c.Self)
+		if err != nil {
+			return nil, fmt.Errorf("self.%w", err)
+		}
+		client.SignWith(source.Sign)
+	}
+	door := front(c.Auth, client)
 	if !c.watches() {
 		return door, nil
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/process"
+	"github.com/fairlead/fairlead/internal/user"
 )
 
 // An instance is an assembled function.
@@ -50,7 +51,9 @@ func (i *instance) startDataPlane(ctx context.Context, c Config) error {
 	}
 	checks := door.Checks()
 	if c.Function == Auth {
-		i.handler = authfn.New(c.API, door)
+		if i.handler, err = authenticator(c, door, i.log); err != nil {
+			return errors.Join(err, door.Close(ctx))
+		}
 	} else {
 		producer, err := kafka.NewProducer(c.Kafka)
 		if err != nil {
@@ -63,6 +66,20 @@ func (i *instance) startDataPlane(ctx context.Context, c Config) error {
 	i.health = process.NewHealth(checks...)
 	i.closers = append(i.closers, door.Close)
 	return nil
+}
+
+// authenticator is the handler of the authentication function. Where providers are configured, their services may ask.
+func authenticator(c Config, door *Door, log *zap.Logger) (http.Handler, error) {
+	handler := authfn.New(c.API, door)
+	if len(c.User.Providers) == 0 {
+		return handler, nil
+	}
+	callers, err := user.New(c.User, nil, nil, log)
+	if err != nil {
+		return nil, err
+	}
+	handler.AdmitServices(callers)
+	return handler, nil
 }
 
 // adapter is the handler of a function that publishes.

@@ -338,6 +338,23 @@ func TestAccessToken(t *testing.T) {
 	f("ada", secret, errNoToken)
 }
 
+// Whoever only has services for callers needs no store.
+func TestWithoutStore(t *testing.T) {
+	i := newIssuer(t)
+	c := DefaultConfig()
+	c.Providers = map[string]*ProviderConfig{"p": i.config()}
+	a, err := New(c, nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if identity, err := a.Check(t.Context(), Bearer(i.token(t, nil))); err != nil || identity.Name != "ada" {
+		t.Errorf("%+v, %v", identity, err)
+	}
+	if _, err := a.Check(t.Context(), Bearer(vector)); reasonOf(err) != errNoToken {
+		t.Errorf("an access token: %v", err)
+	}
+}
+
 func TestAnonymous(t *testing.T) {
 	a := authenticator(t, newMemory())
 	identity, err := a.Authenticate(request("/"))
