@@ -28,6 +28,8 @@ type devCommand struct {
 	MQTTWSS     string `name:"mqtt-wss" default:"127.0.0.1:20443" env:"FAIRLEAD_DEV_MQTT_WSS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over MQTT through WebSocket with TLS. Empty for none."`
 	COAP        string `name:"coap" default:"127.0.0.1:5683" env:"FAIRLEAD_DEV_COAP" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over CoAP. Empty for none."`
 	COAPS       string `name:"coaps" default:"127.0.0.1:5684" env:"FAIRLEAD_DEV_COAPS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over CoAP with DTLS. Empty for none."`
+	API         string `name:"api" default:"127.0.0.1:8081" env:"FAIRLEAD_DEV_API" group:"Addresses (host:port; port 0 takes a free one)" help:"For the registry's API. Empty for none."`
+	Identity    string `default:"127.0.0.1:8086" env:"FAIRLEAD_DEV_IDENTITY" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the embedded identity provider, on a loopback address."`
 	Auth        string `default:"127.0.0.1:8083" env:"FAIRLEAD_DEV_AUTH" group:"Addresses (host:port; port 0 takes a free one)" help:"For device authentication."`
 	Metrics     string `default:"127.0.0.1:8084" env:"FAIRLEAD_DEV_METRICS" group:"Addresses (host:port; port 0 takes a free one)" help:"For Prometheus, at /metrics. Empty for none."`
 	Receiver    string `default:"127.0.0.1:8090" env:"FAIRLEAD_DEV_RECEIVER" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the built-in subscriber, which Triggers reach as Service receiver. Empty for none."`
@@ -39,6 +41,8 @@ type devCommand struct {
 	Redis        string   `env:"FAIRLEAD_REDIS" group:"Neighbours" help:"URL redis://… of a real Redis instead of the embedded one."`
 	RedisAddress string   `default:"127.0.0.1:0" env:"FAIRLEAD_DEV_REDIS_ADDRESS" group:"Neighbours" help:"Address of the embedded Redis."`
 	Database     string   `env:"FAIRLEAD_DATABASE" group:"Neighbours" help:"URL postgres://… of a real PostgreSQL instead of SQLite in the data folder."`
+
+	Issuer string `env:"FAIRLEAD_ISSUER" group:"Neighbours" help:"URL of a real OpenID provider instead of the embedded one. Its tokens are for the client drogue."`
 
 	Registry []string          `type:"path" env:"FAIRLEAD_DEV_REGISTRY" group:"Files" help:"File with applications and devices, YAML or JSON; repeatable. Read again when it changes. Without it, an example."`
 	Triggers string            `type:"path" env:"FAIRLEAD_DEV_TRIGGERS" group:"Files" help:"Folder with Trigger manifests. Read again when it changes. Without it, an example in the data folder."`
@@ -105,7 +109,8 @@ func (c *devCommand) wait(ctx context.Context, d *devcloud.Dev, show *demo.Show,
 
 func (c *devCommand) config() devcloud.Config {
 	return devcloud.Config{
-		HTTP: c.HTTP, MQTT: c.MQTT, MQTTS: c.MQTTS, MQTTWS: c.MQTTWS, MQTTWSS: c.MQTTWSS, COAP: c.COAP, COAPS: c.COAPS, Auth: c.Auth, Metrics: c.Metrics, Receiver: c.Receiver, DeadLetters: c.DeadLetters,
+		HTTP: c.HTTP, MQTT: c.MQTT, MQTTS: c.MQTTS, MQTTWS: c.MQTTWS, MQTTWSS: c.MQTTWSS, COAP: c.COAP, COAPS: c.COAPS,
+		API: c.API, Identity: c.Identity, Issuer: c.Issuer, Auth: c.Auth, Metrics: c.Metrics, Receiver: c.Receiver, DeadLetters: c.DeadLetters,
 		Kafka: c.Kafka, KafkaSecret: c.KafkaSecret, KafkaAddress: c.KafkaAddress,
 		Redis: c.Redis, RedisAddress: c.RedisAddress, Database: c.Database,
 		Registry: c.Registry, Triggers: c.Triggers, Targets: c.Ref, Data: c.Data,
@@ -125,6 +130,13 @@ func (c *devCommand) welcome(out io.Writer, n devcloud.Note) {
 	row("devices, MQTT", joined(n.MQTT, n.MQTTS, n.MQTTWS, n.MQTTWSS))
 	row("devices, CoAP", joined(n.COAP, n.COAPS))
 	row("certificate authority", n.CA)
+	row("registry's API", n.API)
+	if n.Account != nil {
+		row("identity provider", n.Account.Issuer)
+		if n.Account.User != "" {
+			row("log in as", n.Account.User+" with the password "+n.Account.Password)
+		}
+	}
 	row("device authentication", n.Auth)
 	row("metrics", suffixed(n.Metrics, "/metrics"))
 	row("built-in receiver", n.Receiver)

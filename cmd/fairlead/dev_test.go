@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 // onFreePorts is `fairlead dev` on free ports, with a folder.
 func onFreePorts(data string, more ...string) []string {
 	const free = "127.0.0.1:0"
-	return append([]string{"dev", "--http", free, "--mqtt", free, "--mqtts", free, "--mqtt-ws", free, "--mqtt-wss", free, "--coap", free, "--coaps", free, "--auth", free, "--metrics", free, "--receiver", free, "--dead-letters", free, "--data", data}, more...)
+	return append([]string{"dev", "--http", free, "--mqtt", free, "--mqtts", free, "--mqtt-ws", free, "--mqtt-wss", free, "--coap", free, "--coaps", free, "--api", free, "--identity", free, "--auth", free, "--metrics", free, "--receiver", free, "--dead-letters", free, "--data", data}, more...)
 }
 
 // A process is the fairlead command in a process of its own.
@@ -112,7 +112,7 @@ func TestDevPrintsAndTriggerTestExplains(t *testing.T) {
 	var out, errors log
 	var running sync.WaitGroup
 	var status int
-	running.Go(func() { status = run(ctx, "fairlead", onFreePorts(data), terminal{&out, &errors}) })
+	running.Go(func() { status = run(ctx, "fairlead", onFreePorts(data), terminal{out: &out, err: &errors}) })
 	n := note(t, data, os.Getpid())
 	if got := post(t, n, "state", `{"n": 1}`); got != 202 {
 		t.Fatalf("status %d", got)
@@ -172,6 +172,7 @@ func TestDevAfterAKillHasEverything(t *testing.T) {
 		p.end(os.Kill) // whatever is on its way
 	}
 	p := launch(t, onFreePorts(data, "--triggers", triggers))
+	note(t, data, p.command.Process.Pid) // before that, a signal may find nobody who listens for it
 	neighbour.Eventually(t, "every accepted message", func() bool { return count() == rounds*each })
 	if status := p.end(syscall.SIGTERM); status != 0 {
 		t.Errorf("status %d after SIGTERM: %s", status, p.out.String())
@@ -207,7 +208,7 @@ func TestDemoInLines(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	var out, errors log
 	var running sync.WaitGroup
-	running.Go(func() { run(ctx, "fairlead", onFreePorts(t.TempDir(), "--demo"), terminal{&out, &errors}) })
+	running.Go(func() { run(ctx, "fairlead", onFreePorts(t.TempDir(), "--demo"), terminal{out: &out, err: &errors}) })
 	neighbour.Eventually(t, "a delivered event", func() bool { return strings.Contains(out.String(), "→ default/demo 202") })
 	interrupt()
 	running.Wait()

@@ -17,12 +17,27 @@ type cli struct {
 	Dev     devCommand     `cmd:"" help:"Run everything in this process: devices post over HTTP, Triggers deliver."`
 	Receive receiveCommand `cmd:"" help:"Listen for CloudEvents over HTTP and print them."`
 	Trigger triggerCommand `cmd:"" help:"Check and try Trigger manifests."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+
+	Login   loginCommand   `cmd:"" help:"Log in to an installation, and make it the current context."`
+	Logout  logoutCommand  `cmd:"" help:"Forget a context and its tokens."`
+	Whoami  whoAmICommand  `cmd:"" help:"Tell who is logged in, and where."`
+	Context contextCommand `cmd:"" help:"Choose among the installations that you are logged in to."`
+	App     appCommand     `cmd:"" help:"Applications."`
+	Device  deviceCommand  `cmd:"" help:"Devices of an application."`
+	Set     setCommand     `cmd:"" help:"Passwords, keys, gateways and aliases of a device."`
+	Member  memberCommand  `cmd:"" help:"Users with a role in an application."`
+	Token   tokenCommand   `cmd:"" help:"Access tokens, for programs of yours."`
+	Apply   applyCommand   `cmd:"" help:"Make the registry have what files say."`
+
+	Completion completionCommand `cmd:"" help:"Print what makes a shell complete command lines."`
+	Complete   completeCommand   `cmd:"" hidden:"" name:"__complete" passthrough:"" help:"Complete a command line."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
 // A terminal is where a command talks to the user.
 type terminal struct {
 	out, err io.Writer
+	in       io.Reader
 }
 
 // errReported ends the process with status 1 without a message: the command has said what is wrong.
@@ -31,7 +46,7 @@ var errReported = errors.New("reported")
 func main() {
 	ctx, stop := interruptible(context.Background())
 	defer stop()
-	os.Exit(run(ctx, filepath.Base(os.Args[0]), os.Args[1:], terminal{os.Stdout, os.Stderr}))
+	os.Exit(run(ctx, filepath.Base(os.Args[0]), os.Args[1:], terminal{os.Stdout, os.Stderr, os.Stdin}))
 }
 
 // run executes one command line and returns the exit status: 1 for what went wrong, 2 for a wrong command line.
@@ -69,7 +84,7 @@ func run(ctx context.Context, program string, arguments []string, t terminal) (s
 	case errors.Is(err, errReported):
 		return 1
 	default:
-		fmt.Fprintf(t.err, "fairlead: %v\n", err)
+		fmt.Fprintf(t.err, "fairlead: %s\n", printable(err.Error()))
 		return 1
 	}
 }

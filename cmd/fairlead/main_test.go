@@ -31,7 +31,7 @@ func (l *log) String() string {
 // command runs one command line to its end.
 func command(ctx context.Context, arguments ...string) (status int, out, errors string) {
 	var o, e log
-	status = run(ctx, "fairlead", arguments, terminal{&o, &e})
+	status = run(ctx, "fairlead", arguments, terminal{out: &o, err: &e, in: strings.NewReader("")})
 	return status, o.String(), e.String()
 }
 
@@ -49,7 +49,7 @@ func TestCommandLine(t *testing.T) {
 	f(2, "", "unexpected argument", "nonsense")
 	f(2, "", "unknown flag", "dev", "--nonsense")
 	f(1, "", "--http", "dev", "--http", "192.0.2.1:1")
-	f(1, "", "postgres://", "dev", "--database", "mysql://x", "--http", "127.0.0.1:0", "--mqtt=", "--mqtts=", "--mqtt-ws=", "--mqtt-wss=", "--coap=", "--coaps=", "--auth", "127.0.0.1:0", "--metrics=", "--receiver=", "--dead-letters=")
+	f(1, "", "postgres://", "dev", "--database", "mysql://x", "--http", "127.0.0.1:0", "--mqtt=", "--mqtts=", "--mqtt-ws=", "--mqtt-wss=", "--coap=", "--coaps=", "--api=", "--auth", "127.0.0.1:0", "--metrics=", "--receiver=", "--dead-letters=")
 }
 
 const goodManifest = `apiVersion: eventing.knative.dev/v1

@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/presence"
 	"github.com/fairlead/fairlead/internal/process"
+	"github.com/fairlead/fairlead/internal/user"
 )
 
 // prefix begins the name of every environment variable that is a setting.
@@ -26,6 +27,7 @@ type Config struct {
 	Ingest   ingest.Config
 	Cache    cache.Config
 	Auth     AuthConfig
+	Self     user.SourceConfig
 	Presence presence.Config
 	MQTT     mqtt.Config
 	COAP     coap.Config
@@ -62,6 +64,7 @@ func DefaultConfig() Config {
 		Ingest:   ingest.DefaultConfig(),
 		Cache:    cache.DefaultConfig(),
 		Auth:     AuthConfig{Cache: a.Cache, Steady: a.Steady, Client: a.Client},
+		Self:     user.DefaultSourceConfig(),
 		Presence: presence.DefaultConfig(),
 		MQTT:     mqtt.DefaultConfig(),
 		COAP:     coap.DefaultConfig(),
@@ -83,7 +86,7 @@ func loadConfig(g gateway, environment []string) (Config, error) {
 		return c, err
 	}
 	groups := append([]group{
-		{"health", &c.Health}, {"process", &c.Process}, {"kafka", &c.Kafka}, {"ingest", &c.Ingest}, {"auth", &c.Auth},
+		{"health", &c.Health}, {"process", &c.Process}, {"kafka", &c.Kafka}, {"ingest", &c.Ingest}, {"auth", &c.Auth}, {"self", &c.Self},
 	}, g.groups(&c)...)
 	if c.Cache.URL != "" {
 		groups = append(groups, group{"cache", &c.Cache})

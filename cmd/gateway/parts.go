@@ -59,7 +59,11 @@ func assemble(ctx context.Context, c Config) (_ *parts, err error) {
 		return nil, err
 	}
 	p.first(p.health.close)
-	if p.door, err = door.NewClient(ctx, c.Auth.layers(), c.Cache); err != nil {
+	sign, err := c.Self.Signer()
+	if err != nil {
+		return nil, fmt.Errorf("self.%w", err)
+	}
+	if p.door, err = door.NewClient(ctx, c.Auth.layers(), c.Cache, sign); err != nil {
 		return nil, err
 	}
 	p.first(p.door.Close)

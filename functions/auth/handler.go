@@ -14,11 +14,12 @@ import (
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/endpoint"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/user"
 )
 
 // A Config says who may ask and how long an answer may take.
 type Config struct {
-	Token   string        `doc:"bearer token that callers must present; none lets everybody ask who can reach the function" secret:"true"`
+	Token   string        `doc:"bearer token that callers must present; without it, and without providers whose services may ask, everybody may who can reach the function" secret:"true"`
 	Timeout time.Duration `doc:"duration after which a question without a decision is answered as unavailable"`
 }
 
@@ -40,8 +41,14 @@ const maxBody = 192 << 10
 type Handler struct {
 	config  Config
 	token   [sha256.Size]byte
+	callers Callers // nil: the token is all that is asked for
 	devices auth.Authenticator
 	mux     *http.ServeMux
+}
+
+// Callers find out who asks. *user.Authenticator does.
+type Callers interface {
+	Authenticate(r *http.Request) (*user.Identity, error)
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -55,27 +62,45 @@ func New(c Config, devices auth.Authenticator) *Handler {
 	return h
 }
 
+// AdmitServices lets services ask that show who they are, beside those that know the token, and nobody else. It is for
+// before the first request.
+func (h *Handler) AdmitServices(callers Callers) { h.callers = callers }
+
 // ServeHTTP checks the caller's token and routes.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if h.config.Token != "" && !h.admitted(w, r) {
+	if (h.config.Token != "" || h.callers != nil) && !h.admitted(w, r) {
 		return
 	}
 	h.mux.ServeHTTP(w, r)
 }
 
-// admitted compares digests, so that neither content nor length of the token shows in the time it takes.
 func (h *Handler) admitted(w http.ResponseWriter, r *http.Request) bool {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		outcome.WriteDocument(w, http.StatusUnauthorized, outcome.Document{Error: "AuthenticationError", Message: "Not authenticated"})
 		return false
 	}
-	given := sha256.Sum256([]byte(token))
-	if subtle.ConstantTimeCompare(given[:], h.token[:]) != 1 {
-		outcome.WriteDocument(w, http.StatusForbidden, outcome.Document{Error: "AuthenticationError", Message: "Not authorized"})
-		return false
+	if h.knows(token) {
+		return true
 	}
-	return true
+	if h.callers != nil {
+		caller, err := h.callers.Authenticate(r)
+		if err == nil && caller.Service {
+			return true
+		}
+		if o := outcome.Of(err); o == outcome.Unavailable || o == outcome.Overloaded {
+			user.WriteHTTP(w, err)
+			return false
+		}
+	}
+	outcome.WriteDocument(w, http.StatusForbidden, outcome.Document{Error: "AuthenticationError", Message: "Not authorized"})
+	return false
+}
+
+// knows compares digests, so that neither content nor length of the token shows in the time it takes.
+func (h *Handler) knows(token string) bool {
+	given := sha256.Sum256([]byte(token))
+	return h.config.Token != "" && subtle.ConstantTimeCompare(given[:], h.token[:]) == 1
 }
 
 // operation reads a question, has it answered, and writes the answer or says that there is none.

@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
+	"github.com/fairlead/fairlead/internal/user"
 )
 
 // documents is a registry of one application with a gateway and a sensor.
@@ -128,6 +129,71 @@ func TestToken(t *testing.T) {
 	f("Basic right", 401)
 	f("Bearer wrong", 403)
 	f("Bearer right", 200)
+}
+
+// callers know their callers by the token.
+type callers map[string]*user.Identity
+
+func (c callers) Authenticate(r *http.Request) (*user.Identity, error) {
+	if identity, ok := c[r.Header.Get("Authorization")]; ok {
+		return identity, nil
+	}
+	if r.Header.Get("Authorization") == "Bearer away" {
+		return nil, outcome.New(outcome.Unavailable, "the identity provider cannot be reached")
+	}
+	return nil, outcome.New(outcome.Unauthenticated, "")
+}
+
+// With services admitted, nobody else asks: neither people nor nobody.
+func TestServices(t *testing.T) {
+	known := callers{"Bearer service": {ID: "s", Service: true}, "Bearer person": {ID: "p", Admin: true}, "Bearer ": {}}
+	for _, token := range []string{"", "right"} {
+		c := DefaultConfig()
+		c.Token = token
+		h := handler(c, documents{})
+		h.AdmitServices(known)
+		f := func(authorization string, want int) {
+			t.Helper()
+			if got, text := post(h, auth.PathKeys, `{"application":"app","device":"sensor"}`, authorization); got != want {
+				t.Errorf("%q: %d %s, want %d", authorization, got, text, want)
+			}
+		}
+		f("Bearer service", 200)
+		f("Bearer person", 403)
+		f("Bearer ", 403)
+		f("Bearer wrong", 403)
+		f("Bearer away", 503)
+		f("", 401)
+		f("Basic service", 401)
+		f("Bearer right", map[string]int{"": 403, "right": 200}[token])
+	}
+}
+
+// The client signs each request anew, so that a token may change.
+func TestClientSigns(t *testing.T) {
+	h := handler(DefaultConfig(), documents{})
+	h.AdmitServices(callers{"Bearer service": {ID: "s", Service: true}})
+	server := httptest.NewServer(h)
+	defer server.Close()
+	c := auth.DefaultClientConfig()
+	c.URL = server.URL
+	client := auth.NewClient(c)
+	token, err := "wrong", error(nil)
+	client.SignWith(func(r *http.Request) error {
+		r.Header.Set("Authorization", "Bearer "+token)
+		return err
+	})
+	if _, err := client.PreSharedKey(t.Context(), "app", "gateway"); outcome.Of(err) != outcome.Unavailable {
+		t.Errorf("with a wrong token: %v", err)
+	}
+	token = "service"
+	if _, err := client.PreSharedKey(t.Context(), "app", "gateway"); err != nil {
+		t.Errorf("with the right token: %v", err)
+	}
+	err = outcome.New(outcome.Unavailable, "our own token cannot be had")
+	if _, err := client.PreSharedKey(t.Context(), "app", "gateway"); outcome.Of(err) != outcome.Unavailable {
+		t.Errorf("without a token: %v", err)
+	}
 }
 
 func TestClientAndHandlerUnderstandEachOther(t *testing.T) {

@@ -9,11 +9,14 @@ import (
 	"github.com/fairlead/fairlead/functions/ttn"
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/cache"
+	"github.com/fairlead/fairlead/internal/changes"
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/process"
 	"github.com/fairlead/fairlead/internal/store/postgres"
+	"github.com/fairlead/fairlead/internal/user"
+	registryfn "github.com/fairlead/fairlead/registry-fn"
 )
 
 // Prefix begins the name of every environment variable that is a setting.
@@ -24,11 +27,13 @@ const (
 	Telemetry = "telemetry"
 	TTN       = "ttn"
 	Auth      = "auth"
+
+	DeviceRegistry = "registry"
 )
 
 // A Config is all that a function process can be told. A function reads the groups that it needs.
 type Config struct {
-	Function  string `doc:"which function this process is: telemetry, ttn or auth"`
+	Function  string `doc:"which function this process is: telemetry, ttn, auth or registry"`
 	Process   process.Config
 	Kafka     kafka.Config
 	Ingest    ingest.Config
@@ -38,6 +43,10 @@ type Config struct {
 	Telemetry telemetry.Config
 	TTN       ttn.Config
 	API       authfn.Config
+	User      user.Config
+	Self      user.SourceConfig
+	Changes   changes.Config
+	Registry  registryfn.Config
 }
 
 // DefaultConfig has everything but addresses.
@@ -53,6 +62,10 @@ func DefaultConfig() Config {
 		Telemetry: telemetry.DefaultConfig(),
 		TTN:       ttn.DefaultConfig(),
 		API:       authfn.DefaultConfig(),
+		User:      user.DefaultConfig(),
+		Self:      user.DefaultSourceConfig(),
+		Changes:   changes.DefaultConfig(),
+		Registry:  registryfn.DefaultConfig(),
 	}
 }
 
@@ -67,21 +80,26 @@ func LoadConfig(environment []string) (Config, error) {
 
 // Validate checks the groups that the function needs. Errors name the path of each bad field.
 func (c *Config) Validate() error {
-	groups := []group{{"process", &c.Process}, {"auth", &c.Auth}}
-	if c.judges() {
-		groups = append(groups, group{"database", &c.Database}, group{"cache", &c.Cache})
-	} else if c.watches() {
-		groups = append(groups, group{"cache", &c.Cache})
-	}
+	groups := []group{{"process", &c.Process}}
 	switch c.Function {
 	case Telemetry:
 		groups = append(groups, group{"kafka", &c.Kafka}, group{"ingest", &c.Ingest}, group{"telemetry", &c.Telemetry})
 	case TTN:
 		groups = append(groups, group{"kafka", &c.Kafka}, group{"ingest", &c.Ingest}, group{"ttn", &c.TTN})
 	case Auth:
-		groups = append(groups, group{"api", &c.API})
+		groups = append(groups, group{"api", &c.API}, group{"user", &c.User})
+	case DeviceRegistry:
+		groups = append(groups, group{"kafka", &c.Kafka}, group{"user", &c.User}, group{"changes", &c.Changes}, group{"registry", &c.Registry})
 	default:
-		return fmt.Errorf("function: must be %s, %s or %s", Telemetry, TTN, Auth)
+		return fmt.Errorf("function: must be %s, %s, %s or %s", Telemetry, TTN, Auth, DeviceRegistry)
+	}
+	if c.Function != DeviceRegistry {
+		groups = append(groups, group{"auth", &c.Auth}, group{"self", &c.Self})
+	}
+	if c.judges() {
+		groups = append(groups, group{"database", &c.Database}, group{"cache", &c.Cache})
+	} else if c.watches() {
+		groups = append(groups, group{"cache", &c.Cache})
 	}
 	var problems []error
 	for _, g := range groups {
@@ -96,8 +114,10 @@ type group struct {
 	settings any
 }
 
-// judges tells whether credentials are judged in this process, and not by asking the authentication function.
-func (c *Config) judges() bool { return c.Function == Auth || c.Auth.Client.URL == "" }
+// judges tells whether this process has the registry's documents itself, and does not ask the authentication function.
+func (c *Config) judges() bool {
+	return c.Function == Auth || c.Function == DeviceRegistry || c.Auth.Client.URL == ""
+}
 
 // watches tells whether a process that asks the authentication function hears of changes by Redis.
 func (c *Config) watches() bool { return c.Cache.URL != "" }

@@ -23,9 +23,11 @@ Functions are configured by environment variables. Durations are written like ` 
 booleans as ` + "`true` or `false`" + `. A variable that begins with ` + "`FAIRLEAD_`" + ` and is not in this list stops the function with an error,
 and so does a value out of its range; errors name the setting by its path, such as ` + "`kafka.deliveryTimeout`" + `.
 
-Which groups a function needs: all need ` + "`PROCESS` and `AUTH`; telemetry and ttn also `KAFKA`, `INGEST` and their own; auth also `API`" + `.
+Which groups a function needs: all need ` + "`PROCESS`, and all but registry `AUTH`; telemetry and ttn also `KAFKA`, `INGEST` and their own; auth also `API`" + `;
+registry also ` + "`KAFKA`, `DATABASE`, `CACHE`, `USER`, `CHANGES` and `REGISTRY`" + `.
 A function that judges credentials itself (auth always; the others unless ` + "`FAIRLEAD_AUTH_CLIENT_URL`" + ` is set) also needs ` + "`DATABASE` and `CACHE`" + `.
 With ` + "`FAIRLEAD_AUTH_CLIENT_URL`, a `FAIRLEAD_CACHE_URL`" + ` is optional: with it the function hears at once of devices that are locked out.
+How functions show each other who they are is in ` + "`SELF`, and whom auth answers in `API` and `USER`" + `; see the [guide](guides/users.md).
 
 This page is generated from the code: ` + "`go test ./internal/assembly -run Documented -update`" + `.
 
@@ -56,7 +58,7 @@ func TestEverySettingHasAMeaning(t *testing.T) {
 		if s.Doc == "" {
 			t.Errorf("%s has no doc tag", s.Name)
 		}
-		if s.Secret == false && (strings.Contains(s.Name, "TOKEN") || strings.Contains(s.Name, "PASSWORD")) {
+		if !s.Secret && (strings.HasSuffix(s.Name, "_TOKEN") || strings.HasSuffix(s.Name, "_PASSWORD")) {
 			t.Errorf("%s is not marked as secret", s.Name)
 		}
 	}
@@ -84,10 +86,26 @@ func TestLoadConfig(t *testing.T) {
 	f("", kafka, remote, redis)
 	f("", "FAIRLEAD_FUNCTION=auth", database, redis)
 	f("", "FAIRLEAD_FUNCTION=ttn", kafka, database, redis)
+	const (
+		registry = "FAIRLEAD_FUNCTION=registry"
+		api      = "FAIRLEAD_REGISTRY_ENDPOINTS_API=https://api.example.com"
+		issuer   = "FAIRLEAD_USER_PROVIDERS_MAIN_ISSUER=https://sso.example.com/realms/drogue"
+		clients  = "FAIRLEAD_USER_PROVIDERS_MAIN_CLIENTS=drogue"
+	)
+	f("", registry, kafka, database, redis, api)
+	f("", registry, kafka, database, redis, api, issuer, clients, remote)
+	f("registry.endpoints.api", registry, kafka, database, redis)
+	f("database.url", registry, kafka, redis, api)
+	f("kafka.brokers", registry, database, redis, api)
+	f("changes.interval", registry, kafka, database, redis, api, "FAIRLEAD_CHANGES_INTERVAL=0s")
+	f("user.providers.main", registry, kafka, database, redis, api, issuer)
 	f("kafka.brokers", database, redis)
 	f("database.url", kafka, redis)
 	f("cache.url", kafka, database)
 	f("database.url", "FAIRLEAD_FUNCTION=auth", remote, redis)
+	f("", "FAIRLEAD_FUNCTION=auth", database, redis, "FAIRLEAD_USER_PROVIDERS_A_ISSUER=https://a.example", "FAIRLEAD_USER_PROVIDERS_A_CLIENTS=services")
+	f("user.providers.a.clients", "FAIRLEAD_FUNCTION=auth", database, redis, "FAIRLEAD_USER_PROVIDERS_A_ISSUER=https://a.example")
+	f("self.clientID", kafka, remote, "FAIRLEAD_SELF_TOKEN_URL=https://a.example/token")
 	f("function: must be", "FAIRLEAD_FUNCTION=telemetri", kafka, remote)
 	f("FAIRLEAD_KAFKA_BROKER is not a setting", "FAIRLEAD_KAFKA_BROKER=x", kafka, remote)
 	f("kafka.deliveryTimeout", "FAIRLEAD_KAFKA_DELIVERY_TIMEOUT=1h", kafka, remote)

@@ -2,6 +2,7 @@ package assembly
 
 import (
 	"context"
+	"fmt"
 
 	"go.uber.org/zap"
 
@@ -12,7 +13,11 @@ import (
 // PostgreSQL themselves.
 func openDoor(ctx context.Context, c Config, log *zap.Logger) (*door.Door, error) {
 	if !c.judges() {
-		return door.NewClient(ctx, c.Auth, c.Cache)
+		sign, err := c.Self.Signer()
+		if err != nil {
+			return nil, fmt.Errorf("self.%w", err)
+		}
+		return door.NewClient(ctx, c.Auth, c.Cache, sign)
 	}
 	database, err := c.Database.Open(ctx)
 	if err != nil {
@@ -23,6 +28,10 @@ func openDoor(ctx context.Context, c Config, log *zap.Logger) (*door.Door, error
 		_ = database.Close()
 		return nil, err
 	}
-	d.OnClose(func(context.Context) error { return database.Close() })
+	d.OnClose(closing(database.Close))
 	return d, nil
+}
+
+func closing(c func() error) func(context.Context) error {
+	return func(context.Context) error { return c() }
 }

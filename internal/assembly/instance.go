@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/process"
+	"github.com/fairlead/fairlead/internal/user"
 )
 
 // An instance is an assembled function.
@@ -32,25 +33,55 @@ func start(ctx context.Context, c Config) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	devices, err := openDoor(ctx, c, i.log)
+	if c.Function == DeviceRegistry {
+		err = i.startRegistry(ctx, c)
+	} else {
+		err = i.startDataPlane(ctx, c)
+	}
 	if err != nil {
 		return nil, err
 	}
+	i.closers = append(i.closers, metrics)
+	return i, nil
+}
+
+// startDataPlane assembles a function that devices, or gateways for them, talk to.
+func (i *instance) startDataPlane(ctx context.Context, c Config) error {
+	devices, err := openDoor(ctx, c, i.log)
+	if err != nil {
+		return err
+	}
 	checks := devices.Checks()
 	if c.Function == Auth {
-		i.handler = authfn.New(c.API, devices)
+		if i.handler, err = authenticator(c, devices, i.log); err != nil {
+			return errors.Join(err, devices.Close(ctx))
+		}
 	} else {
 		producer, err := kafka.NewProducer(c.Kafka)
 		if err != nil {
-			return nil, errors.Join(err, devices.Close(ctx))
+			return errors.Join(err, devices.Close(ctx))
 		}
 		checks = append(checks, process.Check{Name: "kafka", Run: producer.Ready})
 		i.closers = append(i.closers, producer.Close)
 		i.handler = adapter(c, devices, ingest.New(c.Ingest, producer))
 	}
 	i.health = process.NewHealth(checks...)
-	i.closers = append(i.closers, devices.Close, metrics)
-	return i, nil
+	i.closers = append(i.closers, devices.Close)
+	return nil
+}
+
+// authenticator is the handler of the authentication function. Where providers are configured, their services may ask.
+func authenticator(c Config, devices *door.Door, log *zap.Logger) (http.Handler, error) {
+	handler := authfn.New(c.API, devices)
+	if len(c.User.Providers) == 0 {
+		return handler, nil
+	}
+	callers, err := user.New(c.User, nil, nil, log)
+	if err != nil {
+		return nil, err
+	}
+	handler.AdmitServices(callers)
+	return handler, nil
 }
 
 // adapter is the handler of a function that publishes.

@@ -26,6 +26,7 @@ const (
 // A Client asks an authentication function. Sessions that it returns are not watched: a Cache above it hears of changes.
 type Client struct {
 	config  ClientConfig
+	sign    func(*http.Request) error // nil where the configured token does
 	http    *http.Client
 	metrics *clientMetrics
 }
@@ -42,6 +43,10 @@ func NewClient(c ClientConfig) *Client {
 	}
 	return &Client{config: c, http: &http.Client{Transport: transport, CheckRedirect: noRedirect}, metrics: newClientMetrics()}
 }
+
+// SignWith has every request carry what a function puts on it, for services that change their token now and then. It is
+// for before the first request.
+func (c *Client) SignWith(sign func(*http.Request) error) { c.sign = sign }
 
 // noRedirect keeps credentials with the function that they are meant for.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -191,6 +196,11 @@ func (c *Client) try(ctx context.Context, path string, body []byte, answer any) 
 	request.Header.Set("Content-Type", "application/json")
 	if c.config.Token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.config.Token)
+	}
+	if c.sign != nil {
+		if err := c.sign(request); err != nil {
+			return true, fmt.Errorf("signing a request to the authentication service: %w", err)
+		}
 	}
 	response, err := c.http.Do(request)
 	if err != nil {

@@ -15,9 +15,12 @@ import (
 // with the name of the bad field in camel case; the function Validate puts the path before it.
 type Validator interface{ Validate() error }
 
+// A Defaulter is an entry of a map of groups that can give itself its defaults.
+type Defaulter interface{ SetDefaults() }
+
 // A Setting is one value of a configuration.
 type Setting struct {
-	Name    string // of the environment variable
+	Name    string // of the environment variable; <NAME> stands for the key of a map without entries
 	Path    string // as errors give it, such as kafka.deliveryTimeout
 	Default string
 	Doc     string
@@ -31,6 +34,7 @@ type Setting struct {
 // that do not parse. All errors are reported at once, and none repeats a value. Load does not validate, because which
 // groups of settings count depends on what the process does; see Validate.
 func Load(prefix string, environment []string, into any) error {
+	grow(prefix, environment, reflect.ValueOf(into).Elem())
 	settings := Settings(prefix, into)
 	var problems []error
 	for _, variable := range environment {
@@ -58,8 +62,18 @@ func Validate(path string, group any) error {
 
 func validate(path string, v reflect.Value) (problems []error) {
 	for i := range v.NumField() {
-		if field := v.Type().Field(i); field.IsExported() && isGroup(v.Field(i)) {
-			problems = append(problems, validate(join(path, lowerCamel(field.Name)), v.Field(i))...)
+		field := v.Type().Field(i)
+		if !field.IsExported() {
+			continue
+		}
+		fieldPath := join(path, lowerCamel(field.Name))
+		if isGroup(v.Field(i)) {
+			problems = append(problems, validate(fieldPath, v.Field(i))...)
+		}
+		if isMap(v.Field(i)) {
+			for _, key := range keys(v.Field(i)) {
+				problems = append(problems, validate(join(fieldPath, key.String()), v.Field(i).MapIndex(key).Elem())...)
+			}
 		}
 	}
 	if validator, ok := v.Addr().Interface().(Validator); ok && len(problems) == 0 {
@@ -93,6 +107,10 @@ func list(name, path string, v reflect.Value) (settings []Setting) {
 		fieldName, fieldPath := name+"_"+upperSnake(field.Name), join(path, lowerCamel(field.Name))
 		if isGroup(v.Field(i)) {
 			settings = append(settings, list(fieldName, fieldPath, v.Field(i))...)
+			continue
+		}
+		if isMap(v.Field(i)) {
+			settings = append(settings, listMap(fieldName, fieldPath, v.Field(i))...)
 			continue
 		}
 		s := Setting{Name: fieldName, Path: fieldPath, Doc: field.Tag.Get("doc"), Secret: field.Tag.Get("secret") == "true", value: v.Field(i)}

@@ -20,6 +20,8 @@ type Config struct {
 	MQTTWSS     string // over WebSocket and TLS
 	COAP        string // devices over CoAP; "" for none
 	COAPS       string // over DTLS; "" for none
+	API         string // the registry's API; "" for none
+	Identity    string // the embedded identity provider, on a loopback address; "" for none
 	Auth        string // device authentication
 	Metrics     string // Prometheus; "" for none
 	Receiver    string // built-in subscriber; "" for none
@@ -31,6 +33,7 @@ type Config struct {
 	Redis        string   // URL of a real server; "" embeds one
 	RedisAddress string   // of the embedded server
 	Database     string   // postgres:// URL; "" embeds SQLite
+	Issuer       string   // URL of a real identity provider, for the API; "" embeds one
 	Registry     []string // files with applications and devices; none takes the example
 	Triggers     string   // folder with manifests; "" takes the example
 	Targets      manifests.Targets

@@ -80,10 +80,17 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 	if err != nil {
 		return err
 	}
-	if d.functions, err = assemble(ctx, neighbours, d.logger); err != nil {
+	management, err := d.manage(listeners)
+	if err != nil {
+		return err
+	}
+	if d.functions, err = assemble(ctx, neighbours, management, d.logger); err != nil {
 		return fmt.Errorf("starting the functions: %w", err)
 	}
 	d.onClose(d.functions.Close)
+	if err := d.lendToken(ctx, neighbours); err != nil {
+		return err
+	}
 
 	contents, err := d.followRegistry(ctx, watching, neighbours)
 	if err != nil {
@@ -100,6 +107,9 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 	}
 	if err := d.serveCoAP(); err != nil {
 		return err
+	}
+	if d.functions.Registry != nil {
+		d.onClose(serve(newServer(d.functions.Registry), listeners.api, d.fail))
 	}
 	// The last thing to start is the first to end: nobody changes anything while the rest drains.
 	d.onClose(func(context.Context) error {
@@ -144,8 +154,8 @@ func (d *Dev) Status() []dispatch.Status { return d.dispatcher.Status() }
 
 // listeners are the addresses that were taken; some may be nil.
 type listeners struct {
-	http, auth, metrics, receiver, deadLetters net.Listener
-	mqtt, mqtts, mqttWS, mqttWSS               net.Listener
+	http, api, identity, auth, metrics, receiver, deadLetters net.Listener
+	mqtt, mqtts, mqttWS, mqttWSS                              net.Listener
 }
 
 func (d *Dev) listen() (*listeners, error) {
@@ -160,6 +170,8 @@ func (d *Dev) listen() (*listeners, error) {
 		{"mqtts", d.config.MQTTS, true, &l.mqtts},
 		{"mqtt-ws", d.config.MQTTWS, false, &l.mqttWS},
 		{"mqtt-wss", d.config.MQTTWSS, true, &l.mqttWSS},
+		{"api", d.config.API, false, &l.api},
+		{"identity", d.identityAddress(), false, &l.identity},
 		{"auth", d.config.Auth, false, &l.auth},
 		{"metrics", d.config.Metrics, false, &l.metrics},
 		{"receiver", d.config.Receiver, false, &l.receiver},
@@ -211,6 +223,14 @@ func hosts(host string) []string {
 		return nil
 	}
 	return []string{host}
+}
+
+// identityAddress is where the embedded identity provider listens: nowhere if it is not needed.
+func (d *Dev) identityAddress() string {
+	if d.config.API == "" || d.config.Issuer != "" {
+		return ""
+	}
+	return d.config.Identity
 }
 
 func (d *Dev) serveMetrics(listener net.Listener) error {
@@ -317,7 +337,7 @@ func (d *Dev) targets(l *listeners) manifests.Targets {
 func (d *Dev) writeNote(l *listeners, contents registryfile.Contents) error {
 	d.note.PID, d.note.Data = os.Getpid(), d.folder.Path()
 	d.note.HTTP, d.note.Auth = url(l.http), url(l.auth)
-	d.note.TTN = d.note.HTTP + "/ttn/v3"
+	d.note.TTN, d.note.API = d.note.HTTP+"/ttn/v3", url(l.api)
 	d.note.MQTT, d.note.MQTTS = location("mqtt", l.mqtt), location("mqtts", l.mqtts)
 	d.note.MQTTWS, d.note.MQTTWSS = location("ws", l.mqttWS), location("wss", l.mqttWSS)
 	d.note.Metrics, d.note.Receiver, d.note.DeadLetters = url(l.metrics), url(l.receiver), url(l.deadLetters)

@@ -29,7 +29,7 @@ import (
 func anywhere() Config {
 	const free = "127.0.0.1:0"
 	return Config{
-		HTTP: free, Auth: free, Metrics: free, Receiver: free, DeadLetters: free,
+		HTTP: free, API: free, Identity: free, Auth: free, Metrics: free, Receiver: free, DeadLetters: free,
 		KafkaAddress: free, RedisAddress: free,
 	}
 }

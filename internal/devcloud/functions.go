@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 
+	"go.uber.org/zap"
+
 	authfn "github.com/fairlead/fairlead/functions/auth"
 	"github.com/fairlead/fairlead/functions/telemetry"
 	"github.com/fairlead/fairlead/functions/ttn"
@@ -17,6 +19,8 @@ import (
 	"github.com/fairlead/fairlead/internal/process"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/user"
+	registryfn "github.com/fairlead/fairlead/registry-fn"
 )
 
 // Neighbours are what the functions are put together around.
@@ -26,9 +30,16 @@ type Neighbours struct {
 	Store *store.Store
 }
 
+// Management is what the registry's API is put together with.
+type Management struct {
+	Users     user.Config
+	Endpoints registryfn.EndpointsConfig
+}
+
 // Functions are the functions of the data plane in this process.
 type Functions struct {
 	Telemetry, TTN, Auth http.Handler
+	Registry             http.Handler // nil without a Management
 	Ready                func(context.Context) error
 	Invalidate           func(context.Context, ...registry.Change) error // tells caches what changed in the registry
 	Close                func(context.Context) error                     // flushes what Kafka has not acknowledged
@@ -40,8 +51,8 @@ type Functions struct {
 }
 
 // assemble puts the functions together as internal/assembly does for a cluster, with its defaults. All of them share one
-// door, one pipeline and one producer.
-func assemble(ctx context.Context, n *Neighbours, logger *slog.Logger) (*Functions, error) {
+// door, one pipeline and one producer. Without a Management there is no API.
+func assemble(ctx context.Context, n *Neighbours, m *Management, logger *slog.Logger) (*Functions, error) {
 	c := assembly.DefaultConfig()
 	c.Kafka, c.Cache.URL = n.Kafka, n.Redis
 	devices, err := door.NewJudge(ctx, c.Auth, c.Cache, n.Store, zapTo(logger))
@@ -52,17 +63,33 @@ func assemble(ctx context.Context, n *Neighbours, logger *slog.Logger) (*Functio
 	if err != nil {
 		return nil, errors.Join(err, devices.Close(ctx))
 	}
+	f := &Functions{Invalidate: devices.Invalidate}
+	f.Close = func(ctx context.Context) error { return errors.Join(producer.Close(ctx), devices.Close(ctx)) }
+	if m != nil {
+		if err := f.manage(ctx, c, n, m, devices, producer, zapTo(logger)); err != nil {
+			return nil, errors.Join(err, f.Close(ctx))
+		}
+	}
 	pipeline := ingest.New(c.Ingest, producer)
 	health := process.NewHealth(append(devices.Checks(), process.Check{Name: "kafka", Run: producer.Ready})...)
-	return &Functions{
-		door: devices, pipeline: pipeline, commands: command.NewHub(),
-		Telemetry:  telemetry.New(c.Telemetry, devices, pipeline),
-		TTN:        ttn.New(c.TTN, devices, pipeline),
-		Auth:       authfn.New(c.API, devices),
-		Ready:      health.Ready,
-		Invalidate: devices.Invalidate,
-		Close: func(ctx context.Context) error {
-			return errors.Join(producer.Close(ctx), devices.Close(ctx))
-		},
-	}, nil
+	f.Telemetry, f.TTN = telemetry.New(c.Telemetry, devices, pipeline), ttn.New(c.TTN, devices, pipeline)
+	f.Auth, f.Ready = authfn.New(c.API, devices), health.Ready
+	f.door, f.pipeline, f.commands = devices, pipeline, command.NewHub()
+	return f, nil
+}
+
+// manage adds the registry's API.
+func (f *Functions) manage(ctx context.Context, c assembly.Config, n *Neighbours, m *Management, devices *door.Door, producer *kafka.Producer, log *zap.Logger) error {
+	if err := kafka.EnsureTopics(ctx, n.Kafka, Partitions, c.Changes.Topic); err != nil {
+		return err
+	}
+	c.User, c.Registry.Endpoints = m.Users, m.Endpoints
+	api, err := assembly.NewRegistry(c, n.Store, &topics{kafka: n.Kafka, next: devices, there: map[string]bool{}}, producer, log)
+	if err != nil {
+		return err
+	}
+	f.Registry = api
+	rest := f.Close
+	f.Close = func(ctx context.Context) error { return errors.Join(api.Close(ctx), rest(ctx)) }
+	return nil
 }

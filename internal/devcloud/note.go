@@ -11,8 +11,7 @@ import (
 // NoteFile is the name of the file in the data folder that holds the Note as JSON.
 const NoteFile = "dev.json"
 
-// A Note says where everything is, for scripts. Its file is readable for its owner only, since it may hold a password
-// of the registry files.
+// A Note says where everything is, for scripts. Its file is readable for its owner only, since it holds passwords.
 type Note struct {
 	PID         int      `json:"pid"`
 	Data        string   `json:"data"`
@@ -25,6 +24,7 @@ type Note struct {
 	COAP        string   `json:"coap,omitempty"`
 	COAPS       string   `json:"coaps,omitempty"`
 	CA          string   `json:"ca,omitempty"` // file with the certificate of the authority that clients over TLS have to trust
+	API         string   `json:"api,omitempty"`
 	Auth        string   `json:"auth"`
 	Metrics     string   `json:"metrics,omitempty"`
 	Receiver    string   `json:"receiver,omitempty"`
@@ -35,6 +35,7 @@ type Note struct {
 	Database    string   `json:"database,omitempty"` // file of the embedded database
 	Triggers    string   `json:"triggers"`           // folder
 	Example     *Example `json:"example,omitempty"`
+	Account     *Account `json:"account,omitempty"` // for the API
 }
 
 // An Example is a log-in that works and what to do with it.

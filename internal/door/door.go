@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"go.uber.org/zap"
 
@@ -37,10 +38,14 @@ func NewJudge(ctx context.Context, a auth.Config, c cache.Config, backend cache.
 	return door, nil
 }
 
-// NewClient opens a door that asks the authentication function. It hears of changes only where Redis is configured;
-// without it a decision lasts for its time to live.
-func NewClient(ctx context.Context, a auth.Config, c cache.Config) (*Door, error) {
-	door := front(a, auth.NewClient(a.Client))
+// NewClient opens a door that asks the authentication function, with requests that sign signs; nil signs nothing. It hears of
+// changes only where Redis is configured; without it a decision lasts for its time to live.
+func NewClient(ctx context.Context, a auth.Config, c cache.Config, sign func(*http.Request) error) (*Door, error) {
+	client := auth.NewClient(a.Client)
+	if sign != nil {
+		client.SignWith(sign)
+	}
+	door := front(a, client)
 	if c.URL == "" {
 		return door, nil
 	}

@@ -53,6 +53,9 @@ func (a *Application) Validate() error {
 	if a.Metadata.Application != "" {
 		return errors.New("metadata.application: an application belongs to no application")
 	}
+	if err := validateParts(&a.Metadata, a.Spec, a.Status); err != nil {
+		return err
+	}
 	if _, _, err := Decode[Core](a.Spec, SectionCore); err != nil {
 		return fmt.Errorf("spec.%s: %w", SectionCore, err)
 	}
@@ -69,6 +72,9 @@ func (d *Device) Validate() error {
 	}
 	if err := ValidateApplicationName(d.Metadata.Application); err != nil {
 		return fmt.Errorf("metadata.application: %w", err)
+	}
+	if err := validateParts(&d.Metadata, d.Spec, d.Status); err != nil {
+		return err
 	}
 	if _, err := d.Aliases(); err != nil {
 		return err
@@ -87,4 +93,15 @@ func (d *Device) Validate() error {
 		}
 	}
 	return nil
+}
+
+// validateParts checks what applications and devices have in common, besides the names.
+func validateParts(m *Metadata, spec, status Sections) error {
+	if err := m.validate(); err != nil {
+		return err
+	}
+	if err := validateSections("spec", spec); err != nil {
+		return err
+	}
+	return validateSections("status", status)
 }

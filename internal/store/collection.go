@@ -16,25 +16,29 @@ type collection struct {
 	kind     registry.ChangeKind
 	notFound error
 
+	table, labels string   // names of tables
+	key           []string // the key columns of both
+
 	lookup *statement // by alias
 
+	read                         string // what row.scan reads, of a table called d
 	lock, insert, update, remove string
 	aliases, claim, releaseAll   string
 }
 
 func newApplications(d Dialect) *collection {
-	return newCollection(d, registry.ApplicationChanged, errNoApplication, "applications", "application_aliases", "name")
+	return newCollection(d, registry.ApplicationChanged, errNoApplication, "application", "name")
 }
 
 func newDevices(d Dialect) *collection {
-	return newCollection(d, registry.DeviceChanged, errNoDevice, "devices", "device_aliases", "name", "application")
+	return newCollection(d, registry.DeviceChanged, errNoDevice, "device", "name", "application")
 }
 
-func newCollection(d Dialect, kind registry.ChangeKind, notFound error, table, aliases string, key ...string) *collection {
-	scoped := len(key) == 2
+func newCollection(d Dialect, kind registry.ChangeKind, notFound error, noun string, key ...string) *collection {
+	table, aliases := noun+"s", noun+"_aliases"
 	read := "d.name, '', d." + strings.ReplaceAll(columns, ", ", ", d.")
 	join, aliasKey := "d.name = a.name", "a.alias = $1"
-	if scoped {
+	if len(key) == 2 {
 		read = strings.Replace(read, "''", "d.application", 1)
 		join, aliasKey = join+" AND d.application = a.application", aliasKey+" AND a.application = $2"
 	}
@@ -43,6 +47,10 @@ func newCollection(d Dialect, kind registry.ChangeKind, notFound error, table, a
 	return &collection{
 		kind:     kind,
 		notFound: notFound,
+		table:    table,
+		labels:   noun + "_labels",
+		key:      key,
+		read:     read,
 		lookup: &statement{
 			text:         fmt.Sprintf("SELECT %s FROM %s a JOIN %s d ON %s WHERE %s", read, aliases, table, join, aliasKey),
 			driverCaches: d.DriverCaches,
@@ -74,10 +82,13 @@ func assignmentsFrom(n int, names []string) string {
 	return strings.Join(parts, ", ")
 }
 
-func placeholders(n int) string {
+func placeholders(n int) string { return placeholdersFrom(0, n) }
+
+// placeholdersFrom are the n parameters after the first few.
+func placeholdersFrom(first, n int) string {
 	parts := make([]string, n)
 	for i := range parts {
-		parts[i] = fmt.Sprintf("$%d", i+1)
+		parts[i] = fmt.Sprintf("$%d", first+i+1)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -13,22 +13,25 @@ import (
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
-const (
-	// FinalizerDevices keeps an application that is being deleted until its last device is gone.
-	FinalizerDevices = "has-devices"
-
-	deleteBatch = 500 // devices that one transaction deletes
-)
+// FinalizerDevices keeps an application that is being deleted until its last device is gone.
+const FinalizerDevices = "has-devices"
 
 // DeleteDevice removes a device, or, if it has finalizers, notes that it is being deleted. It returns what changed. If
 // the device was the last one of an application that is being deleted, the application may go with it. A device that
 // is already being deleted is registry.ErrNotFound.
 func (s *Store) DeleteDevice(ctx context.Context, application, name string) ([]registry.Change, error) {
+	return s.DeleteDeviceIf(ctx, application, name, Expect{})
+}
+
+// DeleteDeviceIf is DeleteDevice for the expected device only (ErrExpectation) of the expected application
+// (ErrReference).
+func (s *Store) DeleteDeviceIf(ctx context.Context, application, name string, expect Expect) ([]registry.Change, error) {
+	const doing = "deleting a device"
 	if registry.ValidateApplicationName(application) != nil || registry.ValidateDeviceName(name) != nil {
-		return nil, fmt.Errorf("deleting a device: %w", errNoDevice)
+		return nil, fmt.Errorf("%s: %w", doing, errNoDevice)
 	}
-	changes, err := s.writing(ctx, func(w *writer) error {
-		deleting, err := w.shareApplication(ctx, application)
+	return s.writing(ctx, doing, func(w *writer) error {
+		deleting, err := w.shareApplication(ctx, application, &expect)
 		if err != nil {
 			return err
 		}
@@ -36,18 +39,17 @@ func (s *Store) DeleteDevice(ctx context.Context, application, name string) ([]r
 		if err != nil {
 			return err
 		}
+		if current.deleted.Valid && current.finalizers != "" {
+			return errNoDevice
+		}
+		if err := expect.check(current); err != nil {
+			return err
+		}
 		if current.finalizers == "" {
 			return w.removeAndSettle(ctx, w.devices, current, deleting)
 		}
-		if current.deleted.Valid {
-			return errNoDevice
-		}
 		return w.mark(ctx, w.devices, current)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("deleting a device: %w", err)
-	}
-	return changes, nil
 }
 
 // DeleteApplication removes an application with all its devices that have no finalizers. What has finalizers stays and
@@ -55,63 +57,64 @@ func (s *Store) DeleteDevice(ctx context.Context, application, name string) ([]r
 // device among it, since a later application of the same name must not inherit what is cached of them.
 //
 // Many devices take several transactions. If one of them fails, the returned error comes with the changes of those
-// before it, and another call goes on from there. An application that is already being deleted and has nothing left to
+// before it, and another call, or Sweep, goes on from there. An application that is already being deleted and has nothing left to
 // remove is registry.ErrNotFound.
 func (s *Store) DeleteApplication(ctx context.Context, name string) ([]registry.Change, error) {
+	return s.DeleteApplicationIf(ctx, name, Expect{})
+}
+
+// DeleteApplicationIf is DeleteApplication for the expected application only (ErrExpectation).
+func (s *Store) DeleteApplicationIf(ctx context.Context, name string, expect Expect) ([]registry.Change, error) {
+	const doing = "deleting an application"
 	if registry.ValidateApplicationName(name) != nil {
-		return nil, fmt.Errorf("deleting an application: %w", errNoApplication)
+		return nil, fmt.Errorf("%s: %w", doing, errNoApplication)
 	}
 	var all []registry.Change
 	for {
-		more := false
-		changes, err := s.writing(ctx, func(w *writer) error {
+		more, uid := false, ""
+		changes, err := s.writing(ctx, doing, func(w *writer) error {
 			var err error
-			more, err = w.deleteApplication(ctx, name)
+			more, uid, err = w.deleteApplication(ctx, name, &expect)
 			return err
 		})
 		if err == nil && len(changes) == 0 {
-			err = errNoApplication
+			err = fmt.Errorf("%s: %w", doing, errNoApplication)
 		}
 		if err != nil && (len(all) == 0 || !errors.Is(err, registry.ErrNotFound)) {
-			return all, fmt.Errorf("deleting an application: %w", err)
+			return all, err
 		}
 		all = append(all, changes...)
 		if !more || err != nil {
 			return all, nil
 		}
+		// The next transaction is about the same application, whose version this one changed.
+		expect = Expect{ApplicationUID: uid}
 	}
 }
 
 // deleteApplication goes as far as one transaction goes, and tells whether another one is needed.
-func (w *writer) deleteApplication(ctx context.Context, name string) (more bool, err error) {
+func (w *writer) deleteApplication(ctx context.Context, name string, expect *Expect) (more bool, uid string, err error) {
 	current, err := w.lock(ctx, w.applications, []any{name})
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
-	devices, err := w.list(ctx, "SELECT name FROM devices WHERE application = $1 AND finalizers = '' ORDER BY name LIMIT $2", name, deleteBatch)
+	if err := expect.checkApplication(current); err != nil {
+		return false, "", err
+	}
+	more, err = w.deleteDevices(ctx, name)
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
-	for _, device := range devices {
-		found, err := w.lock(ctx, w.devices, []any{device, name})
-		if err != nil {
-			return false, err
-		}
-		if err := w.remove(ctx, w.devices, found); err != nil {
-			return false, err
-		}
-	}
-	more = len(devices) == deleteBatch
 	if current.deleted.Valid {
-		return more, w.settle(ctx, name)
+		return more, current.uid, w.settle(ctx, name)
 	}
 	if err := w.keepForDevices(ctx, current); err != nil {
-		return false, err
+		return false, "", err
 	}
 	if current.finalizers == "" {
-		return false, w.remove(ctx, w.applications, current)
+		return false, current.uid, w.remove(ctx, w.applications, current)
 	}
-	return more, w.mark(ctx, w.applications, current)
+	return more, current.uid, w.mark(ctx, w.applications, current)
 }
 
 // keepForDevices sets or removes the finalizer of an application, by whether it has devices.
@@ -190,12 +193,17 @@ func (w *writer) touch(ctx context.Context, c *collection, r *row) error {
 	if err != nil {
 		return err
 	}
-	return w.record(ctx, c, r, aliases, false)
+	return w.record(ctx, c, r, event{aliases: aliases, paths: []string{registry.MetadataChanged}})
 }
 
 func (w *writer) remove(ctx context.Context, c *collection, r *row) error {
 	aliases, err := w.aliases(ctx, c, r)
 	if err != nil {
+		return err
+	}
+	indexed := *r
+	indexed.labels = ""
+	if err := w.relabel(ctx, c, &indexed, r.labels); err != nil {
 		return err
 	}
 	for _, statement := range []string{c.releaseAll, c.remove} {
@@ -204,5 +212,5 @@ func (w *writer) remove(ctx context.Context, c *collection, r *row) error {
 		}
 	}
 	r.revision++
-	return w.record(ctx, c, r, aliases, true)
+	return w.record(ctx, c, r, event{aliases: aliases, paths: everything(), deleted: true})
 }

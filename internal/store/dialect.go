@@ -8,6 +8,9 @@ type Dialect struct {
 	// ForUpdate and ForShare end a SELECT that locks the rows it reads until the transaction ends. Both are empty
 	// where there is only one writer at a time.
 	ForUpdate, ForShare string
+	// TryLock takes the lock on the outbox, for the rest of the transaction, and selects whether it could. It is empty
+	// where only one process uses the database.
+	TryLock string
 	// DriverCaches tells that the driver keeps prepared statements itself. Otherwise the store keeps those of the two
 	// look-ups.
 	DriverCaches bool

@@ -69,7 +69,7 @@ func encode(m *registry.Metadata, spec, status registry.Sections) (*row, error) 
 		}
 		text, err := encodePart(part.value)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w: %w", part.path, ErrInvalid, err)
+			return nil, invalid(fmt.Errorf("%s: %w", part.path, err))
 		}
 		*part.into = text
 	}
@@ -128,12 +128,7 @@ func (r *row) decode(m *registry.Metadata, spec, status *registry.Sections) erro
 	return nil
 }
 
-// sameContent tells whether two rows say the same to a reader, however their JSON is written.
-func (r *row) sameContent(other *row) bool {
-	return r.finalizers == other.finalizers && r.labels == other.labels && r.annotations == other.annotations &&
-		sameJSON(r.spec, other.spec) && sameJSON(r.status, other.status)
-}
-
+// sameJSON tells whether two values say the same, however they are written.
 func sameJSON(a, b string) bool {
 	return a == b || canonical(a) == canonical(b)
 }

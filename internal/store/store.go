@@ -5,12 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 )
 
 const (
 	// SchemaVersion is the version that this code needs. Migrations only ever add, so that a newer schema serves too
 	// and the old release keeps running while the new one comes up.
-	SchemaVersion = 1
+	SchemaVersion = 2
 	// VersionTable is where the migrations note what they have applied.
 	VersionTable = "fairlead_schema"
 
@@ -22,6 +23,7 @@ type Store struct {
 	read, write           *sql.DB
 	dialect               Dialect
 	applications, devices *collection
+	relaying              sync.Mutex // where the database has no locks of its own
 }
 
 // New makes a store of the pools for reading and for writing, which may be the same. The store closes them. It does
@@ -48,6 +50,9 @@ func (s *Store) Close() error {
 
 // Database is the pool for writing, for the migrations.
 func (s *Store) Database() (*sql.DB, Dialect) { return s.write, s.dialect }
+
+// Reader is the pool for reading, for those who keep other things in the registry's database.
+func (s *Store) Reader() *sql.DB { return s.read }
 
 // Ready checks that the database answers and that its schema is at least the version that this code needs. The error
 // is ErrSchema if only the schema is wanting.

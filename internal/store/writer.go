@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/registry"
@@ -21,8 +22,9 @@ type writer struct {
 	changes []registry.Change
 }
 
-// writing runs a function in a transaction and returns what it changed, once that is committed.
-func (s *Store) writing(ctx context.Context, run func(*writer) error) ([]registry.Change, error) {
+// writing runs a function in a transaction and returns what it changed, once that is committed. An error says what was
+// being done.
+func (s *Store) writing(ctx context.Context, doing string, run func(*writer) error) ([]registry.Change, error) {
 	var changes []registry.Change
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		w := &writer{Store: s, tx: tx}
@@ -31,7 +33,7 @@ func (s *Store) writing(ctx context.Context, run func(*writer) error) ([]registr
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
 	return changes, nil
 }
@@ -56,12 +58,12 @@ func (w *writer) lock(ctx context.Context, c *collection, key []any) (*row, erro
 
 // aliases lists the stored aliases of a document, sorted by their bytes.
 func (w *writer) aliases(ctx context.Context, c *collection, r *row) ([]string, error) {
-	return w.list(ctx, c.aliases, r.key()...)
+	return list(ctx, w.tx, c.aliases, r.key()...)
 }
 
 // list reads one column of text.
-func (w *writer) list(ctx context.Context, query string, arguments ...any) ([]string, error) {
-	rows, err := w.tx.QueryContext(ctx, query, arguments...)
+func list(ctx context.Context, from querier, query string, arguments ...any) ([]string, error) {
+	rows, err := from.QueryContext(ctx, query, arguments...)
 	if err != nil {
 		return nil, err
 	}
@@ -77,25 +79,53 @@ func (w *writer) list(ctx context.Context, query string, arguments ...any) ([]st
 	return all, rows.Err()
 }
 
-// record writes a change to the outbox.
-func (w *writer) record(ctx context.Context, c *collection, r *row, aliases []string, deleted bool) error {
+// An event is what a change says besides which document it is about.
+type event struct {
+	aliases []string // all names that the document had or has, sorted by their bytes
+	paths   []string
+	deleted bool
+}
+
+// change says what became of a document.
+func (c *collection) change(r *row, e event) registry.Change {
+	if len(e.paths) > maxPaths {
+		e.paths = everything()
+	}
 	change := registry.Change{
 		Kind:        c.kind,
 		Application: r.name,
 		UID:         r.uid,
 		Revision:    uint64(r.revision),
-		Deleted:     deleted,
-		Aliases:     aliases,
+		Deleted:     e.deleted,
+		Aliases:     e.aliases,
+		Paths:       e.paths,
 	}
-	if c == w.devices {
+	if c.kind == registry.DeviceChanged {
 		change.Application, change.Device = r.application, r.name
 	}
-	payload, err := json.Marshal(change)
-	if err != nil {
-		return fmt.Errorf("encoding a change: %w", err)
+	return change
+}
+
+// record writes a change to the outbox.
+func (w *writer) record(ctx context.Context, c *collection, r *row, e event) error {
+	return w.recordAll(ctx, []registry.Change{c.change(r, e)})
+}
+
+// recordAll writes changes to the outbox in their order, in one statement. They are no more than one transaction makes.
+func (w *writer) recordAll(ctx context.Context, changes []registry.Change) error {
+	const columns = 7
+	now := time.Now().UnixMicro()
+	rows := make([]string, len(changes))
+	parameters := make([]any, 0, columns*len(changes))
+	for i, change := range changes {
+		payload, err := json.Marshal(change)
+		if err != nil {
+			return fmt.Errorf("encoding a change: %w", err)
+		}
+		rows[i] = "(" + placeholdersFrom(len(parameters), columns) + ")"
+		parameters = append(parameters, string(change.Kind), change.Application, change.Device, change.UID, int64(change.Revision), now, string(payload))
 	}
-	_, err = w.execute(ctx, "INSERT INTO outbox (kind, application, device, uid, revision, created, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-		string(change.Kind), change.Application, change.Device, change.UID, r.revision, time.Now().UnixMicro(), string(payload))
-	w.changes = append(w.changes, change)
+	_, err := w.execute(ctx, "INSERT INTO outbox (kind, application, device, uid, revision, created, payload) VALUES "+strings.Join(rows, ", "), parameters...)
+	w.changes = append(w.changes, changes...)
 	return err
 }

@@ -72,7 +72,7 @@ func coapDoor(t *testing.T) *door.Door {
 	decisions.Client.URL, changes.URL = here.auth.URL(), here.redis.URL()
 	decisions.Cache.TTL, decisions.Cache.HardTTL = 10*time.Minute, 20*time.Minute
 	decisions.Steady.Quantum, decisions.Steady.MaxDelay, decisions.Steady.Failures = 20*time.Millisecond, 40*time.Millisecond, 100_000
-	door, err := door.NewClient(t.Context(), decisions, changes)
+	door, err := door.NewClient(t.Context(), decisions, changes, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

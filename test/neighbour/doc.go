@@ -1,4 +1,4 @@
-// Package neighbour runs the real servers that Fairlead lives next to (Apache Kafka, Redis, PostgreSQL, mosquitto), so that tests and benchmarks
+// Package neighbour runs the real servers that Fairlead lives next to (Apache Kafka, Redis, PostgreSQL, mosquitto, Keycloak), so that tests and benchmarks
 // meet the servers' own behaviour, including their deaths, and need nothing prepared but test/deps/install.
 //
 // Every server listens on 127.0.0.1 and a free port, keeps its data and its log in a temporary folder of its own, and is ready for use when

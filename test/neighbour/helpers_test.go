@@ -91,7 +91,7 @@ func TestKafkaVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	version, err := kafkaVersion(filepath.Join(root, kafkaProject))
+	version, err := pinnedVersion(filepath.Join(root, kafkaProject), "kafka")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestKafkaVersion(t *testing.T) {
 	if err := os.WriteFile(empty, []byte("<project/>"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if version, err := kafkaVersion(empty); err == nil {
+	if version, err := pinnedVersion(empty, "kafka"); err == nil {
 		t.Errorf("version %q of a project that names none", version)
 	}
 }

@@ -38,7 +38,7 @@ func Load(names ...string) (Contents, error) {
 			problems = append(problems, err)
 			continue
 		}
-		if err := all.add(name, text); err != nil {
+		if err := all.add(name, text, false); err != nil {
 			problems = append(problems, err)
 		}
 	}
@@ -51,10 +51,20 @@ func Load(names ...string) (Contents, error) {
 // Decode reads the text of one file.
 func Decode(name string, text []byte) (Contents, error) {
 	var all Contents
-	if err := all.add(name, text); err != nil {
+	if err := all.add(name, text, false); err != nil {
 		return Contents{}, err
 	}
 	return all, all.check()
+}
+
+// Documents reads the text of one file as it stands alone: the applications of its devices may be elsewhere, and a document
+// without a kind is a device if it has an application.
+func Documents(name string, text []byte) (Contents, error) {
+	var all Contents
+	if err := all.add(name, text, true); err != nil {
+		return Contents{}, err
+	}
+	return all, nil
 }
 
 func read(name string) ([]byte, error) {
@@ -73,14 +83,14 @@ func read(name string) ([]byte, error) {
 	return text, nil
 }
 
-func (c *Contents) add(name string, text []byte) error {
+func (c *Contents) add(name string, text []byte, infer bool) error {
 	documents, err := split(text)
 	if err != nil {
 		return fmt.Errorf("registry file %s: %w", name, err)
 	}
 	var problems []error
 	for i, document := range documents {
-		if err := c.document(document); err != nil {
+		if err := c.document(document, infer); err != nil {
 			problems = append(problems, fmt.Errorf("registry file %s: document %d: %w", name, i+1, err))
 		}
 	}
@@ -150,7 +160,7 @@ func splitJSON(text []byte) ([][]byte, error) {
 	}
 }
 
-func (c *Contents) document(text []byte) error {
+func (c *Contents) document(text []byte, infer bool) error {
 	if len(text) > registry.MaxDocument {
 		return fmt.Errorf("larger than %d bytes", registry.MaxDocument)
 	}
@@ -166,6 +176,9 @@ func (c *Contents) document(text []byte) error {
 	_ = json.Unmarshal(members["kind"], &kind) // anything but a text is no kind
 	if raw, ok := members["apiVersion"]; ok && (json.Unmarshal(raw, &version) != nil || version != APIVersion) {
 		return fmt.Errorf("apiVersion: must be %s, or absent", APIVersion)
+	}
+	if _, given := members["kind"]; !given && infer {
+		kind = kindOf(members["metadata"])
 	}
 	delete(members, "kind")
 	delete(members, "apiVersion")
@@ -193,6 +206,15 @@ func (c *Contents) document(text []byte) error {
 		return errors.New("kind: must be Application or Device")
 	}
 	return nil
+}
+
+// kindOf tells by its metadata what a document without a kind is.
+func kindOf(raw json.RawMessage) string {
+	var metadata struct{ Application string }
+	if json.Unmarshal(raw, &metadata) == nil && metadata.Application != "" {
+		return "Device"
+	}
+	return "Application"
 }
 
 // resolve writes what the trust anchors of an application come to into its status, where device authentication reads it.

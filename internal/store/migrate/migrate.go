@@ -57,6 +57,7 @@ func load(dialect store.Dialect) ([]*goose.Migration, error) {
 		return nil, fmt.Errorf("listing the schema's files: %w", err)
 	}
 	words := strings.NewReplacer(dialect.Types...)
+	fills := map[int64]func(context.Context, *sql.Tx) error{2: fillLabels}
 	migrations := make([]*goose.Migration, len(files))
 	for i, file := range files {
 		version, err := goose.NumericComponent(path.Base(file))
@@ -67,10 +68,12 @@ func load(dialect store.Dialect) ([]*goose.Migration, error) {
 		if err != nil {
 			return nil, fmt.Errorf("schema file %s: %w", file, err)
 		}
-		statements := words.Replace(string(text))
+		statements, fill := words.Replace(string(text)), fills[version]
 		migrations[i] = goose.NewGoMigration(version, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, statements)
-			return err
+			if _, err := tx.ExecContext(ctx, statements); err != nil || fill == nil {
+				return err
+			}
+			return fill(ctx, tx)
 		}}, nil)
 	}
 	return migrations, nil

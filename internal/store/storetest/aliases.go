@@ -27,7 +27,7 @@ func testAliases(t *testing.T, s *suite) {
 	s.noApplication("a1")
 
 	got = s.applyDevice(`{"metadata":{"name":"d","application":"app"},"spec":{"alias":["a2","a3"]}}`)
-	s.want(got, deviceChange("app", "d", 2, "a1", "a2", "a3", "d", "u1"))
+	s.want(got, at(deviceChange("app", "d", 2, "a1", "a2", "a3", "d", "u1"), ".spec.alias", ".spec.authentication"))
 	s.noDevice("app", "a1")
 	s.noDevice("app", "u1")
 	s.device("app", "a3")
@@ -63,7 +63,7 @@ func testTrustAnchors(t *testing.T, s *suite) {
 	f("CN="+strings.Repeat("x", registry.MaxAlias), store.ErrInvalid)
 	s.want(nil)
 
-	s.want(s.applyApplication(`{"metadata":{"name":"app"}}`), applicationChange("app", 2, subject, "app"))
+	s.want(s.applyApplication(`{"metadata":{"name":"app"}}`), at(applicationChange("app", 2, subject, "app"), ".status.trustAnchors"))
 	s.noApplication(subject)
 }
 

@@ -51,14 +51,14 @@ func testFinalizers(t *testing.T, s *suite) {
 	s.applyApplication(`{"metadata":{"name":"app"}}`)
 	s.applyDevice(`{"metadata":{"name":"d","application":"app","finalizers":["f"]}}`)
 	s.forget()
-	s.want(s.deleteDevice("app", "d"), deviceChange("app", "d", 2, "d"))
+	s.want(s.deleteDevice("app", "d"), at(deviceChange("app", "d", 2, "d"), ".metadata"))
 	if found := s.device("app", "d").Metadata; !found.Deleting() || found.Generation != 1 {
 		t.Errorf("a device with finalizers after its deletion: %+v", found)
 	}
 	if _, err := s.DeleteDevice(t.Context(), "app", "d"); !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("deleting again: %v, want not found", err)
 	}
-	s.want(s.applyDevice(`{"metadata":{"name":"d","application":"app","finalizers":["f"],"labels":{"l":"x"}}}`), deviceChange("app", "d", 3, "d"))
+	s.want(s.applyDevice(`{"metadata":{"name":"d","application":"app","finalizers":["f"],"labels":{"l":"x"}}}`), at(deviceChange("app", "d", 3, "d"), ".metadata"))
 	if !s.device("app", "d").Metadata.Deleting() {
 		t.Error("a change ended the deletion")
 	}
@@ -96,7 +96,7 @@ func testCascadeFinalizers(t *testing.T, s *suite) {
 	s.applyDevice(`{"metadata":{"name":"d1","application":"app"}}`)
 	s.applyDevice(`{"metadata":{"name":"d2","application":"app","finalizers":["f"]}}`)
 	s.forget()
-	s.want(s.deleteApplication("app"), deleted(deviceChange("app", "d1", 2, "d1")), applicationChange("app", 2, "app"))
+	s.want(s.deleteApplication("app"), deleted(deviceChange("app", "d1", 2, "d1")), at(applicationChange("app", 2, "app"), ".metadata"))
 	found := s.application("app").Metadata
 	if !found.Deleting() || len(found.Finalizers) != 1 || found.Finalizers[0] != store.FinalizerDevices {
 		t.Errorf("an application with devices after its deletion: %+v", found)
@@ -109,7 +109,7 @@ func testCascadeFinalizers(t *testing.T, s *suite) {
 	}
 	// The finalizer of the store is not for a writer to remove.
 	s.want(s.applyApplication(`{"metadata":{"name":"app"}}`))
-	s.want(s.deleteDevice("app", "d2"), deviceChange("app", "d2", 2, "d2"))
+	s.want(s.deleteDevice("app", "d2"), at(deviceChange("app", "d2", 2, "d2"), ".metadata"))
 	s.want(s.applyDevice(`{"metadata":{"name":"d2","application":"app"}}`),
 		deleted(deviceChange("app", "d2", 3, "d2")), deleted(applicationChange("app", 3, "app")))
 	s.noApplication("app")
@@ -119,12 +119,12 @@ func testCascadeBatches(t *testing.T, s *suite) {
 	const devices = 501 // one more than fits into a transaction
 	s.applyApplication(`{"metadata":{"name":"app"}}`)
 	for i := range devices {
-		s.applyDevice(fmt.Sprintf(`{"metadata":{"name":"d%d","application":"app"}}`, i))
+		s.applyDevice(fmt.Sprintf(`{"metadata":{"name":"d%d","application":"app","labels":{"k%d":"v"}},"spec":{"alias":["a%d"]}}`, i, i%3, i))
 	}
 	changes := s.deleteApplication("app")
 	removed := 0
 	for _, change := range changes {
-		if change.Deleted && change.Kind == registry.DeviceChanged {
+		if change.Deleted && change.Kind == registry.DeviceChanged && len(change.Aliases) == 2 && change.Revision == 2 {
 			removed++
 		}
 	}
@@ -133,4 +133,57 @@ func testCascadeBatches(t *testing.T, s *suite) {
 		t.Errorf("%d of %d devices removed, and last %+v", removed, devices, last)
 	}
 	s.noApplication("app")
+}
+
+func testSweep(t *testing.T, s *suite) {
+	const devices = 501 // one more than fits into a transaction
+	sweep := func() (changes []registry.Change, more bool) {
+		t.Helper()
+		changes, more, err := s.Sweep(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return changes, more
+	}
+	if changes, more := sweep(); len(changes) > 0 || more {
+		t.Errorf("an empty registry: %v, %t", changes, more)
+	}
+	s.applyApplication(`{"metadata":{"name":"app"}}`)
+	s.applyApplication(`{"metadata":{"name":"held"}}`)
+	s.applyApplication(`{"metadata":{"name":"other"}}`)
+	s.applyDevice(`{"metadata":{"name":"d","application":"other"}}`)
+	s.applyDevice(`{"metadata":{"name":"d","application":"held","finalizers":["f"]}}`)
+	for i := range devices {
+		s.applyDevice(fmt.Sprintf(`{"metadata":{"name":"d%d","application":"app","finalizers":["f"],"labels":{"k":"v"}}}`, i))
+	}
+	s.deleteApplication("held")
+	s.deleteApplication("app")
+	s.forget()
+	if changes, more := sweep(); len(changes) > 0 || more {
+		t.Errorf("what is held by finalizers: %v, %t", changes, more)
+	}
+	// As a deletion leaves it that ended after its first transaction.
+	for i := range devices {
+		s.applyDevice(fmt.Sprintf(`{"metadata":{"name":"d%d","application":"app","labels":{"k":"v"}}}`, i))
+	}
+	if changes, more := sweep(); len(changes) != devices-1 || !more {
+		t.Errorf("the first sweep: %d changes, %t", len(changes), more)
+	}
+	if !s.application("app").Metadata.Deleting() {
+		t.Error("the application is gone before its devices")
+	}
+	for {
+		if _, more := sweep(); !more {
+			break
+		}
+	}
+	s.noApplication("app")
+	s.device("other", "d")
+	s.device("held", "d")
+	if changes, more := sweep(); len(changes) > 0 || more {
+		t.Errorf("nothing is left to do: %v, %t", changes, more)
+	}
+	s.applyDevice(`{"metadata":{"name":"d","application":"held"}}`) // without its finalizer
+	s.deleteDevice("held", "d")
+	s.noApplication("held")
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func testRoundTrip(t *testing.T, s *suite) {
-	const full = `{"metadata":{"name":"app-1.example","labels":{"a.b/c":"d","ü":"\u0000"},"annotations":{"k":"<&>"},"finalizers":["x","y"]},
+	const full = `{"metadata":{"name":"app-1.example","labels":{"a.b/c":"d","ü":"größer"},"annotations":{"k":"<&>","ü":"\u0000"},"finalizers":["x","y"]},
 		"spec":{"core":{"disabled":true},"unknown":{"n":12345678901234567890.0001,"z":null,"a":"<b>& \u0000 \ud83d\ude00"}},
 		"status":{"conditions":[{"type":"Ready"}]}}`
 	before := time.Now().Add(-time.Second)

@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(*testing.T) *store.Store) {
 		{"applications take their devices along", testCascade},
 		{"applications wait for devices with finalizers", testCascadeFinalizers},
 		{"many devices are deleted in batches", testCascadeBatches},
+		{"deletions that were cut short are ended", testSweep},
 		{"the outbox keeps what was not sent", testOutbox},
 		{"a failed write leaves no trace", testRollback},
 		{"one of two claims to an alias wins", testRacingClaims},
@@ -42,6 +43,23 @@ func Run(t *testing.T, open func(*testing.T) *store.Store) {
 		{"aliases can be swapped concurrently", testSwappingAliases},
 		{"an application is not deleted under a new device", testRacingDeletion},
 		{"errors hold no secrets", testSecrets},
+		{"what exists is not created again", testCreate},
+		{"writers say what they expect", testExpectations},
+		{"functions change documents", testUpdate},
+		{"one of many expecting writers wins", testRacingExpectations},
+		{"changes name what changed", testPaths},
+		{"an application is only deleted as the one it was", testExpectedDeletion},
+		{"selectors list what matches", testSelectors},
+		{"lists come in pages", testPages},
+		{"labels follow their documents", testLabelsFollow},
+		{"readers list what they may see", testReaders},
+		{"tenants change hands", testTenants},
+		{"one of many changes of members wins", testRacingMembers},
+		{"the outbox is relayed in order", testRelay},
+		{"one relays at a time", testRelayingAtOnce},
+		{"a relay that ends early sends again", testRelayAgain},
+		{"access tokens are kept", testTokens},
+		{"users are known by name", testUsers},
 	}
 	t.Run("schema", func(t *testing.T) { testSchema(t, open(t)) })
 	for _, test := range tests {
@@ -195,11 +213,17 @@ func device(t *testing.T, document string) *registry.Device {
 }
 
 func applicationChange(name string, revision uint64, aliases ...string) registry.Change {
-	return registry.Change{Kind: registry.ApplicationChanged, Application: name, Revision: revision, Aliases: aliases}
+	return registry.Change{Kind: registry.ApplicationChanged, Application: name, Revision: revision, Aliases: aliases, Paths: []string{"."}}
 }
 
 func deviceChange(application, name string, revision uint64, aliases ...string) registry.Change {
-	return registry.Change{Kind: registry.DeviceChanged, Application: application, Device: name, Revision: revision, Aliases: aliases}
+	return registry.Change{Kind: registry.DeviceChanged, Application: application, Device: name, Revision: revision, Aliases: aliases, Paths: []string{"."}}
+}
+
+// at replaces the paths of a change, which are those of a new or removed document.
+func at(c registry.Change, paths ...string) registry.Change {
+	c.Paths = paths
+	return c
 }
 
 func deleted(c registry.Change) registry.Change {

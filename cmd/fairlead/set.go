@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/fairlead/fairlead/internal/cloud"
+	"github.com/fairlead/fairlead/internal/registry"
+)
+
+const (
+	maxBcrypt = 72 // bytes of a password; bcrypt ignores the rest
+	keyBytes  = 32 // of a pre-shared key that is drawn here
+)
+
+type setCommand struct {
+	Password setPassword `cmd:"" help:"Give a device a password."`
+	PSK      setPSK      `cmd:"" name:"psk" help:"Give a device a pre-shared key, for DTLS."`
+	Gateway  setGateway  `cmd:"" help:"Let a gateway act for a device."`
+	Alias    setAlias    `cmd:"" help:"Let a device be found by another name."`
+}
+
+// ofDevice are the flags of every command that changes one device.
+type ofDevice struct {
+	inApplication
+	Device string `arg:"" complete:"device" help:"Device."`
+}
+
+// change reads a device, changes it and writes it, again if somebody else was faster.
+func (o *ofDevice) change(ctx context.Context, t terminal, do func(resource) error) error {
+	client, application, err := o.connect()
+	if err != nil {
+		return err
+	}
+	path := cloud.DevicePath(application, o.Device)
+	for attempt := 1; ; attempt++ {
+		err = o.changeOnce(ctx, client, path, do)
+		if !cloud.IsConflict(err) || attempt == applyAttempts {
+			break
+		}
+	}
+	if err != nil {
+		return about("device "+o.Device, err)
+	}
+	fmt.Fprintf(t.err, "device %s changed\n", printable(o.Device))
+	return nil
+}
+
+func (o *ofDevice) changeOnce(ctx context.Context, client *cloud.Client, path cloud.Path, do func(resource) error) error {
+	var text json.RawMessage
+	if err := client.Get(ctx, path, &text); err != nil {
+		return err
+	}
+	device, err := parseResource(text)
+	if err != nil {
+		return err
+	}
+	if err := do(device); err != nil {
+		return err
+	}
+	return client.Replace(ctx, path, device)
+}
+
+// setCredential puts a credential in the place of the one that is like it, or behind all others. Devices of old may have
+// their credentials in a section of another name; that one is used then.
+func setCredential(device resource, credential any, alike func(map[string]any) bool) error {
+	spec, err := device.member("spec")
+	if err != nil {
+		return err
+	}
+	name := registry.SectionAuthentication
+	if _, ours := spec[name]; !ours {
+		if _, old := spec[registry.SectionCredentials]; old {
+			name = registry.SectionCredentials
+		}
+	}
+	section, err := device.member("spec", name)
+	if err != nil {
+		return err
+	}
+	credentials, err := items(section, "credentials")
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(credentials, func(item any) bool {
+		object, ok := item.(map[string]any)
+		return ok && alike(object)
+	})
+	if i < 0 {
+		section["credentials"] = append(credentials, credential)
+		return nil
+	}
+	credentials[i] = credential
+	return nil
+}
+
+type setPassword struct {
+	ofDevice
+	Value  string `arg:"" name:"password" optional:"" help:"Password; - reads it from standard input. None draws one and prints it, which is better: it is long, and in no shell's history."`
+	User   string `name:"username" placeholder:"NAME" help:"User name that goes with the password."`
+	Unique bool   `help:"Let the device be found by the user name alone."`
+	Plain  bool   `help:"Store the password as it is, instead of a hash of it."`
+}
+
+// Run gives a device a password.
+func (c *setPassword) Run(ctx context.Context, t terminal) error {
+	value, drawn, err := c.value(t)
+	if err != nil {
+		return err
+	}
+	password, err := c.stored(value)
+	if err != nil {
+		return err
+	}
+	credential, alike := any(map[string]any{"pass": password}), func(present map[string]any) bool {
+		_, ok := present["pass"]
+		return ok
+	}
+	if c.User != "" {
+		user := map[string]any{"username": c.User, "password": password}
+		if c.Unique {
+			user["unique"] = true
+		}
+		credential, alike = map[string]any{"user": user}, func(present map[string]any) bool {
+			user, ok := present["user"].(map[string]any)
+			return ok && user["username"] == c.User
+		}
+	}
+	if err := c.change(ctx, t, func(device resource) error { return setCredential(device, credential, alike) }); err != nil {
+		return err
+	}
+	if drawn {
+		_, err = fmt.Fprintln(t.out, value)
+	}
+	return err
+}
+
+func (c *setPassword) value(t terminal) (value string, drawn bool, err error) {
+	if c.Unique && c.User == "" {
+		return "", false, errors.New("--unique needs --username")
+	}
+	if c.Value == "" {
+		return rand.Text(), true, nil // 128 bits at least
+	}
+	value, err = fromStdin(t, c.Value)
+	return value, false, err
+}
+
+func (c *setPassword) stored(value string) (any, error) {
+	if c.Plain {
+		return value, nil
+	}
+	if len(value) > maxBcrypt {
+		return nil, fmt.Errorf("a password that is stored as a hash has at most %d bytes; --plain stores it as it is", maxBcrypt)
+	}
+	hash, err := bcrypt.GenerateFromPassword([]byte(value), bcrypt.DefaultCost)
+	if err != nil {
+		return nil, errors.New("the password cannot be hashed")
+	}
+	return map[string]any{"bcrypt": string(hash)}, nil
+}
+
+type setPSK struct {
+	ofDevice
+	Value  string        `arg:"" name:"key" optional:"" help:"Key in base64; - reads it from standard input. None draws one and prints it."`
+	For    time.Duration `placeholder:"DURATION" help:"How long the key is valid from now on, as in 720h. Other keys stay, so that a device can change over."`
+	Append bool          `help:"Keep the keys that are there."`
+}
+
+// Run gives a device a pre-shared key.
+func (c *setPSK) Run(ctx context.Context, t terminal) error {
+	value, drawn, err := c.value(t)
+	if err != nil {
+		return err
+	}
+	key := map[string]any{"key": value}
+	if c.For < 0 {
+		return errors.New("--for: must not be negative")
+	}
+	if c.For > 0 {
+		now := time.Now().UTC().Truncate(time.Second)
+		key["validity"] = map[string]any{"notBefore": now.Format(time.RFC3339), "notAfter": now.Add(c.For).Format(time.RFC3339)}
+	}
+	replaced := func(present map[string]any) bool {
+		_, ok := present["psk"]
+		return ok && !c.Append && c.For == 0
+	}
+	err = c.change(ctx, t, func(device resource) error {
+		return setCredential(device, map[string]any{"psk": key}, replaced)
+	})
+	if err == nil && drawn {
+		_, err = fmt.Fprintln(t.out, value)
+	}
+	return err
+}
+
+func (c *setPSK) value(t terminal) (value string, drawn bool, err error) {
+	if c.Value == "" {
+		var key [keyBytes]byte
+		_, _ = rand.Read(key[:]) // never fails
+		return base64.StdEncoding.EncodeToString(key[:]), true, nil
+	}
+	value, err = fromStdin(t, c.Value)
+	if err != nil {
+		return "", false, err
+	}
+	if decoded, err := base64.StdEncoding.DecodeString(value); err != nil || len(decoded) == 0 {
+		return "", false, errors.New("a key is base64 with padding")
+	}
+	return value, false, nil
+}
+
+type setGateway struct {
+	ofDevice
+	Gateway string `arg:"" complete:"device" help:"Device that may act for it."`
+	Remove  bool   `help:"No longer let it."`
+}
+
+// Run lets a gateway act for a device.
+func (c *setGateway) Run(ctx context.Context, t terminal) error {
+	return c.change(ctx, t, func(device resource) error {
+		selector, err := device.member("spec", registry.SectionGatewaySelector)
+		if err != nil {
+			return err
+		}
+		names, err := items(selector, "matchNames")
+		selector["matchNames"] = with(names, c.Gateway, !c.Remove)
+		return err
+	})
+}
+
+type setAlias struct {
+	ofDevice
+	Alias  string `arg:"" help:"Other name, unique among the devices of the application."`
+	Remove bool   `help:"Take the name away."`
+}
+
+// Run gives a device another name.
+func (c *setAlias) Run(ctx context.Context, t terminal) error {
+	return c.change(ctx, t, func(device resource) error {
+		spec, err := device.member("spec")
+		if err != nil {
+			return err
+		}
+		names, err := items(spec, registry.SectionAlias)
+		spec[registry.SectionAlias] = with(names, c.Alias, !c.Remove)
+		return err
+	})
+}
+
+// with gives a list that has a name once, or not at all.
+func with(names []any, name string, present bool) []any {
+	list := slices.DeleteFunc(slices.Clone(names), func(n any) bool { return n == name })
+	if present {
+		list = append(list, name)
+	}
+	if list == nil {
+		return []any{}
+	}
+	return list
+}

@@ -1,0 +1,61 @@
+package registryfn
+
+import (
+	"errors"
+
+	"github.com/fairlead/fairlead/internal/registry"
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/user"
+)
+
+// accessOf is what the store knows of who may use an application, in the words of internal/user.
+func accessOf(t *store.Tenant) user.Access {
+	members := make(map[string]user.Role, len(t.Members))
+	for id, role := range t.Members {
+		members[id] = user.Role(role)
+	}
+	return user.Access{Application: t.Application, Owner: t.Owner, Members: members}
+}
+
+func (c *call) may(t *store.Tenant, p user.Permission) bool {
+	return user.Decide(c.caller, accessOf(t), p)
+}
+
+// tenant finds an application that the caller may do something with. An application that is not there is the one
+// refusal, and one with which the caller may not do that the other.
+func (h *Handler) tenant(c *call, name string, p user.Permission, missing, denied *refusal) (*store.Tenant, error) {
+	t, err := h.Store.Tenant(c.ctx(), name)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, missing
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !c.may(t, p) {
+		return nil, denied
+	}
+	return t, nil
+}
+
+// changing keeps changes out that could not be told, and callers who have not signed in: these change nothing, whatever
+// it belongs to.
+func (h *Handler) changing(c *call) error {
+	if c.caller.Anonymous() {
+		return notPermitted
+	}
+	if h.Changes.Full() {
+		return full
+	}
+	return nil
+}
+
+// changed tells what a call has changed, even if the call ended with an error after that.
+func (h *Handler) changed(c *call, changes []registry.Change, err error) error {
+	h.Changes.Tell(c.ctx(), changes)
+	return err
+}
+
+// reader is the caller as somebody who lists applications.
+func (c *call) reader() store.Reader {
+	return store.Reader{All: c.caller.Admin || c.caller.Service, User: c.caller.ID, Only: c.caller.Scope.Applications}
+}
