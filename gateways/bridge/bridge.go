@@ -44,7 +44,7 @@ func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline, log *z
 	}
 	b.lanes = newLanes(b.settle)
 	b.intake = newIntake(b, c.InFlight)
-	if b.upstream, err = newUpstream(c, routes, b.ledger, b.metrics, log); err != nil {
+	if b.upstream, err = newUpstream(c, routes, b); err != nil {
 		return nil, err
 	}
 	return b, nil

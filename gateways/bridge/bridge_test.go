@@ -89,7 +89,7 @@ func TestMessageBecomesAnEvent(t *testing.T) {
 					t.Errorf("record %d: %s = %q, want %q", i, name, got[name], value)
 				}
 			}
-			if at, err := time.Parse(time.RFC3339Nano, got["ce_time"]); err != nil || at.Sub(began) > time.Second {
+			if at, err := time.Parse(time.RFC3339Nano, got["ce_time"]); err != nil || at.Before(began) || at.Sub(began) > time.Second {
 				t.Errorf("record %d: time %q", i, got["ce_time"])
 			}
 		}

@@ -124,7 +124,7 @@ func TestTransports(t *testing.T) {
 			c.Broker.URL = s.url(scheme)
 			c.Broker.CAFile, c.Broker.CertificateFile, c.Broker.KeyFile = s.authorityFile, s.ownFile, s.keyFile
 			f := newFixture(t, c)
-			u, err := newUpstream(c, f.bridge.routes, f.bridge.ledger, f.bridge.metrics, f.bridge.log)
+			u, err := newUpstream(c, f.bridge.routes, f.bridge)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,7 +14,7 @@
 //     messages, as the protocol demands.
 //
 // So the broker keeps what is not stored, and hands over no more than the receive maximum before the first of it is: that
-// is the back-pressure.
+// is the back-pressure. A broker that sends more all the same is left alone until something of it is stored (intake.go).
 //
 // # Connections that break
 //

@@ -62,22 +62,29 @@ func TestNotAdmitted(t *testing.T) {
 	f(outcome.New(outcome.Overloaded, ""))
 }
 
+// TestRevocation takes the admission back. Nothing is stored with it any more, not even while nobody can decide on a new
+// one.
 func TestRevocation(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		f := newFixture(t, testConfig())
-		l := f.connected()
-		l.publish(1, "site/a/x", "1")
-		l.acknowledged(1)
-		f.door.set(outcome.New(outcome.Unauthenticated, ""), outcome.New(outcome.Forbidden, ""))
-		synctest.Wait()
-		l.publish(2, "site/a/x", "2")
-		settled()
-		l.silent()
-		f.stored("1")
-		f.door.set(nil, nil)
-		l.acknowledged(2)
-		f.stored("1", "2")
-	})
+	f := func(err, asErr error) {
+		t.Helper()
+		bubble(t, func(t *testing.T) {
+			f := newFixture(t, testConfig())
+			l := f.connected()
+			l.publish(1, "site/a/x", "1")
+			l.acknowledged(1)
+			f.door.set(err, asErr)
+			synctest.Wait()
+			l.publish(2, "site/a/x", "2")
+			settled()
+			l.silent()
+			f.stored("1")
+			f.door.set(nil, nil)
+			l.acknowledged(2)
+			f.stored("1", "2")
+		})
+	}
+	f(outcome.New(outcome.Unauthenticated, ""), outcome.New(outcome.Forbidden, ""))
+	f(outcome.New(outcome.Unavailable, ""), nil)
 }
 
 // TestRevocationUnderWay has the gateway revoked while the registry is asked for whom it may speak.

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// placePatience is how long a message of QoS 0 waits for a place. Meanwhile nothing is read from the broker, neither the
-	// answer to a ping.
+	// placePatience is how long a message waits for a place. Meanwhile nothing is read from the broker, neither the answer to
+	// a ping.
 	placePatience = time.Second
 
 	// shownTopic is how much of a topic stands in a log line, in bytes.
@@ -22,8 +22,9 @@ const (
 type intake struct {
 	bridge *Bridge
 
-	// Places of messages that are not decided. Those of QoS 1 only run out if a broker lost its session, since the receive
-	// maximum bounds what comes on one connection; and then the client holds up to as many again.
+	// Places of messages that are not decided. Those of QoS 1 should never run out, since the receive maximum bounds what
+	// comes. But a broker may have lost its session; and there are brokers that send more than they may, such as mosquitto
+	// when it resumes a session (github.com/eclipse-mosquitto/mosquitto/issues/2301).
 	acknowledged, unacknowledged chan struct{}
 
 	crowded bool // a message of QoS 0 has found no place, and none has found one since
@@ -53,16 +54,45 @@ func (in *intake) take(r paho.PublishReceived) (bool, error) {
 	if !ok {
 		return true, nil
 	}
-	select {
-	case in.acknowledged <- struct{}{}:
+	if in.wait(end) {
 		d.place = in.acknowledged
-	case <-end:
-	case <-b.stopping:
 	}
 	if d.place == nil || !in.enqueue(d) {
 		b.ledger.forget(r.Packet, receipt)
 	}
 	return true, nil
+}
+
+// wait finds a place for a message of QoS 1. When there is none for a while, the connection is given up: the broker keeps
+// the message, and everything behind it, until there is room for the next connection.
+func (in *intake) wait(end <-chan struct{}) bool {
+	select {
+	case in.acknowledged <- struct{}{}:
+		return true
+	default:
+	}
+	timer := time.NewTimer(placePatience)
+	defer timer.Stop()
+	select {
+	case in.acknowledged <- struct{}{}:
+		return true
+	case <-timer.C:
+		in.bridge.log.Warn("the broker sends more messages than it may while none can be stored; it is left until one is")
+		in.bridge.ledger.lost()
+		in.bridge.upstream.hangUp()
+	case <-end:
+	case <-in.bridge.stopping:
+	}
+	return false
+}
+
+// room waits until there is a place for a message of QoS 1, or the bridge stops.
+func (in *intake) room() {
+	select {
+	case in.acknowledged <- struct{}{}:
+		<-in.acknowledged
+	case <-in.bridge.stopping:
+	}
 }
 
 // takeOnce takes a message of QoS 0, or drops it if there is no place for it.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/fairlead/fairlead/internal/outcome"
 )
@@ -138,8 +139,8 @@ func TestIdentifiersAreUsedAgain(t *testing.T) {
 	})
 }
 
-// TestBrokerWithoutMemory loses its session again and again while nothing can be stored. What the bridge has taken is not
-// lost, it does not take more than it has places for, and what it does not take it does not acknowledge.
+// TestBrokerWithoutMemory loses its session while nothing can be stored. What the bridge has taken is not lost, it does not
+// take more than it has places for, and it comes back as soon as there are some.
 func TestBrokerWithoutMemory(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := testConfig()
@@ -147,25 +148,70 @@ func TestBrokerWithoutMemory(t *testing.T) {
 		f := newFixture(t, c)
 		f.shelf.fail(outcome.New(outcome.Unavailable, ""))
 		l := f.connected()
-		for i := range uint16(4) {
-			l.publish(i+1, "site/a/x", "first "+strconv.Itoa(int(i)))
+		for i := range uint16(3) {
+			l.publish(i+1, "site/a/x", strconv.Itoa(int(i)))
 		}
 		synctest.Wait()
-		for range 3 {
-			l = f.reconnected(l, false)
-			for i := range uint16(4) {
-				l.publish(i+1, "site/a/x", "again "+strconv.Itoa(int(i)))
-			}
-			synctest.Wait()
-			if n := len(f.bridge.intake.acknowledged); n != 4 {
-				t.Errorf("%d places are taken", n)
-			}
+		l = f.reconnected(l, false)
+		for i := range uint16(4) {
+			l.publish(i+1, "site/a/x", strconv.Itoa(int(i)+3))
 		}
+		l.ended()
 		settled()
-		l.silent()
+		if n := len(f.bridge.intake.acknowledged); n != 4 {
+			t.Errorf("%d places are taken", n)
+		}
+		if f.bridge.Ready(t.Context()) == nil {
+			t.Error("ready without a place for a message")
+		}
 		f.shelf.fail(nil)
+		l = f.broker.accept()
+		l.welcome(true)
+		for i := range uint16(4) {
+			l.again(i+1, "site/a/x", strconv.Itoa(int(i)+3))
+		}
 		l.acknowledged(1, 2, 3, 4)
-		f.stored("first 0", "first 1", "first 2", "first 3", "again 0", "again 1", "again 2", "again 3")
+		f.stored("0", "1", "2", "3", "4", "5", "6")
+	})
+}
+
+// TestBrokerThatSendsTooMuch does not keep to the receive maximum, neither while messages are stored nor while they are not.
+func TestBrokerThatSendsTooMuch(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := testConfig()
+		c.InFlight = 4
+		f := newFixture(t, c)
+		l := f.connected()
+		const messages = 100
+		var want []string
+		var ids []uint16
+		for id := range uint16(messages) {
+			l.publish(id+1, "site/a/x", strconv.Itoa(int(id)))
+			want, ids = append(want, strconv.Itoa(int(id))), append(ids, id+1)
+		}
+		l.acknowledged(ids...)
+		f.stored(want...)
+
+		f.shelf.fail(outcome.New(outcome.Unavailable, ""))
+		go func() { // it does not end before the connection
+			for id := range uint16(messages) {
+				l.publish(id+1, "site/a/x", strconv.Itoa(int(id)+messages))
+			}
+		}()
+		l.ended()
+		settled()
+		if n := len(f.bridge.intake.acknowledged); n != 4 {
+			t.Errorf("%d places are taken", n)
+		}
+		f.shelf.fail(nil)
+		l = f.broker.accept()
+		l.welcome(true)
+		for id := range uint16(messages) {
+			l.again(id+1, "site/a/x", strconv.Itoa(int(id)+messages))
+			want = append(want, strconv.Itoa(int(id)+messages))
+		}
+		l.acknowledged(ids...)
+		f.stored(want...)
 	})
 }
 
@@ -283,4 +329,50 @@ func TestPacketBeyondTheLimit(t *testing.T) {
 		l.publish(1, "site/a/x", "1")
 		l.acknowledged(1)
 	})
+}
+
+// TestLeftBehind has a connection end while a message finds no place. It was not taken, so it is when it comes again.
+func TestLeftBehind(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := testConfig()
+		c.InFlight = 2
+		f := newFixture(t, c)
+		f.shelf.hold()
+		l := f.connected()
+		l.publish(1, "site/a/x", "1")
+		l.publish(2, "site/a/x", "2")
+		l.publish(3, "site/a/x", "3")
+		synctest.Wait()
+		l.cut()
+		synctest.Wait()
+		f.shelf.release()
+		l = f.broker.accept()
+		l.welcome(true)
+		l.again(1, "site/a/x", "1")
+		l.again(2, "site/a/x", "2")
+		l.again(3, "site/a/x", "3")
+		l.acknowledged(1, 2, 3)
+		f.stored("1", "2", "3")
+	})
+}
+
+// TestNothingIsTakenAfterTheEnd hands over messages that were read before the connection ended, or the bridge.
+func TestNothingIsTakenAfterTheEnd(t *testing.T) {
+	f := func(end func(*Bridge)) {
+		t.Helper()
+		b := newFixture(t, testConfig()).bridge
+		b.ledger.connected(true)
+		end(b)
+		for id := range uint16(20) {
+			packet := &paho.Publish{QoS: 1, PacketID: id + 1, Topic: "site/a/x", Properties: &paho.PublishProperties{}}
+			if _, err := b.intake.take(paho.PublishReceived{Packet: packet, Client: paho.NewClient(paho.ClientConfig{})}); err != nil {
+				t.Error(err)
+			}
+		}
+		if taken, known := len(b.intake.acknowledged), len(b.ledger.receipts); taken+known+len(b.lanes.lines) > 0 {
+			t.Errorf("%d were taken, %d are known", taken, known)
+		}
+	}
+	f(func(b *Bridge) { b.ledger.lost() })
+	f(func(b *Bridge) { close(b.stopping) })
 }

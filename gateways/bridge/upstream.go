@@ -27,6 +27,7 @@ const (
 // An upstream is the connection to the broker: it is made, made again when it is lost, and subscribed with.
 type upstream struct {
 	config  Config
+	room    func() // waits until something can be taken; no connection is made before
 	dial    func(context.Context) (net.Conn, error)
 	address *url.URL
 	filters []paho.SubscribeOptions
@@ -37,13 +38,14 @@ type upstream struct {
 	workers sync.WaitGroup // that subscribe
 
 	mu         sync.Mutex
+	conn       net.Conn  // of the latest attempt
 	failures   int       // attempts in a row that led to no lasting connection
 	since      time.Time // of the present connection; zero: there is none
 	subscribed bool      // the broker has granted every filter on it
 	lose       context.CancelFunc
 }
 
-func newUpstream(c Config, r routes, l *ledger, m *bridgeMetrics, log *zap.Logger) (*upstream, error) {
+func newUpstream(c Config, r routes, b *Bridge) (*upstream, error) {
 	address, err := parseURL(c.Broker.URL)
 	if err != nil {
 		return nil, fmt.Errorf("broker.url: %w", err)
@@ -52,7 +54,10 @@ func newUpstream(c Config, r routes, l *ledger, m *bridgeMetrics, log *zap.Logge
 	if _, err := d.tls(); err != nil {
 		return nil, err
 	}
-	return &upstream{config: c, dial: d.dial, address: address, filters: subscriptions(c, r), ledger: l, metrics: m, log: log}, nil
+	return &upstream{
+		config: c, room: b.intake.room, dial: d.dial, address: address, filters: subscriptions(c, r),
+		ledger: b.ledger, metrics: b.metrics, log: b.log,
+	}, nil
 }
 
 // subscriptions ask for QoS 1, so that a message of QoS 2 comes with QoS 1, too.
@@ -86,7 +91,7 @@ func (u *upstream) connect(ctx context.Context, take func(paho.PublishReceived) 
 		ConnectPassword:               []byte(c.Password),
 		ConnectPacketBuilder:          u.limit,
 		AttemptConnection: func(ctx context.Context, _ autopaho.ClientConfig, _ *url.URL) (net.Conn, error) {
-			return u.dial(ctx)
+			return u.attempt(ctx)
 		},
 		OnConnectionUp:   func(m *autopaho.ConnectionManager, a *paho.Connack) { u.up(ctx, m, a) },
 		OnConnectionDown: u.down,
@@ -116,8 +121,31 @@ func (u *upstream) limit(c *paho.Connect, _ *url.URL) (*paho.Connect, error) {
 	return c, nil
 }
 
-// delay is how long to wait before the next attempt to connect.
+// attempt makes a connection, which hangUp can end.
+func (u *upstream) attempt(ctx context.Context) (net.Conn, error) {
+	c, err := u.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.conn = c
+	return c, nil
+}
+
+// hangUp ends the connection. The client then makes another one.
+func (u *upstream) hangUp() {
+	u.mu.Lock()
+	c := u.conn
+	u.mu.Unlock()
+	if c != nil {
+		_ = c.Close()
+	}
+}
+
+// delay is how long to wait before the next attempt to connect, once there is a reason to.
 func (u *upstream) delay() time.Duration {
+	u.room()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.failures == 0 {
