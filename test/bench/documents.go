@@ -37,6 +37,7 @@ func benchDevice(i int) (*registry.Device, error) {
 	}
 	section, err := json.Marshal(registry.Authentication{Credentials: []registry.Credential{
 		{Password: &registry.Password{Kind: registry.BcryptHash, Value: string(hash)}},
+		{PreSharedKey: &registry.PreSharedKey{Key: []byte(benchPassword)}},
 	}})
 	if err != nil {
 		return nil, fmt.Errorf("writing credentials: %w", err)

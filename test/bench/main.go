@@ -18,7 +18,7 @@ func main() {
 	}
 }
 
-// run is one of the three programs that this one is.
+// run is one of the programs that this one is.
 func run(ctx context.Context, arguments []string) error {
 	if len(arguments) > 0 {
 		switch arguments[0] {
@@ -26,6 +26,12 @@ func run(ctx context.Context, arguments []string) error {
 			return bare(ctx, arguments[1:])
 		case loadCommand:
 			return load(ctx, arguments[1:], os.Stdout)
+		case coapBareCommand:
+			return serveBareCoAP(ctx, arguments[1:])
+		case coapGatewayCommand:
+			return serveCoAPGateway(ctx, arguments[1:])
+		case coapLoadCommand:
+			return loadCoAP(ctx, arguments[1:], os.Stdin, os.Stdout)
 		}
 	}
 	options, err := parseOptions(arguments)
