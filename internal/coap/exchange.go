@@ -49,11 +49,11 @@ func (x *exchange) acknowledge() {
 		p.mu.Unlock()
 		return
 	}
-	x.state = acknowledged
-	x.answer = empty(message.Acknowledgement, x.mid)
+	answer := empty(message.Acknowledgement, x.mid)
+	x.state, x.answer = acknowledged, answer
 	p.mu.Unlock()
 	p.endpoint.metrics.separate()
-	p.write(x.answer)
+	p.write(answer)
 }
 
 // reply answers the request. Only the first call counts.

@@ -44,7 +44,10 @@ func benchHashes() ([]registry.Password, error) {
 }
 
 func benchDevice(i int, password registry.Password) (*registry.Device, error) {
-	section, err := json.Marshal(registry.Authentication{Credentials: []registry.Credential{{Password: &password}}})
+	section, err := json.Marshal(registry.Authentication{Credentials: []registry.Credential{
+		{Password: &password},
+		{PreSharedKey: &registry.PreSharedKey{Key: []byte(benchPassword)}},
+	}})
 	if err != nil {
 		return nil, fmt.Errorf("writing credentials: %w", err)
 	}

@@ -32,6 +32,12 @@ func run(ctx context.Context, arguments []string) error {
 			return idle(ctx, arguments[1:], os.Stdin, os.Stdout)
 		case mqttSinkCommand:
 			return mqttSink(ctx, arguments[1:])
+		case coapBareCommand:
+			return serveBareCoAP(ctx, arguments[1:])
+		case coapGatewayCommand:
+			return serveCoAPGateway(ctx, arguments[1:])
+		case coapLoadCommand:
+			return loadCoAP(ctx, arguments[1:], os.Stdin, os.Stdout)
 		}
 	}
 	options, err := parseOptions(arguments)

@@ -19,6 +19,7 @@ type measurement struct {
 func measurements() []measurement {
 	return []measurement{
 		{"http", fmt.Sprintf("telemetry against a bare net/http server: %d connections, bodies of %d bytes", connections, bodySize), measureHTTP},
+		{"coap", fmt.Sprintf("CoAP over DTLS against a bare go-coap echo: %d sessions, confirmable POST of %d bytes", coapSessions, bodySize), measureCoAP},
 		{"decision", "a cached authentication decision", measureDecision},
 		{"start", "from exec to ready, neighbours running", measureStart},
 		{"trigger", "device to Trigger receiver, one event at a time", measureTrigger},

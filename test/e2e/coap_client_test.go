@@ -145,8 +145,9 @@ func (a *tenant) trust(ca *authority.Authority) {
 func TestCoAPWithACertificate(t *testing.T) {
 	s := startCoAP(t)
 	dir := t.TempDir()
-	devices, strangers := authority.New(t, "App"), authority.New(t, "App")
 	a := newTenant(t)
+	// Two authorities of one name, which no other application of this registry uses.
+	devices, strangers := authority.New(t, a.name), authority.New(t, a.name)
 	a.trust(devices)
 	a.device("Device 1", fmt.Sprintf(`{"alias":[%q]}`, authority.DistinguishedName("Device 1")))
 	ca := filepath.Join(dir, "ca.crt")

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+
+	"github.com/fairlead/fairlead/test/neighbour"
+)
+
+const (
+	// coapSessions send at once, each after the answer to its last request.
+	coapSessions = 500
+
+	// minCoAPRatio is the target of the gateway against the bare server, which stores nothing.
+	minCoAPRatio = 0.6
+)
+
+// A coapBurst is one round of load on one CoAP server.
+type coapBurst struct {
+	perSecond    float64       // requests
+	perMillion   time.Duration // processor time of the server for a million requests
+	perHandshake time.Duration // processor time of the server
+	perSession   float64       // bytes of the server's memory, as far as it grew with the sessions
+	median, p99  time.Duration
+	timeouts     int
+}
+
+// measureCoAP has devices with DTLS sessions send to the gateway and to go-coap's bare server in turns.
+func measureCoAP(ctx context.Context, s *scene) (rows []row, err error) {
+	n, err := s.servers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bursts := map[string][]coapBurst{}
+	for round := range s.size.rounds + 1 {
+		for _, command := range []string{coapBareCommand, coapGatewayCommand} {
+			duration := s.size.round
+			if round == 0 && command == coapGatewayCommand {
+				duration = s.size.warmUp
+			}
+			b, err := coapRound(ctx, n, command, duration)
+			if err != nil {
+				return nil, err
+			}
+			if round > 0 {
+				bursts[command] = append(bursts[command], b)
+			}
+		}
+	}
+	return compareCoAP(bursts[coapBareCommand], bursts[coapGatewayCommand]), nil
+}
+
+// coapRound starts a server, puts load on it, and ends it.
+func coapRound(ctx context.Context, n *neighbours, command string, duration time.Duration) (b coapBurst, err error) {
+	server, address, err := startCoAP(ctx, n, command)
+	if err != nil {
+		return b, err
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	load, err := beginCoAPLoad(ctx, address, duration)
+	if err != nil {
+		return b, err
+	}
+	defer load.end()
+	idle, err := observe(server)
+	if err != nil {
+		return b, err
+	}
+	if err := load.connect(); err != nil {
+		return b, err
+	}
+	connected, err := observe(server)
+	if err != nil {
+		return b, err
+	}
+	report, err := load.run()
+	if err != nil {
+		return b, err
+	}
+	after, err := observe(server)
+	if err != nil {
+		return b, err
+	}
+	if report.Accepted == 0 || report.Refused > 0 {
+		return b, fmt.Errorf("%s: %d requests were refused, so that the figures mean nothing", command, report.Refused)
+	}
+	return coapBurst{
+		perSecond:    float64(report.Accepted) / report.Elapsed.Seconds(),
+		perMillion:   time.Duration(float64(after.cpu-connected.cpu) * 1e6 / float64(report.Accepted)),
+		perHandshake: (connected.cpu - idle.cpu) / coapSessions,
+		perSession:   float64(connected.memory-idle.memory) / coapSessions,
+		median:       report.Median, p99: report.P99, timeouts: report.Timeouts,
+	}, nil
+}
+
+// A usage is what a process has used.
+type usage struct {
+	cpu    time.Duration
+	memory int64 // resident, in bytes
+}
+
+func observe(p *neighbour.Process) (u usage, err error) {
+	if u.cpu, err = p.CPUTime(); err != nil {
+		return u, err
+	}
+	content, err := os.ReadFile("/proc/" + strconv.Itoa(p.Pid()) + "/statm")
+	if err != nil {
+		return u, fmt.Errorf("reading the memory of %d: %w", p.Pid(), err)
+	}
+	var total, resident int64
+	if _, err := fmt.Sscan(string(content), &total, &resident); err != nil {
+		return u, fmt.Errorf("reading the memory of %d: %w", p.Pid(), err)
+	}
+	u.memory = resident * int64(os.Getpagesize())
+	return u, nil
+}
+
+// startCoAP runs this program as one of the two servers.
+func startCoAP(ctx context.Context, n *neighbours, command string) (*neighbour.Process, string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, "", fmt.Errorf("looking for this program: %w", err)
+	}
+	port, err := neighbour.FreePort()
+	if err != nil {
+		return nil, "", err
+	}
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	process, err := neighbour.StartProcess(ctx, neighbour.Command{
+		Name: command, Path: self, Args: []string{command, "--address", address}, Env: n.settings(),
+		Ready: func(ctx context.Context) error { return coapAnswers(ctx, address) },
+	})
+	return process, address, err
+}
+
+// A coapLoad is this program as the load generator.
+type coapLoad struct {
+	command *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+}
+
+func beginCoAPLoad(ctx context.Context, address string, duration time.Duration) (*coapLoad, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("looking for this program: %w", err)
+	}
+	l := &coapLoad{command: exec.CommandContext(ctx, self, coapLoadCommand, "--address", address, "--duration", duration.String())}
+	l.command.Stderr = os.Stderr
+	if l.in, err = l.command.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := l.command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	l.out = bufio.NewReader(out)
+	if err := l.command.Start(); err != nil {
+		return nil, fmt.Errorf("starting the load: %w", err)
+	}
+	return l, nil
+}
+
+// connect has the load open its sessions.
+func (l *coapLoad) connect() error {
+	if _, err := l.out.ReadString('\n'); err != nil {
+		return fmt.Errorf("opening sessions: %w", err)
+	}
+	return nil
+}
+
+// run has the load send.
+func (l *coapLoad) run() (report coapReport, err error) {
+	if _, err := io.WriteString(l.in, "\n"); err != nil {
+		return report, fmt.Errorf("beginning the load: %w", err)
+	}
+	if err := json.NewDecoder(l.out).Decode(&report); err != nil {
+		return report, fmt.Errorf("reading the report of the load: %w", err)
+	}
+	return report, nil
+}
+
+func (l *coapLoad) end() {
+	_ = l.in.Close()
+	_ = l.command.Wait()
+}
+
+// compareCoAP makes the rows of two series of rounds.
+func compareCoAP(bare, gateway []coapBurst) []row {
+	var throughput, cpu sample[float64]
+	for i := range bare {
+		throughput = append(throughput, gateway[i].perSecond/bare[i].perSecond)
+		cpu = append(cpu, float64(gateway[i].perMillion)/float64(bare[i].perMillion))
+	}
+	rows := append(describeCoAP("bare", bare), describeCoAP("gateway", gateway)...)
+	return append(rows,
+		row{figure: "processor time, gateway to bare", value: ratio(cpu.median()), span: cpu.span(ratio)},
+		row{
+			figure: "requests per second, gateway to bare", value: ratio(throughput.median()), span: throughput.span(ratio),
+			target: "at least " + ratio(minCoAPRatio), holds: throughput.median() >= minCoAPRatio,
+		},
+		row{
+			figure: "requests without an answer within 2 s, gateway", value: strconv.Itoa(timeouts(gateway)),
+			target: "at most " + strconv.Itoa(timeouts(bare)), holds: timeouts(gateway) <= timeouts(bare),
+		})
+}
+
+func timeouts(bursts []coapBurst) (count int) {
+	for _, b := range bursts {
+		count += b.timeouts
+	}
+	return count
+}
+
+func describeCoAP(name string, bursts []coapBurst) []row {
+	var perSecond, cpu, handshakes, memory sample[float64]
+	var median, p99 sample[time.Duration]
+	for _, b := range bursts {
+		perSecond = append(perSecond, b.perSecond)
+		cpu = append(cpu, b.perMillion.Seconds())
+		handshakes = append(handshakes, 1/b.perHandshake.Seconds())
+		memory = append(memory, b.perSession/1024)
+		median, p99 = append(median, b.median), append(p99, b.p99)
+	}
+	return []row{
+		{figure: name + ", requests per second", value: whole(perSecond.median()), span: perSecond.span(whole)},
+		{figure: name + ", processor seconds per million", value: tenths(cpu.median()), span: cpu.span(tenths)},
+		{figure: name + ", request to answer", value: "p50 " + millis(median.median()), span: "p99 " + millis(p99.median())},
+		{figure: name + ", handshakes per processor second", value: whole(handshakes.median()), span: handshakes.span(whole)},
+		{figure: name + ", KB of resident memory per new session", value: whole(memory.median()), span: memory.span(whole)},
+	}
+}
