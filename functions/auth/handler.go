@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/endpoint"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/user"
 )
 
@@ -103,8 +104,14 @@ func (h *Handler) knows(token string) bool {
 	return h.config.Token != "" && subtle.ConstantTimeCompare(given[:], h.token[:]) == 1
 }
 
+// outcomes are what questions are answered with.
+type outcomes interface {
+	auth.WireOutcome | auth.WireKeyOutcome
+	Revisions() string
+}
+
 // operation reads a question, has it answered, and writes the answer or says that there is none.
-func operation[T any](h *Handler, answer func(context.Context, auth.WireRequest) (T, error)) http.Handler {
+func operation[T outcomes](h *Handler, answer func(context.Context, auth.WireRequest) (T, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		question, err := read(w, r)
 		if err != nil {
@@ -144,13 +151,16 @@ func undecided(w http.ResponseWriter, err error) {
 	outcome.WriteDocument(w, http.StatusServiceUnavailable, outcome.Document{Error: "Unavailable", Message: "No decision can be had"})
 }
 
-func write[T any](w http.ResponseWriter, answer T) {
+func write[T outcomes](w http.ResponseWriter, answer T) {
 	body, err := json.Marshal(auth.WireAnswer[T]{Outcome: answer})
 	if err != nil {
 		outcome.WriteDocument(w, http.StatusInternalServerError, outcome.Document{Error: "InternalError", Message: "The answer cannot be written"})
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if revisions := answer.Revisions(); revisions != "" {
+		w.Header().Set(auth.RevisionsHeader, revisions)
+	}
 	_, _ = w.Write(body)
 }
 
@@ -176,7 +186,7 @@ func (h *Handler) authenticate(ctx context.Context, q auth.WireRequest) (auth.Wi
 	if pass, undecided := decided(err); !pass {
 		return auth.WireOutcome{}, undecided
 	}
-	return auth.WireOutcome{Pass: auth.NewWirePass(session.Application, session.Device, session.As)}, nil
+	return auth.WireOutcome{Pass: &auth.WirePass{Application: session.Application, Device: session.Device, As: session.As}}, nil
 }
 
 func (h *Handler) keys(ctx context.Context, q auth.WireRequest) (auth.WireKeyOutcome, error) {
@@ -184,7 +194,11 @@ func (h *Handler) keys(ctx context.Context, q auth.WireRequest) (auth.WireKeyOut
 	if found, undecided := decided(err); !found {
 		return auth.WireKeyOutcome{}, undecided
 	}
-	return auth.WireKeyOutcome{Found: auth.NewWireKey(key)}, nil
+	return auth.WireKeyOutcome{Found: &auth.WireKey{
+		Application: key.Application,
+		Device:      key.Device,
+		Key:         registry.PreSharedKey{Key: key.Secret, Validity: key.Validity},
+	}}, nil
 }
 
 // authorizeAs takes the caller's word that the gateway is who it says, but not that it may still log in. The gateway is
@@ -201,5 +215,5 @@ func (h *Handler) authorizeAs(ctx context.Context, q auth.WireRequest) (auth.Wir
 	if pass, undecided := decided(err); !pass {
 		return auth.WireOutcome{}, undecided
 	}
-	return auth.WireOutcome{Pass: auth.NewWirePass(nil, nil, device)}, nil
+	return auth.WireOutcome{Pass: &auth.WirePass{As: device}}, nil
 }

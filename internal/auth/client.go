@@ -153,9 +153,12 @@ func unreachable(err error) error {
 	return outcome.Wrap(outcome.Unavailable, "the authentication service cannot be reached", err)
 }
 
+// stamped is an answer that takes the revisions of its documents.
+type stamped interface{ stamp(revisions string) }
+
 // ask repeats a request until it is answered, or until ctx or the client's own timeout ends. Attempts that fail at once,
 // while the function is started, are repeated after a pause.
-func (c *Client) ask(ctx context.Context, path string, request WireRequest, answer any) error {
+func (c *Client) ask(ctx context.Context, path string, request WireRequest, answer stamped) error {
 	if !request.speakable() {
 		return refused()
 	}
@@ -188,7 +191,7 @@ func (c *Client) ask(ctx context.Context, path string, request WireRequest, answ
 }
 
 // try sends a request once and tells, with an error, whether another attempt may help.
-func (c *Client) try(ctx context.Context, path string, body []byte, answer any) (again bool, err error) {
+func (c *Client) try(ctx context.Context, path string, body []byte, answer stamped) (again bool, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.config.URL+path, bytes.NewReader(body))
 	if err != nil {
 		return false, fmt.Errorf("making a request to the authentication service: %w", err)
@@ -221,6 +224,7 @@ func (c *Client) try(ctx context.Context, path string, body []byte, answer any) 
 	if err := json.Unmarshal(text, answer); err != nil {
 		return false, errors.New("the authentication service's answer does not parse")
 	}
+	answer.stamp(response.Header.Get(RevisionsHeader))
 	return false, nil
 }
 

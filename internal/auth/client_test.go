@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/registry"
 )
 
 // serve answers the nth request, from 1, and counts them.
@@ -199,4 +200,26 @@ func TestConfigNamesTheBadField(t *testing.T) {
 	f("url", func(c *Config) { c.Client.URL = "http://u:p@x" })
 	f("timeout", func(c *Config) { c.Client.Timeout = 0 })
 	f("connections", func(c *Config) { c.Client.Connections = 0 })
+}
+
+// TestClientStampsRevisions has the client take the revisions that an answer tells, which documents do not carry.
+func TestClientStampsRevisions(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		answer := WireOutcome{Pass: &WirePass{
+			Application: &registry.Application{Metadata: registry.Metadata{Name: "a", Revision: 7}},
+			Device:      &registry.Device{Metadata: registry.Metadata{Name: "d", Revision: 8}},
+		}}
+		w.Header().Set(RevisionsHeader, answer.Revisions())
+		_ = json.NewEncoder(w).Encode(WireAnswer[WireOutcome]{answer})
+	}))
+	defer server.Close()
+	c := DefaultClientConfig()
+	c.URL = server.URL
+	session, err := NewClient(c).Authenticate(t.Context(), Request{Application: "a", Device: "d", Credential: Password("p")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := [2]uint64{session.Application.Metadata.Revision, session.Device.Metadata.Revision}; got != [2]uint64{7, 8} {
+		t.Errorf("revisions %v", got)
+	}
 }

@@ -136,53 +136,84 @@ type WirePass struct {
 	Application *registry.Application `json:"application,omitempty"`
 	Device      *registry.Device      `json:"device,omitempty"`
 	As          *registry.Device      `json:"as,omitempty"`
-	// Revisions tell the caller which version of the documents was looked at. They are Fairlead's own addition, since
-	// documents do not carry them; an answer without them is read as well.
-	Revisions WireRevisions `json:"revisions,omitzero"`
 }
 
-// WireRevisions are the revisions of the documents of a WirePass; 0 is not known.
-type WireRevisions struct {
-	Application uint64 `json:"application,omitempty"`
-	Device      uint64 `json:"device,omitempty"`
-	As          uint64 `json:"as,omitempty"`
+// RevisionsHeader is the header of an answer that tells the revisions of the documents that it rests on, which documents do not
+// carry: of the application, the device, and the device to act for, in decimal, 0 where there is none. It is Fairlead's own
+// addition; an answer without it is taken as well.
+const RevisionsHeader = "Fairlead-Revisions"
+
+// Revisions are the value of RevisionsHeader; "" for a refusal.
+func (o WireOutcome) Revisions() string {
+	if o.Pass == nil {
+		return ""
+	}
+	return revisionsOf(metadataOf(o.Pass.Application, o.Pass.Device, o.Pass.As))
 }
 
-// NewWirePass wraps documents, each of which may be nil.
-func NewWirePass(application *registry.Application, device, as *registry.Device) *WirePass {
-	return &WirePass{Application: application, Device: device, As: as, Revisions: revisionsOf(application, device, as)}
+// Revisions are the value of RevisionsHeader; "" for no key.
+func (o WireKeyOutcome) Revisions() string {
+	if o.Found == nil {
+		return ""
+	}
+	return revisionsOf(metadataOf(o.Found.Application, o.Found.Device, nil))
 }
 
-func revisionsOf(application *registry.Application, device, as *registry.Device) (r WireRevisions) {
+func (o WireOutcome) stamp(revisions string) {
+	if o.Pass != nil {
+		stamp(revisions, metadataOf(o.Pass.Application, o.Pass.Device, o.Pass.As))
+	}
+}
+
+func (o WireKeyOutcome) stamp(revisions string) {
+	if o.Found != nil {
+		stamp(revisions, metadataOf(o.Found.Application, o.Found.Device, nil))
+	}
+}
+
+func revisionsOf(documents [3]*registry.Metadata) string {
+	var r [3]uint64
+	for i, m := range documents {
+		if m != nil {
+			r[i] = m.Revision
+		}
+	}
+	return fmt.Sprintf("%d %d %d", r[0], r[1], r[2])
+}
+
+// stamp puts revisions into documents; what does not parse stamps nothing.
+func stamp(revisions string, documents [3]*registry.Metadata) {
+	var r [3]uint64
+	if _, err := fmt.Sscanf(revisions, "%d %d %d", &r[0], &r[1], &r[2]); err != nil {
+		return
+	}
+	for i, m := range documents {
+		if m != nil {
+			m.Revision = r[i]
+		}
+	}
+}
+
+// metadataOf lists the metadata of documents, nil where there is none.
+func metadataOf(application *registry.Application, device, as *registry.Device) (all [3]*registry.Metadata) {
 	if application != nil {
-		r.Application = application.Metadata.Revision
+		all[0] = &application.Metadata
 	}
 	if device != nil {
-		r.Device = device.Metadata.Revision
+		all[1] = &device.Metadata
 	}
 	if as != nil {
-		r.As = as.Metadata.Revision
+		all[2] = &as.Metadata
 	}
-	return r
-}
-
-// stamp puts the revisions into the documents, each of which may be nil.
-func (r WireRevisions) stamp(application *registry.Application, device, as *registry.Device) {
-	if application != nil {
-		application.Metadata.Revision = r.Application
-	}
-	if device != nil {
-		device.Metadata.Revision = r.Device
-	}
-	if as != nil {
-		as.Metadata.Revision = r.As
-	}
+	return all
 }
 
 // A WireAnswer wraps an outcome.
-type WireAnswer[T any] struct {
+type WireAnswer[T WireOutcome | WireKeyOutcome] struct {
 	Outcome T `json:"outcome"`
 }
+
+func (a *WireAnswer[T]) stamp(revisions string) { any(a.Outcome).(stamped).stamp(revisions) }
 
 // MarshalJSON writes the outcome.
 func (o WireOutcome) MarshalJSON() ([]byte, error) {
@@ -204,7 +235,6 @@ func (o *WireOutcome) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &object); err != nil || object.Pass == nil {
 		return errors.New("an outcome is \"fail\" or has the member pass")
 	}
-	object.Pass.Revisions.stamp(object.Pass.Application, object.Pass.Device, object.Pass.As)
 	o.Pass = object.Pass
 	return nil
 }
@@ -217,17 +247,6 @@ type WireKey struct {
 	Application *registry.Application `json:"app"`
 	Device      *registry.Device      `json:"device"`
 	Key         registry.PreSharedKey `json:"key"`
-	Revisions   WireRevisions         `json:"revisions,omitzero"` // as in WirePass
-}
-
-// NewWireKey wraps a key.
-func NewWireKey(key Key) *WireKey {
-	return &WireKey{
-		Application: key.Application,
-		Device:      key.Device,
-		Key:         registry.PreSharedKey{Key: key.Secret, Validity: key.Validity},
-		Revisions:   revisionsOf(key.Application, key.Device, nil),
-	}
 }
 
 // MarshalJSON writes the outcome.
@@ -248,7 +267,6 @@ func (o *WireKeyOutcome) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &object); err != nil || object.Found == nil {
 		return errors.New("an outcome is \"NotFound\" or has the member Found")
 	}
-	object.Found.Revisions.stamp(object.Found.Application, object.Found.Device, nil)
 	o.Found = object.Found
 	return nil
 }
