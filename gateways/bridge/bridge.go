@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/eclipse/paho.golang/autopaho"
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/auth"
@@ -77,7 +78,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 }
 
 // disconnect closes the connection, and says so to the broker, which keeps the session.
-func (b *Bridge) disconnect(connection interface{ Disconnect(context.Context) error }) error {
+func (b *Bridge) disconnect(connection *autopaho.ConnectionManager) error {
 	ctx, cancel := context.WithTimeout(context.Background(), b.config.Broker.ConnectTimeout)
 	defer cancel()
 	if err := connection.Disconnect(ctx); err != nil {

@@ -376,3 +376,48 @@ func TestNothingIsTakenAfterTheEnd(t *testing.T) {
 	f(func(b *Bridge) { b.ledger.lost() })
 	f(func(b *Bridge) { close(b.stopping) })
 }
+
+// TestNothingIsTakenBehindWhatWasLeft has a place become free after a message has waited for it in vain. What was read
+// behind that message must not take it.
+func TestNothingIsTakenBehindWhatWasLeft(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := testConfig()
+		c.InFlight = 1
+		b := newFixture(t, c).bridge
+		b.ledger.connected(true)
+		b.intake.acknowledged <- struct{}{}
+		take := func(id uint16) {
+			packet := &paho.Publish{QoS: 1, PacketID: id, Topic: "site/a/x", Properties: &paho.PublishProperties{}}
+			if _, err := b.intake.take(paho.PublishReceived{Packet: packet}); err != nil {
+				t.Error(err)
+			}
+		}
+		take(1)
+		<-b.intake.acknowledged
+		take(2)
+		if taken, known := len(b.intake.acknowledged), len(b.ledger.receipts); taken+known > 0 {
+			t.Errorf("%d were taken, %d are known", taken, known)
+		}
+	})
+}
+
+// TestStopWithoutAPlace stops a bridge that waits for Kafka before it connects again.
+func TestStopWithoutAPlace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := testConfig()
+		c.InFlight = 1
+		f := newFixture(t, c)
+		l := f.connected()
+		f.shelf.hold()
+		l.publish(1, "site/a/x", "1")
+		synctest.Wait()
+		l.cut()
+		settled()
+		began := time.Now()
+		f.finish()
+		if took := time.Since(began); took > c.DrainTimeout+time.Second {
+			t.Errorf("stopped after %v", took)
+		}
+		f.shelf.release()
+	})
+}

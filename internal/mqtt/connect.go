@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -245,6 +246,21 @@ func refusalOf(err error) *Refusal {
 	return &Refusal{
 		Reason: packet.Reason(result.Outcome.Connack5()),
 		Return: result.Outcome.Connack3(),
-		Text:   result.Reason,
+		Text:   cmp.Or(result.Reason, explanation(result.Outcome)),
+	}
+}
+
+// explanation is the reason string of a refusal for which nobody has given a reason. It is the same for every log-in that is
+// not accepted.
+func explanation(o outcome.Outcome) string {
+	switch o {
+	case outcome.Unauthenticated:
+		return "the log-in is not accepted"
+	case outcome.Overloaded:
+		return "too much is under way; try again later"
+	case outcome.Unavailable:
+		return "nobody can judge the log-in now; try again later"
+	default:
+		return "the server could not admit the client"
 	}
 }

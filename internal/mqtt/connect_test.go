@@ -245,9 +245,10 @@ func TestConnectRefusedByHandler(t *testing.T) {
 	}
 	f(outcome.New(outcome.Unauthenticated, "authentication failed"), packet.BadUsernameOrPassword, 4, "authentication failed")
 	f(outcome.Wrap(outcome.Unavailable, "try again", errRefused), packet.ServerUnavailable, 3, "try again")
-	f(outcome.New(outcome.Overloaded, ""), packet.ServerBusy, 3, "")
-	f(context.DeadlineExceeded, packet.ServerUnavailable, 3, "")
-	f(errRefused, packet.UnspecifiedError, 3, "")
+	f(outcome.New(outcome.Unauthenticated, ""), packet.BadUsernameOrPassword, 4, "the log-in is not accepted")
+	f(outcome.New(outcome.Overloaded, ""), packet.ServerBusy, 3, "too much is under way; try again later")
+	f(context.DeadlineExceeded, packet.ServerUnavailable, 3, "nobody can judge the log-in now; try again later")
+	f(errRefused, packet.UnspecifiedError, 3, "the server could not admit the client")
 	f(&Refusal{packet.Banned, 5, "go away"}, packet.Banned, 5, "go away")
 	f(outcome.New(outcome.Unauthenticated, strings.Repeat("ä", 1000)), packet.BadUsernameOrPassword, 4, strings.Repeat("ä", 128))
 }
