@@ -89,15 +89,17 @@ func (e *echo) accepted(t testing.TB, n int) *Conn {
 	return c
 }
 
-// of is the session of a client.
+// of is the session of a client; if its port has been another client's, the newest one.
 func (e *echo) of(t testing.TB, client net.Conn) (c *Conn) {
 	t.Helper()
 	eventually(t, "the client's session to be accepted", func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		i := slices.IndexFunc(e.conns, func(c *Conn) bool { return c.Remote().String() == client.LocalAddr().String() })
-		if i >= 0 {
-			c = e.conns[i]
+		for _, accepted := range slices.Backward(e.conns) {
+			if accepted.Remote().String() == client.LocalAddr().String() {
+				c = accepted
+				break
+			}
 		}
 		return c != nil
 	})

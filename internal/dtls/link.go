@@ -45,6 +45,7 @@ type link struct {
 	inbox    chan packet
 	done     chan struct{}
 	once     sync.Once
+	ending   sync.Once
 	reading  *deadline.Deadline
 	stage    atomic.Int32
 	budget   atomic.Int64 // bytes that may still come in the clear
@@ -191,15 +192,18 @@ func (k *link) newConnectionID() []byte {
 	return id[:]
 }
 
-// end closes the link, with close_notify if there is a session.
+// end closes the link, with close_notify if there is a session. Who calls it at the same time waits, so that nobody closes the
+// link before the close_notify is out.
 func (k *link) end() {
-	k.mu.Lock()
-	conn := k.conn
-	k.mu.Unlock()
-	if conn != nil && k.at() == established {
-		_ = conn.Close()
-	}
-	_ = k.Close()
+	k.ending.Do(func() {
+		k.mu.Lock()
+		conn := k.conn
+		k.mu.Unlock()
+		if conn != nil && k.at() == established {
+			_ = conn.Close()
+		}
+		_ = k.Close()
+	})
 }
 
 // Close ends the link without a word to the client. Pion calls it at the end of a session.
