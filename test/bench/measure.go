@@ -22,6 +22,7 @@ func measurements() []measurement {
 		{"decision", "a cached authentication decision", measureDecision},
 		{"start", "from exec to ready, neighbours running", measureStart},
 		{"trigger", "device to Trigger receiver, one event at a time", measureTrigger},
+		{"registry", "a registry of many devices in PostgreSQL", measureRegistry},
 		{"micro", "steps of the way", measureMicro},
 	}
 }

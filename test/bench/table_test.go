@@ -78,7 +78,7 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%q: %d rounds, %s", arguments, o.size.rounds, diff)
 		}
 	}
-	all := []string{"http", "decision", "start", "trigger", "micro"}
+	all := []string{"http", "decision", "start", "trigger", "registry", "micro"}
 	f("", all, fullSize.rounds)
 	f("--quick", all, quickSize.rounds)
 	f("--quick --rounds 9", all, 9)
