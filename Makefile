@@ -52,6 +52,10 @@ vuln: $(govulncheck) ## look for known vulnerabilities in what is called; needs 
 func: ## prove with Knative's real func command line that the repository is a function; builds func the first time
 	@$(stage) "func run and func build" ./test/func/prove
 
+.PHONY: drg
+drg: ## prove that Drogue Cloud's own command line manages a registry of ours; builds drg with cargo the first time
+	@$(stage) "drg" ./test/drg/prove
+
 # The stages of check and test. Each test runs once: the packages whose tests differ with the tag integration run with
 # it, all others without.
 

@@ -29,6 +29,8 @@ type cli struct {
 	Token   tokenCommand   `cmd:"" help:"Access tokens, for programs of yours."`
 	Apply   applyCommand   `cmd:"" help:"Make the registry have what files say."`
 
+	Migrate migrateCommand `cmd:"" help:"Make or update the schema of a registry's database. Functions do not."`
+
 	Completion completionCommand `cmd:"" help:"Print what makes a shell complete command lines."`
 	Complete   completeCommand   `cmd:"" hidden:"" name:"__complete" passthrough:"" help:"Complete a command line."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`

@@ -46,6 +46,8 @@ func TestCommandLine(t *testing.T) {
 	f(0, "fairlead ", "", "version")
 	f(0, "Usage: fairlead", "")
 	f(0, "--registry", "", "dev", "--help")
+	f(2, "", "--database", "migrate")
+	f(1, "", "url: ", "migrate", "--database", "postgres://user:hey-rodney@local host/x")
 	f(2, "", "unexpected argument", "nonsense")
 	f(2, "", "unknown flag", "dev", "--nonsense")
 	f(1, "", "--http", "dev", "--http", "192.0.2.1:1")

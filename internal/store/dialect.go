@@ -11,6 +11,9 @@ type Dialect struct {
 	// TryLock takes the lock on the outbox, for the rest of the transaction, and selects whether it could. It is empty
 	// where only one process uses the database.
 	TryLock string
+	// Unprepared, unless it is nil, is given to the driver before the parameters of a query that is to be planned for
+	// their values, and not once for all.
+	Unprepared any
 	// DriverCaches tells that the driver keeps prepared statements itself. Otherwise the store keeps those of the two
 	// look-ups.
 	DriverCaches bool

@@ -54,7 +54,7 @@ func (s *Store) Devices(ctx context.Context, application, uid string, q Query) (
 		return nil, nil
 	}
 	b := newListing(s.devices, q)
-	b.filter("d.application = %s", application)
+	b.filter("n.application = %s", application)
 	b.filter("EXISTS (SELECT 1 FROM applications WHERE name = %s AND uid = %s)", application, uid)
 	var all []*registry.Device
 	err := b.read(ctx, s, func(r *row) error {
@@ -68,13 +68,14 @@ func (s *Store) Devices(ctx context.Context, application, uid string, q Query) (
 	return all, nil
 }
 
-// A listing builds the statement for a list. A requirement that needs a label is a join with the index of labels, which
-// gives at most one row for each document, and gives them in the order of the names: the database may begin with the
-// rarest label and still stop at the limit.
+// A listing builds the statement for a list. The inner part finds the names of the page, which indexes alone answer; only
+// the documents of those are read. A requirement that needs a label is a row of the index of labels; several are a join,
+// which has at most one row for each document: the database begins where it expects the fewest, and, if it can take them
+// in the order of the names, stops at the limit.
 type listing struct {
 	c          *collection
 	query      Query
-	joins      []string
+	from       []string // tables that are joined; the first one is called n
 	filters    []string
 	parameters []any
 }
@@ -84,8 +85,11 @@ func newListing(c *collection, q Query) *listing {
 	for _, r := range q.Selector {
 		b.require(r)
 	}
+	if len(b.from) == 0 {
+		b.from = []string{c.table + " n"}
+	}
 	if q.After != "" {
-		b.filter("d.name > %s", q.After)
+		b.filter("n.name > %s", q.After)
 	}
 	return b
 }
@@ -115,58 +119,40 @@ func (b *listing) filter(condition string, values ...string) {
 
 func (b *listing) require(r registry.Requirement) {
 	values := slices.Compact(slices.Sorted(slices.Values(r.Values)))
-	switch r.Operator {
-	case registry.NotExists:
-		b.filters = append(b.filters, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s l WHERE %s AND l.key = %s)", b.c.labels, b.sameDocument("l"), b.parameter(r.Key)))
-	case registry.Exists:
-		b.join(r.Key, "")
-	case registry.NotEquals, registry.NotIn:
-		condition := ""
-		if len(values) > 0 {
-			condition = "NOT IN (" + b.list(values) + ")"
-		}
-		b.join(r.Key, condition)
+	switch {
+	case r.Operator == registry.NotExists:
+		b.filter("NOT EXISTS (SELECT 1 FROM "+b.c.labels+" o WHERE "+sameKey("o", "n", b.c.key)+" AND o.key = %s)", r.Key)
+	case r.Operator == registry.Exists, len(values) == 0 && r.Operator == registry.NotIn:
+		b.label(r.Key, "", nil)
+	case r.Operator == registry.NotEquals, r.Operator == registry.NotIn:
+		b.label(r.Key, "NOT IN", values)
+	case len(values) == 0:
+		b.filter("1 = 0")
 	default:
-		b.oneOf(r.Key, values)
+		b.label(r.Key, "IN", values)
 	}
 }
 
-// join asks for a label, and for a condition on its value unless that is "".
-func (b *listing) join(key, condition string) {
-	label := fmt.Sprintf("l%d", len(b.joins))
-	text := fmt.Sprintf("JOIN %s %s ON %s AND %s.key = %s", b.c.labels, label, b.sameDocument(label), label, b.parameter(key))
-	if condition != "" {
-		text += fmt.Sprintf(" AND %s.value %s", label, condition)
+// label asks for a label, and, if there is an operator, for its value.
+func (b *listing) label(key, operator string, values []string) {
+	name := "n"
+	if len(b.from) > 0 {
+		name = fmt.Sprintf("l%d", len(b.from))
+		b.from = append(b.from, b.c.labels+" "+name+" ON "+sameKey(name, "n", b.c.key))
+	} else {
+		b.from = []string{b.c.labels + " n"}
 	}
-	b.joins = append(b.joins, text)
+	b.filter(name+".key = %s", key)
+	if operator != "" {
+		b.filters = append(b.filters, name+".value "+operator+" ("+b.list(values)+")")
+	}
 }
 
-// oneOf asks for a label with one of several values. Each value is a part of its own, so that each comes in the order of
-// the names.
-func (b *listing) oneOf(key string, values []string) {
-	if len(values) == 0 {
-		b.filters = append(b.filters, "1 = 0")
-		return
-	}
-	if len(values) == 1 {
-		b.join(key, "= "+b.parameter(values[0]))
-		return
-	}
-	name := b.parameter(key)
-	columns := strings.Join(b.c.key, ", ")
-	parts := make([]string, len(values))
-	for i, value := range values {
-		parts[i] = fmt.Sprintf("SELECT %s FROM %s WHERE key = %s AND value = %s", columns, b.c.labels, name, b.parameter(value))
-	}
-	label := fmt.Sprintf("l%d", len(b.joins))
-	b.joins = append(b.joins, fmt.Sprintf("JOIN (%s) %s ON %s", strings.Join(parts, " UNION ALL "), label, b.sameDocument(label)))
-}
-
-// sameDocument compares the key columns of another table with those of the documents.
-func (b *listing) sameDocument(other string) string {
-	parts := make([]string, len(b.c.key))
-	for i, column := range b.c.key {
-		parts[i] = fmt.Sprintf("%s.%s = d.%s", other, column, column)
+// sameKey compares the key columns of two tables.
+func sameKey(one, other string, key []string) string {
+	parts := make([]string, len(key))
+	for i, column := range key {
+		parts[i] = fmt.Sprintf("%s.%s = %s.%s", one, column, other, column)
 	}
 	return strings.Join(parts, " AND ")
 }
@@ -174,36 +160,39 @@ func (b *listing) sameDocument(other string) string {
 // readable leaves out applications that a reader may not see. It agrees with user.Decide for user.Read.
 func (b *listing) readable(r Reader) {
 	if len(r.Only) > 0 {
-		b.filters = append(b.filters, "d.name IN ("+b.list(r.Only)+")")
+		b.filters = append(b.filters, "n.name IN ("+b.list(r.Only)+")")
 	}
 	switch {
 	case r.All:
 	case r.User == "":
-		b.filter("d.name IN (SELECT application FROM application_members WHERE member = '')")
+		b.filter("n.name IN (SELECT application FROM application_members WHERE member = '')")
 	default:
-		user := b.parameter(r.User)
-		b.filters = append(b.filters, fmt.Sprintf("d.name IN (SELECT name FROM applications WHERE owner IN (%s, '') "+
-			"UNION ALL SELECT application FROM application_members WHERE member IN (%s, ''))", user, user))
+		b.filter("n.name IN (SELECT name FROM applications WHERE owner IN (%s, '') "+
+			"UNION ALL SELECT application FROM application_members WHERE member IN (%s, ''))", r.User, r.User)
 	}
 }
 
 func (b *listing) statement() string {
-	parts := []string{"SELECT " + b.c.read + " FROM " + b.c.table + " d"}
-	parts = append(parts, b.joins...)
-	if len(b.filters) > 0 {
-		parts = append(parts, "WHERE "+strings.Join(b.filters, " AND "))
-	}
 	limit := b.query.Limit
 	if limit < 1 || limit > MaxPage {
 		limit = MaxPage
 	}
-	parts = append(parts, "ORDER BY d.name LIMIT "+b.parameter(limit)+" OFFSET "+b.parameter(max(b.query.Offset, 0)))
-	return strings.Join(parts, " ")
+	columns := "n." + strings.Join(b.c.key, ", n.")
+	page := "SELECT " + columns + " FROM " + strings.Join(b.from, " JOIN ")
+	if len(b.filters) > 0 {
+		page += " WHERE " + strings.Join(b.filters, " AND ")
+	}
+	page += " ORDER BY n.name LIMIT " + b.parameter(limit) + " OFFSET " + b.parameter(max(b.query.Offset, 0))
+	return "SELECT " + b.c.read + " FROM (" + page + ") p JOIN " + b.c.table + " d ON " + sameKey("d", "p", b.c.key) + " ORDER BY d.name"
 }
 
 func (b *listing) read(ctx context.Context, s *Store, each func(*row) error) error {
-	statement := b.statement()
-	rows, err := s.read.QueryContext(ctx, statement, b.parameters...)
+	statement, parameters := b.statement(), b.parameters
+	// Which way is short depends on how frequent the labels are.
+	if s.dialect.Unprepared != nil {
+		parameters = append([]any{s.dialect.Unprepared}, parameters...)
+	}
+	rows, err := s.read.QueryContext(ctx, statement, parameters...)
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ type Permission uint8
 // The permissions.
 const (
 	Read  Permission = iota + 1 // see the application, its devices and events
-	Write                       // change and delete the application and its devices, send commands
-	Admin                       // change its members
+	Write                       // change the application, change and delete its devices, send commands
+	Admin                       // change its members, delete the application
 	Owner                       // give it to somebody else
 )
 

@@ -25,6 +25,7 @@ func measurements() []measurement {
 		{"trigger", "device to Trigger receiver, one event at a time", measureTrigger},
 		{"mqtt", fmt.Sprintf("MQTT gateway: %d connections, %d messages of QoS 1 in flight each, bodies of %d bytes", publishers, window, bodySize), measureMQTT},
 		{"idle", "MQTT gateway: connections that do nothing", measureIdle},
+		{"registry", "a registry of many devices in PostgreSQL", measureRegistry},
 		{"micro", "steps of the way", measureMicro},
 	}
 }

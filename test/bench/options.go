@@ -28,18 +28,21 @@ type size struct {
 	starts    int           // cold starts
 	events    int           // from device to Trigger receiver
 	benchtime time.Duration // of one micro-benchmark
+	fleet     int           // devices of a large registry
+	lookups   int           // of its devices
+	lists     int           // of its devices, by each kind of selector
 }
 
-// fullSize takes about two minutes, quickSize twenty seconds, in which Kafka does not get warm.
+// fullSize takes about five minutes, quickSize half a minute, in which Kafka does not get warm.
 var (
-	fullSize  = size{warmUp: 30 * time.Second, rounds: 7, round: 3 * time.Second, starts: 15, events: 500, benchtime: time.Second}
-	quickSize = size{warmUp: 3 * time.Second, rounds: 2, round: time.Second, starts: 5, events: 100, benchtime: 200 * time.Millisecond}
+	fullSize  = size{warmUp: 30 * time.Second, rounds: 7, round: 3 * time.Second, starts: 15, events: 500, benchtime: time.Second, fleet: 1_000_000, lookups: 5000, lists: 200}
+	quickSize = size{warmUp: 3 * time.Second, rounds: 2, round: time.Second, starts: 5, events: 100, benchtime: 200 * time.Millisecond, fleet: 20_000, lookups: 500, lists: 20}
 )
 
 func parseOptions(arguments []string) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	quick := flags.Bool("quick", false, "measure for about 20 seconds")
+	quick := flags.Bool("quick", false, "measure for about half a minute")
 	only := flags.String("only", "", "measure only these, separated by commas: "+strings.Join(names(), ", "))
 	rounds := flags.Int("rounds", 0, "rounds of load on each server; 0 is the default of the size")
 	profile := flags.String("profile", "", "write a processor profile of telemetry under load to this file, and measure nothing")

@@ -74,7 +74,7 @@ func open(path string, connections int, pragmas ...string) (*sql.DB, error) {
 func dialect() store.Dialect {
 	return store.Dialect{
 		Name:    "sqlite3",
-		Types:   []string{"${SERIAL}", "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT", "${BINARY}", "COLLATE BINARY"},
+		Types:   []string{"${SERIAL}", "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT", "${BINARY}", "COLLATE BINARY", "${POSTGRES}", "-- "},
 		Retry:   func(err error) bool { return primary(err) == code.SQLITE_BUSY },
 		NoTable: func(err error) bool { return primary(err) == code.SQLITE_ERROR },
 	}

@@ -1,5 +1,5 @@
 -- What managing the registry needs beside the documents: who may see and change an application, an index of labels,
--- access tokens, and the names of users.
+-- access tokens, and the names of users. What follows ${POSTGRES} on a line is for PostgreSQL only.
 
 ALTER TABLE applications ADD COLUMN owner TEXT ${BINARY} NOT NULL DEFAULT '';
 
@@ -38,10 +38,15 @@ CREATE TABLE device_labels (
     name        TEXT ${BINARY} NOT NULL,
     key         TEXT ${BINARY} NOT NULL,
     value       TEXT ${BINARY} NOT NULL,
-    PRIMARY KEY (application, key, name)
+    PRIMARY KEY (application, key, name) ${POSTGRES} INCLUDE (value)
 );
 
 CREATE INDEX device_labels_value ON device_labels (application, key, value, name);
+
+-- How frequent a value is depends on its key. A planner that does not know expects too few documents, and sorts all of
+-- them where it could stop at the limit.
+${POSTGRES} CREATE STATISTICS device_labels_values (mcv) ON key, value FROM device_labels;
+${POSTGRES} ALTER STATISTICS device_labels_values SET STATISTICS 1000;
 
 CREATE TABLE users (
     id   TEXT ${BINARY} NOT NULL PRIMARY KEY,
