@@ -69,7 +69,7 @@ func (d *Dev) manage(l *listeners) (*Management, error) {
 	if err := provider.Validate(); err != nil {
 		return nil, fmt.Errorf("the provider given with --issuer: %w", err)
 	}
-	return &Management{Users: users, Endpoints: registryfn.EndpointsConfig{API: url(l.api), HTTP: url(l.http), Issuer: account.Issuer}}, nil
+	return &Management{Users: users, Endpoints: d.endpoints(l, account.Issuer)}, nil
 }
 
 func (d *Dev) startIdentity(listener net.Listener, account *Account) error {
@@ -147,4 +147,13 @@ func endTokens(ctx context.Context, tokens *user.Tokens, who *user.Identity) err
 		}
 	}
 	return nil
+}
+
+// endpoints are what the discovery document tells clients.
+func (d *Dev) endpoints(l *listeners, issuer string) registryfn.EndpointsConfig {
+	e := registryfn.EndpointsConfig{API: url(l.api), HTTP: url(l.http), MQTTWS: location("ws", l.mqttWS), Issuer: issuer}
+	if l.mqtt != nil {
+		e.MQTT = l.mqtt.Addr().String()
+	}
+	return e
 }
