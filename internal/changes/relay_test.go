@@ -453,6 +453,50 @@ func TestStopping(t *testing.T) {
 	w.want("drogue/app/d", "1-.", "2-.spec.a", "2-.spec.b")
 }
 
+// Drain waits for its turn.
+func TestDrainingWhileAnotherOneRelays(t *testing.T) {
+	w := newWorld(t, nil)
+	put(t, w.store, "", 1)
+	put(t, w.store, "d", 1)
+	inside, leave := make(chan struct{}), make(chan struct{})
+	other := make(chan error, 1)
+	go func() {
+		_, err := w.store.Relay(t.Context(), 1, func(context.Context, []store.Entry) []int64 {
+			close(inside)
+			<-leave
+			return nil
+		})
+		other <- err
+	}()
+	<-inside
+	turns := &turns{Store: w.store, busy: func() { leave <- struct{}{} }}
+	w.relay = New(w.relay.config, turns, w.redis, w.kafka, nil)
+	w.relay.Drain(t.Context())
+	if err := <-other; err != nil {
+		t.Fatal(err)
+	}
+	w.want("drogue/app", "1-.")
+	w.want("drogue/app/d", "1-.")
+	if w.left() != 0 {
+		t.Errorf("%d entries are left", w.left())
+	}
+}
+
+// turns is an outbox that says when it was not the relay's turn, once.
+type turns struct {
+	*store.Store
+	once sync.Once
+	busy func()
+}
+
+func (o *turns) Relay(ctx context.Context, limit int, send func(context.Context, []store.Entry) []int64) (store.Relayed, error) {
+	done, err := o.Store.Relay(ctx, limit, send)
+	if done.Busy {
+		o.once.Do(o.busy)
+	}
+	return done, err
+}
+
 func TestEntriesOfAnEarlierRelease(t *testing.T) {
 	w := newWorld(t, nil)
 	events := w.relay.events(store.Entry{Change: registry.Change{Application: "app", UID: "u", Revision: 7}})
