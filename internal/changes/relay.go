@@ -74,7 +74,7 @@ func (r *Relay) Run(ctx context.Context) {
 	ticker := time.NewTicker(r.config.Interval)
 	defer ticker.Stop()
 	for {
-		for r.round(ctx) {
+		for r.round(ctx) == again {
 		}
 		select {
 		case <-ctx.Done():
@@ -85,17 +85,42 @@ func (r *Relay) Run(ctx context.Context) {
 	}
 }
 
-// Drain tells what waits until nothing does, something fails, another process is at it, or the context ends. It is for
-// the end of a process, after Run.
+// drainAttempts is how often Drain tries to have its turn.
+const drainAttempts = 5
+
+// Drain tells what waits until nothing does, something fails, or the context ends. It is for the end of a process, after
+// Run. While another process is at it, or the database still holds the lock of a Run that was cut short, it tries again
+// for about an interval.
 func (r *Relay) Drain(ctx context.Context) {
-	for r.round(ctx) {
+	for range drainAttempts {
+		next := again
+		for next == again {
+			next = r.round(ctx)
+		}
+		if next == over {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(r.config.Interval / drainAttempts):
+		}
 	}
 }
 
-// round tells one batch, and tells whether there may be more to tell now.
-func (r *Relay) round(ctx context.Context) (more bool) {
+// A next is what there is to do after a round.
+type next uint8
+
+const (
+	over  next = iota // nothing, for now
+	again             // there may be more to tell
+	busy              // another process is telling
+)
+
+// round tells one batch.
+func (r *Relay) round(ctx context.Context) next {
 	if ctx.Err() != nil {
-		return false
+		return over
 	}
 	done, err := r.outbox.Relay(ctx, r.config.Batch, r.send)
 	if err != nil && ctx.Err() == nil {
@@ -103,7 +128,14 @@ func (r *Relay) round(ctx context.Context) (more bool) {
 		r.log.Warn("changes of the registry wait to be told", zap.Error(err))
 	}
 	r.count(ctx, err == nil && !done.Busy && done.Read == done.Sent && done.Read < r.config.Batch)
-	return err == nil && done.Read == r.config.Batch && done.Sent > 0
+	switch {
+	case err == nil && done.Busy:
+		return busy
+	case err == nil && done.Read == r.config.Batch && done.Sent > 0:
+		return again
+	default:
+		return over
+	}
 }
 
 // count notes how many changes wait. Counting costs the more the more there are, so it is left out where nothing can be
