@@ -3,9 +3,6 @@
 package e2e
 
 import (
-	"context"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,7 +11,6 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/command"
-	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/test/authority"
 	"github.com/fairlead/fairlead/test/neighbour"
 	"github.com/fairlead/fairlead/test/relay"
@@ -123,32 +119,13 @@ func TestCoAPWithAPreSharedKey(t *testing.T) {
 	}
 }
 
-// trust has the application admit devices with certificates of an authority.
-func (a *tenant) trust(ca *authority.Authority) {
-	a.t.Helper()
-	anchor := `{"anchors":[{"certificate":` + quote(base64.StdEncoding.EncodeToString(ca.PEM())) + `}]}`
-	document := &registry.Application{Metadata: registry.Metadata{Name: a.name}, Spec: sections(a.t, `{"trustAnchors":`+anchor+`}`)}
-	resolved, err := registry.ResolveTrustAnchors(document.Spec)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	status, err := json.Marshal(resolved)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	document.Status = registry.Sections{registry.SectionTrustAnchors: status}
-	a.tell(a.write(func(ctx context.Context) ([]registry.Change, error) {
-		return here.store.ApplyApplication(ctx, document)
-	}))
-}
-
 func TestCoAPWithACertificate(t *testing.T) {
 	s := startCoAP(t)
 	dir := t.TempDir()
 	a := newTenant(t)
 	// Two authorities of one name, which no other application of this registry uses.
 	devices, strangers := authority.New(t, a.name), authority.New(t, a.name)
-	a.trust(devices)
+	a.trust(devices.PEM())
 	a.device("Device 1", fmt.Sprintf(`{"alias":[%q]}`, authority.DistinguishedName("Device 1")))
 	ca := filepath.Join(dir, "ca.crt")
 	if err := os.WriteFile(ca, s.servers.PEM(), 0o600); err != nil {

@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
-	"github.com/eclipse/paho.golang/packets"
+	packets5 "github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 	paho3 "github.com/eclipse/paho.mqtt.golang"
 )
@@ -133,8 +133,8 @@ func dial5(t *testing.T, g *mqttGateway, url string) net.Conn {
 // connect5 logs in. change may alter the client and the CONNECT before.
 func connect5(t *testing.T, connection net.Conn, user, secret string, change func(*paho.ClientConfig, *paho.Connect)) *paho.Client {
 	t.Helper()
-	// Paho writes a packet in several pieces, between which its pinger would write on a connection that is no TCP.
-	config := paho.ClientConfig{Conn: packets.NewThreadSafeConn(connection)}
+	// Without the wrapper a ping, of which the first is sent at once, may be written into the middle of another packet.
+	config := paho.ClientConfig{Conn: packets5.NewThreadSafeConn(connection)}
 	packet := &paho.Connect{
 		ClientID: "paho5", CleanStart: true, KeepAlive: 30,
 		UsernameFlag: true, Username: user, PasswordFlag: true, Password: []byte(secret),

@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -44,6 +45,36 @@ func namedTenant(t *testing.T, name string) *tenant {
 func (a *tenant) specify(spec string) {
 	a.t.Helper()
 	document := &registry.Application{Metadata: registry.Metadata{Name: a.name}, Spec: sections(a.t, spec)}
+	a.tell(a.write(func(ctx context.Context) ([]registry.Change, error) {
+		return here.store.ApplyApplication(ctx, document)
+	}))
+}
+
+// trust has the application trust authorities, given as PEM, and no others. As the registry's management does, it writes what they
+// come to into the status.
+func (a *tenant) trust(authorities ...[]byte) {
+	a.t.Helper()
+	anchors := []map[string]string{}
+	for _, text := range authorities {
+		anchors = append(anchors, map[string]string{"certificate": base64.StdEncoding.EncodeToString(text)})
+	}
+	section, err := json.Marshal(map[string]any{"anchors": anchors})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	document := &registry.Application{
+		Metadata: registry.Metadata{Name: a.name},
+		Spec:     registry.Sections{registry.SectionTrustAnchors: section},
+	}
+	resolved, err := registry.ResolveTrustAnchors(document.Spec)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	status, err := json.Marshal(resolved)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	document.Status = registry.Sections{registry.SectionTrustAnchors: status}
 	a.tell(a.write(func(ctx context.Context) ([]registry.Change, error) {
 		return here.store.ApplyApplication(ctx, document)
 	}))
