@@ -85,7 +85,7 @@ const (
 
 // outboxLock is the key of the advisory lock on the outbox: the bytes of "fairlead". A database that serves several
 // registries, in schemas of their own, has one lock for all of them.
-const outboxLock = 0x666169726c656164
+const outboxLock int64 = 0x666169726c656164
 
 func dialect() store.Dialect {
 	return store.Dialect{
