@@ -111,8 +111,9 @@ func TestMQTTGatewayIsStopped(t *testing.T) {
 	a.expectStory("a stopped gateway", "device", "connected", "will: gone", "disconnected")
 }
 
-// TestMQTTRevocation takes back what connected devices were admitted on.
+// TestMQTTRevocation takes back what connected devices were admitted on, within the time that is promised.
 func TestMQTTRevocation(t *testing.T) {
+	const promised = 2 * time.Second
 	g := ownMQTT(t)
 	a := newTenant(t)
 	f := func(what string, change func()) {
@@ -126,7 +127,11 @@ func TestMQTTRevocation(t *testing.T) {
 		})
 		s = sit(t, g, "device@"+a.name)
 		change()
+		changed := time.Now()
 		s.expectEnd(t, what, 0x98)
+		if took := time.Since(changed); took > promised {
+			t.Errorf("%s: it took %v, more than %v", what, took, promised)
+		}
 	}
 	f("device disabled", func() {
 		a.device("device", `{"core":{"disabled":true},"authentication":{"credentials":[{"pass":"p"}]}}`)
