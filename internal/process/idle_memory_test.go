@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"runtime"
+	"runtime/debug"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,8 @@ import (
 
 // TestReturnMemory has a process allocate much and become idle.
 func TestReturnMemory(t *testing.T) {
+	// Nothing else may collect the garbage meanwhile.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	burst := make([][]byte, 64)
 	for i := range burst {
 		burst[i] = make([]byte, 1<<20)
