@@ -35,7 +35,11 @@ func namedTenant(t *testing.T, name string) *tenant {
 	a.specify(`{}`)
 	config := kafka.DefaultConfig()
 	config.Brokers = here.kafka.Brokers()
-	if err := kafka.EnsureTopics(bounded(t), config, 3, a.topic); err != nil {
+	// A broker that has just started answers for a moment that there are too few of it.
+	err := neighbour.Await(bounded(t), "kafka to make a topic", func(ctx context.Context) error {
+		return kafka.EnsureTopics(ctx, config, 3, a.topic)
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return a
