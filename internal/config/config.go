@@ -34,6 +34,7 @@ type Setting struct {
 // that do not parse. All errors are reported at once, and none repeats a value. Load does not validate, because which
 // groups of settings count depends on what the process does; see Validate.
 func Load(prefix string, environment []string, into any) error {
+	environment = withoutServiceLinks(environment)
 	grow(prefix, environment, reflect.ValueOf(into).Elem())
 	settings := Settings(prefix, into)
 	var problems []error

@@ -8,4 +8,6 @@
 // A field that is a map from a name to a pointer to a struct takes any number of groups: the field Issuer of the entry
 // "corp" of Users.Providers is FAIRLEAD_USERS_PROVIDERS_CORP_ISSUER. Keys are lower case, with hyphens where the variable has
 // underscores.
+//
+// Variables that Kubernetes makes for Services whose names begin with the prefix are no settings, and are passed over.
 package config
