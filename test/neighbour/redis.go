@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -69,6 +70,38 @@ func StartRedis(ctx context.Context, options ...RedisOption) (*Redis, error) {
 		Name:  "redis",
 		Path:  path,
 		Args:  append(arguments, settings.arguments...),
+		Ready: r.ready,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// StartSentinel starts a sentinel that watches a server under a name, alone. The context bounds the start only.
+func StartSentinel(ctx context.Context, name string, watched *Redis) (*Redis, error) {
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil, fmt.Errorf("starting sentinel: redis-server is %w", ErrNotInstalled)
+	}
+	port, err := FreePort()
+	if err != nil {
+		return nil, fmt.Errorf("starting sentinel: %w", err)
+	}
+	dir, err := newFolder("sentinel")
+	if err != nil {
+		return nil, err
+	}
+	const alone = 1 // how many sentinels have to agree
+	settings := fmt.Sprintf("bind 127.0.0.1\nport %d\ndir %s\nsentinel monitor %s 127.0.0.1 %d %d\n", port, dir.path, name, watched.port, alone)
+	if err := os.WriteFile(dir.file("sentinel.conf"), []byte(settings), 0o600); err != nil {
+		return nil, fmt.Errorf("starting sentinel: %w", err)
+	}
+	r := &Redis{port: port}
+	r.Process, err = startIn(ctx, dir, Command{
+		Name:  "sentinel",
+		Path:  path,
+		Args:  []string{dir.file("sentinel.conf"), "--sentinel"},
 		Ready: r.ready,
 	})
 	if err != nil {
