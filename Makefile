@@ -22,9 +22,18 @@ test check bench: export GOFLAGS += -buildvcs=false
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# What go build -v prints: a line for each package, of which every fiftieth is told, and anything else as it is.
+count_packages = NF == 1 && !/:/ { if (++n % 50 == 0) { print "  " n " packages compiled"; fflush() } next } { print; fflush() }
+
+# Make itself ends by a signal that it gets, so that Ctrl-C on a terminal is for fairlead alone: it gets a process group of
+# its own, if make has the terminal.
+own_group = if [[ -t 0 && -r /proc/self/stat ]] && read -r _ _ _ _ group _ _ front _ </proc/$$$$/stat && [[ $$group == "$$front" ]]; then set -m; fi;
+
 .PHONY: run
 run: ## everything in one process on this machine; more flags in ARGS, as in ARGS="--demo"
-	@go run ./cmd/fairlead dev $(ARGS)
+	@echo "building fairlead: moments if little has changed, a minute or two the first time"
+	@go build -buildvcs=false -v -o build/fairlead ./cmd/fairlead 2>&1 | awk '$(count_packages)'
+	@$(own_group) build/fairlead dev $(ARGS)
 
 .PHONY: build
 build: ## the command line, as bin/fairlead

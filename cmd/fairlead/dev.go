@@ -35,6 +35,9 @@ type devCommand struct {
 	Receiver    string `default:"127.0.0.1:8090" env:"FAIRLEAD_DEV_RECEIVER" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the built-in subscriber, which Triggers reach as Service receiver. Empty for none."`
 	DeadLetters string `default:"127.0.0.1:8091" env:"FAIRLEAD_DEV_DEAD_LETTERS" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the built-in dead letter sink, which Triggers reach as Service dead-letters. Empty for none."`
 
+	PortsFrom   int  `xor:"ports" placeholder:"N" env:"FAIRLEAD_DEV_PORTS_FROM" group:"Addresses (host:port; port 0 takes a free one)" help:"Listen on port N and those that follow it, in the order above, instead of the default ports: for a second one on this machine. Addresses that are given stay."`
+	RandomPorts bool `xor:"ports" env:"FAIRLEAD_DEV_RANDOM_PORTS" group:"Addresses (host:port; port 0 takes a free one)" help:"Listen on free ports instead of the default ones. Addresses that are given stay."`
+
 	Kafka        []string `env:"FAIRLEAD_KAFKA" group:"Neighbours" help:"Addresses host:port of real Kafka brokers instead of the embedded one."`
 	KafkaSecret  string   `type:"path" env:"FAIRLEAD_KAFKA_SECRET" group:"Neighbours" help:"Folder with a mounted Secret in the layout of Knative's Kafka components, for real brokers."`
 	KafkaAddress string   `default:"127.0.0.1:0" env:"FAIRLEAD_DEV_KAFKA_ADDRESS" group:"Neighbours" help:"Address of the embedded Kafka broker."`

@@ -41,8 +41,7 @@ func TestMain(m *testing.M) {
 
 // onFreePorts is `fairlead dev` on free ports, with a folder.
 func onFreePorts(data string, more ...string) []string {
-	const free = "127.0.0.1:0"
-	return append([]string{"dev", "--http", free, "--mqtt", free, "--mqtts", free, "--mqtt-ws", free, "--mqtt-wss", free, "--coap", free, "--coaps", free, "--api", free, "--identity", free, "--auth", free, "--metrics", free, "--receiver", free, "--dead-letters", free, "--data", data}, more...)
+	return append([]string{"dev", "--random-ports", "--data", data}, more...)
 }
 
 // A process is the fairlead command in a process of its own.

@@ -262,7 +262,7 @@ func (d *Dev) followRegistry(ctx, watching context.Context, n *Neighbours) (regi
 		files.extra = d.config.Demo.Registry
 	}
 	seen := folder.Stamps(files.names)
-	contents, _, err := files.apply(ctx)
+	contents, err := files.apply(ctx)
 	if err != nil {
 		return contents, err
 	}

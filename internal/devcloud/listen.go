@@ -20,7 +20,7 @@ func listen(flag, address string) (net.Listener, error) {
 func explain(flag, address string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("address %s is in use by another program (perhaps another fairlead dev): stop that one, or give another address with --%s", address, flag)
+		return fmt.Errorf("address %s is in use by another program (perhaps another fairlead dev): stop that one, give another address with --%s, or move all ports with --ports-from N or --random-ports", address, flag)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("address %s is not open to this user: ports below 1024 belong to root; give another address with --%s", address, flag)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

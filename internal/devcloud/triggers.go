@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/devcloud/dispatch"
 	"github.com/fairlead/fairlead/internal/devcloud/folder"
@@ -67,8 +68,9 @@ func (t *triggerFiles) apply() int {
 // watch applies the manifests whenever one of them changes, until the context ends.
 func (t *triggerFiles) watch(ctx context.Context, seen map[string]folder.Stamp, running *sync.WaitGroup) {
 	running.Go(func() {
-		folder.Watch(ctx, seen, t.names, func() {
+		folder.Watch(ctx, seen, t.names, func(time.Duration) bool {
 			t.logger.Info(fmt.Sprintf("read the Triggers again: %d are served", t.apply()))
+			return true
 		})
 	})
 }

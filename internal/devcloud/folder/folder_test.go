@@ -83,7 +83,7 @@ func TestWatchSeesNewChangedAndGone(t *testing.T) {
 	seen := Stamps(list())
 	go func() {
 		defer close(ended)
-		Watch(ctx, seen, list, func() { changed <- struct{}{} })
+		Watch(ctx, seen, list, func(time.Duration) bool { changed <- struct{}{}; return true })
 	}()
 	steps := []func() error{
 		func() error { return os.WriteFile(name, []byte("1"), 0o600) },

@@ -4,17 +4,23 @@ import (
 	"context"
 	"maps"
 	"os"
+	"syscall"
 	"time"
 )
 
 // pollInterval is how often files are looked at. Looking needs no support of the file system and sees every kind of
 // editor, mounted ConfigMaps too.
-const pollInterval = time.Second
+const pollInterval = 500 * time.Millisecond
+
+// settled is how long files have to be unchanged before they are read: who saves a file may write it in pieces, or empty it
+// first, or put another one in its place.
+const settled = 2 * pollInterval
 
 // A Stamp tells versions of a file apart without reading it.
 type Stamp struct {
 	Modified time.Time
 	Size     int64
+	Inode    uint64
 	Missing  bool
 }
 
@@ -24,7 +30,11 @@ func StampOf(name string) Stamp {
 	if err != nil {
 		return Stamp{Missing: true}
 	}
-	return Stamp{Modified: info.ModTime(), Size: info.Size()}
+	stamp := Stamp{Modified: info.ModTime(), Size: info.Size()}
+	if system, ok := info.Sys().(*syscall.Stat_t); ok {
+		stamp.Inode = system.Ino
+	}
+	return stamp
 }
 
 // Stamps looks at the files that list names.
@@ -36,23 +46,27 @@ func Stamps(names []string) map[string]Stamp {
 	return stamps
 }
 
-// Watch calls changed whenever one of the files that list names is new, gone or different, until the context ends. The
-// first look is what the files are compared with, so that nothing is missed that changes after the given stamps were
-// taken.
-func Watch(ctx context.Context, seen map[string]Stamp, list func() []string, changed func()) {
+// Watch calls changed when one of the files that list names is new, gone or different, and none of them has changed again
+// for a moment, until the context ends. The first look is compared with the given stamps, so that nothing is missed that
+// changes after those were taken. changed is told for how long the files have been the same; it is called again, if they
+// stay so, until it returns true.
+func Watch(ctx context.Context, seen map[string]Stamp, list func() []string, changed func(quiet time.Duration) bool) {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
+	done := true // with the files as they were seen
+	since := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		now := Stamps(list())
-		if maps.Equal(now, seen) {
+		if now := Stamps(list()); !maps.Equal(now, seen) {
+			seen, since, done = now, time.Now(), false
 			continue
 		}
-		seen = now
-		changed()
+		if quiet := time.Since(since); !done && quiet >= settled {
+			done = changed(quiet)
+		}
 	}
 }

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
+	yamlv2 "go.yaml.in/yaml/v2"
 	"sigs.k8s.io/yaml"
 
+	"github.com/fairlead/fairlead/internal/devcloud/folder"
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
@@ -22,13 +23,18 @@ const (
 // APIVersion may be given in a document; none means the same.
 const APIVersion = "fairlead.io/v1"
 
+// nothing is the document of a file that is meant to hold no other: an empty list, in YAML and in JSON.
+const nothing = "[]"
+
 // Contents are the documents of some files.
 type Contents struct {
 	Applications []*registry.Application
 	Devices      []*registry.Device
+	Files        []File // as they were read
 }
 
-// Load reads files. An error names the file, the document and the field; it holds no value of it.
+// Load reads files. An error names the file, the document and the field; it holds no value of it. A file without a document
+// is an error, since that is how a file looks while it is being saved.
 func Load(names ...string) (Contents, error) {
 	var all Contents
 	var problems []error
@@ -38,9 +44,13 @@ func Load(names ...string) (Contents, error) {
 			problems = append(problems, err)
 			continue
 		}
+		before := len(all.Applications) + len(all.Devices)
 		if err := all.add(name, text, false); err != nil {
 			problems = append(problems, err)
+		} else if len(all.Applications)+len(all.Devices) == before && !isNothing(text) {
+			problems = append(problems, fmt.Errorf("registry file %s: holds no document; a file that is meant to hold none says so by %s", name, nothing))
 		}
+		all.Files = append(all.Files, File{name, text})
 	}
 	if err := errors.Join(problems...); err != nil {
 		return Contents{}, err
@@ -68,17 +78,9 @@ func Documents(name string, text []byte) (Contents, error) {
 }
 
 func read(name string) ([]byte, error) {
-	file, err := os.Open(name)
+	text, err := folder.ReadFile(name, MaxFileBytes)
 	if err != nil {
 		return nil, fmt.Errorf("registry file: %w", err)
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, MaxFileBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("registry file %s: %w", name, err)
-	}
-	if len(text) > MaxFileBytes {
-		return nil, fmt.Errorf("registry file %s: larger than %d bytes", name, MaxFileBytes)
 	}
 	return text, nil
 }
@@ -90,74 +92,14 @@ func (c *Contents) add(name string, text []byte, infer bool) error {
 	}
 	var problems []error
 	for i, document := range documents {
+		if isNothing(document) {
+			continue
+		}
 		if err := c.document(document, infer); err != nil {
 			problems = append(problems, fmt.Errorf("registry file %s: document %d: %w", name, i+1, err))
 		}
 	}
 	return errors.Join(problems...)
-}
-
-// split cuts a file into documents and leaves out those of nothing but comments.
-func split(text []byte) ([][]byte, error) {
-	if trimmed := bytes.TrimLeft(text, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '{' {
-		return splitJSON(text)
-	}
-	var documents [][]byte
-	var current []byte
-	for line := range bytes.Lines(text) {
-		rest, ok := afterMarker(line)
-		if !ok {
-			current = append(current, line...)
-			continue
-		}
-		documents = appendDocument(documents, current)
-		current = append([]byte(nil), rest...)
-	}
-	documents = appendDocument(documents, current)
-	if len(documents) > MaxDocuments {
-		return nil, fmt.Errorf("more than %d documents", MaxDocuments)
-	}
-	return documents, nil
-}
-
-// afterMarker returns what follows a document marker: three hyphens or dots at the begin of a line, wherever it stands
-// (YAML 1.2, section 9.1.2).
-func afterMarker(line []byte) (rest []byte, ok bool) {
-	for _, marker := range []string{"---", "..."} {
-		rest, found := bytes.CutPrefix(line, []byte(marker))
-		if found && (len(rest) == 0 || bytes.ContainsRune([]byte(" \t\r\n"), rune(rest[0]))) {
-			return rest, true
-		}
-	}
-	return nil, false
-}
-
-func appendDocument(documents [][]byte, document []byte) [][]byte {
-	for line := range bytes.Lines(document) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
-			return append(documents, document)
-		}
-	}
-	return documents
-}
-
-func splitJSON(text []byte) ([][]byte, error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	var documents [][]byte
-	for {
-		var document json.RawMessage
-		err := decoder.Decode(&document)
-		if errors.Is(err, io.EOF) {
-			return documents, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("document %d: %w", len(documents)+1, err)
-		}
-		if len(documents) == MaxDocuments {
-			return nil, fmt.Errorf("more than %d documents", MaxDocuments)
-		}
-		documents = append(documents, document)
-	}
 }
 
 func (c *Contents) document(text []byte, infer bool) error {
@@ -166,6 +108,9 @@ func (c *Contents) document(text []byte, infer bool) error {
 	}
 	asJSON, err := yaml.YAMLToJSONStrict(text)
 	if err != nil {
+		return err
+	}
+	if err := alone(text); err != nil {
 		return err
 	}
 	var members map[string]json.RawMessage
@@ -202,8 +147,36 @@ func (c *Contents) document(text []byte, infer bool) error {
 			return err
 		}
 		c.Devices = append(c.Devices, device)
+	case "Trigger", "Broker":
+		return fmt.Errorf("kind: a %s belongs into the folder of the Triggers, not into a registry file", kind)
 	default:
 		return errors.New("kind: must be Application or Device")
+	}
+	return nil
+}
+
+// isNothing tells whether a text, apart from comments and markers, is the document that stands for none.
+func isNothing(text []byte) bool {
+	documents, err := split(text)
+	if err != nil || len(documents) != 1 {
+		return false
+	}
+	content, found := bytes.CutPrefix(bytes.TrimSpace(afterComments(documents[0])), []byte(nothing))
+	return found && len(afterComments(content)) == 0
+}
+
+// alone checks that nothing follows a document in braces, which the YAML parser would overlook.
+func alone(text []byte) error {
+	if content := bytes.TrimLeft(afterComments(text), " \t\r"); len(content) == 0 || content[0] != '{' {
+		return nil
+	}
+	decoder := yamlv2.NewDecoder(bytes.NewReader(text))
+	var document, more any
+	if err := decoder.Decode(&document); err != nil {
+		return err
+	}
+	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
+		return errors.New("something follows it that a line --- has to separate from it")
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead/fairlead/internal/registry"
+	"github.com/fairlead/fairlead/internal/store"
 )
 
 const (
@@ -43,6 +44,18 @@ func TestDecode(t *testing.T) {
 	f("apiVersion", "apiVersion: fairlead.io/v1\n"+application, "app")
 	f("JSON", `{"kind":"Application","metadata":{"name":"app"}} {"kind":"Device","metadata":{"application":"app","name":"d"}}`, "app", "app/d")
 	f("unknown sections stay", application+"spec: {mine: {a: 1}}\n", "app")
+	const inJSON, deviceInJSON = `{"kind":"Application","metadata":{"name":"app"}}`, `{"kind":"Device","metadata":{"application":"app","name":"d"}}`
+	f("JSON, then YAML", inJSON+"\n---\n"+device, "app", "app/d")
+	f("YAML, then JSON", application+"---\n"+deviceInJSON, "app", "app/d")
+	f("JSON, marker, JSON", inJSON+"\n---\n"+deviceInJSON+"\n---\n", "app", "app/d")
+	f("two of JSON, then YAML", inJSON+deviceInJSON+"\n---\nkind: Application\nmetadata: {name: b}\n", "app", "b", "app/d")
+	f("JSON over several lines with tabs", "{\n\t\"kind\": \"Application\",\n\t\"metadata\": {\"name\": \"app\"}\n}\n---\n"+device, "app", "app/d")
+	f("comments around JSON", "# one\n"+inJSON+"\n# two\n--- # three\n# four\n"+deviceInJSON+" # five\n", "app", "app/d")
+	f("Windows line ends", inJSON+"\r\n---\r\n"+strings.ReplaceAll(device, "\n", "\r\n"), "app", "app/d")
+	f("flow style", "{kind: Application, metadata: {name: app}}\n---\n{kind: Device, metadata: {application: app, name: d}}\n", "app", "app/d")
+	f("directive", "%YAML 1.2\n---\n"+application, "app")
+	f("byte order mark", "\ufeff"+inJSON, "app")
+	f("nothing, explicitly", "[]\n")
 	f("hyphens in a text", application+"spec:\n  mine: |\n    ---\n    text\n  other: '----'\n", "app")
 }
 
@@ -82,6 +95,10 @@ func TestDecodeRefuses(t *testing.T) {
 	f("device of nobody", device, "no file")
 	f("a list", "- a\n", "not an object")
 	f("broken YAML", "kind: [rodney\n", "document 1")
+	f("JSON, then YAML without a marker", `{"kind":"Application","metadata":{"name":"app"}}`+"\n"+device, "document 1")
+	f("member twice in JSON", `{"kind":"Application","kind":"Application","metadata":{"name":"app"}}`, "document 1")
+	f("a Trigger", "kind: Trigger\nmetadata: {name: t}\n", "Triggers")
+	f("a list with more", "[a]\n", "not an object")
 	f("broken JSON", `{"kind": "rodney`, "document 1")
 	f("password of the wrong type", application+"---\n"+device+"spec: {authentication: {credentials: [{pass: {rodney: hey-rodney}}]}}\n", "authentication")
 	f("too large", application+"spec: {x: "+strings.Repeat("x", registry.MaxDocument)+"}\n", "larger")
@@ -92,6 +109,8 @@ type fakeStore struct {
 	calls   []string
 	fail    string // the call that fails
 	missing bool   // what is deleted is not there
+
+	inhabited map[string]bool // applications with devices
 }
 
 func (s *fakeStore) note(format string, arguments ...any) ([]registry.Change, error) {
@@ -120,6 +139,19 @@ func (s *fakeStore) DeleteApplication(_ context.Context, name string) ([]registr
 
 func (s *fakeStore) DeleteDevice(_ context.Context, application, name string) ([]registry.Change, error) {
 	return s.note("delete %s/%s", application, name)
+}
+
+func (s *fakeStore) Application(_ context.Context, name string) (*registry.Application, error) {
+	a := &registry.Application{}
+	a.Metadata.Name = name
+	return a, nil
+}
+
+func (s *fakeStore) Devices(_ context.Context, application, _ string, _ store.Query) ([]*registry.Device, error) {
+	if s.inhabited[application] {
+		return []*registry.Device{{}}, nil
+	}
+	return nil, nil
 }
 
 func TestSyncRemovesWhatNoFileHasAnyLonger(t *testing.T) {
