@@ -33,7 +33,7 @@ own_group = if [[ -t 0 && -r /proc/self/stat ]] && read -r _ _ _ _ group _ _ fro
 run: ## everything in one process on this machine; more flags in ARGS, as in ARGS="--demo"
 	@echo "building fairlead: moments if little has changed, a minute or two the first time"
 	@go build -buildvcs=false -v -o build/fairlead ./cmd/fairlead 2>&1 | awk '$(count_packages)'
-	@$(own_group) build/fairlead dev $(ARGS)
+	@$(own_group) build/fairlead dev $(ARGS) || exit $$?
 
 .PHONY: build
 build: ## the command line, as bin/fairlead
