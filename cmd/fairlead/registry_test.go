@@ -275,8 +275,8 @@ func applying(s *shell) {
 	write("metadata: {name: house}\nspec: {mine: {a: 1}}\n---\nmetadata: {application: house, name: d}\n---\nkind: Device\nmetadata: {application: shop, name: d}\n")
 	apply := func(want ...string) {
 		s.t.Helper()
-		if _, e := s.do("apply", "-f", file); e != strings.Join(want, "\n")+"\n" {
-			s.t.Errorf("%q, want %q", e, want)
+		if _, e := s.do("apply", "-f", file); results(e) != strings.Join(want, "\n") {
+			s.t.Errorf("%q, want %q", results(e), want)
 		}
 	}
 	apply("application house created", "device house/d created", "device shop/d created")
@@ -288,7 +288,7 @@ func applying(s *shell) {
 
 	// What a list prints may be applied.
 	exported, _ := s.do("device", "list", "-a", "house", "-o", "yaml")
-	if status, _, e := s.run(exported, "apply", "-f", "-"); status != 0 || e != "device house/d unchanged\n" {
+	if status, _, e := s.run(exported, "apply", "-f", "-"); status != 0 || results(e) != "device house/d unchanged" {
 		s.t.Errorf("%d %s", status, e)
 	}
 	write("metadata: {application: nowhere, name: d}\n---\nmetadata: {name: house}\n")
@@ -297,6 +297,6 @@ func applying(s *shell) {
 		s.t.Errorf("%d %s", status, e)
 	}
 	write("metadata: {name: house, more: 1}\n")
-	s.fails("document 1", "apply", "-f", file)
+	s.fails("f.yaml:1: ", "apply", "-f", file)
 	s.fails("no-such-file", "apply", "-f", "no-such-file.yaml")
 }

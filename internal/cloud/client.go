@@ -18,6 +18,10 @@ const (
 	maxAnswer     = 4 << 20          // bytes of one document; lists are read one document at a time
 	maxListed     = 256 << 10        // bytes of one document in a list; what is read ahead may double it
 	answerTimeout = 60 * time.Second // until an answer begins
+	idleTimeout   = 30 * time.Second // of a connection; less than servers have
+
+	// MaxConnections is how many calls of a client may be made at once. Further ones wait.
+	MaxConnections = 64
 )
 
 // An Error is what the API said instead of doing what it was asked for.
@@ -25,10 +29,20 @@ type Error struct {
 	Status  int
 	Name    string // such as NotFound; may be ""
 	Message string // may be ""
+
+	RetryAfter time.Duration // that is asked for; 0 is nothing
+	Advice     string        // what to do; may be ""
 }
 
 // Error is what people read.
 func (e *Error) Error() string {
+	if e.Advice != "" {
+		return e.text() + "; " + e.Advice
+	}
+	return e.text()
+}
+
+func (e *Error) text() string {
 	switch {
 	case e.Message != "":
 		return e.Message
@@ -53,6 +67,20 @@ func IsUnreachable(err error) bool {
 	return err != nil && !errors.As(err, &refused)
 }
 
+// IsLoggedOut tells whether the installation does not know, or no longer knows, who calls.
+func IsLoggedOut(err error) bool {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused.unknownCaller()
+	}
+	return errors.Is(err, errLoggedOut)
+}
+
+// unknownCaller tells it from a caller who may not do this one thing.
+func (e *Error) unknownCaller() bool {
+	return e.Status == http.StatusUnauthorized || (e.Status == http.StatusForbidden && e.Name == "Forbidden" && e.Message == "Forbidden")
+}
+
 func hasStatus(err error, status int) bool {
 	var refused *Error
 	return errors.As(err, &refused) && refused.Status == status
@@ -63,9 +91,10 @@ type Signer func(context.Context, *http.Request) error
 
 // A Client calls the API of one installation. It is safe for concurrent use.
 type Client struct {
-	base string
-	sign Signer
-	http *http.Client
+	base   string
+	sign   Signer
+	advise func(*Error) // nil for one that nobody is logged in to
+	http   *http.Client
 }
 
 // NewClient makes a client of the API at a URL. Without a signer it is anonymous.
@@ -84,6 +113,9 @@ func newHTTP() *http.Client {
 		ResponseHeaderTimeout:  answerTimeout,
 		TLSHandshakeTimeout:    answerTimeout,
 		MaxResponseHeaderBytes: 64 << 10,
+		MaxIdleConnsPerHost:    MaxConnections,
+		MaxConnsPerHost:        MaxConnections,
+		IdleConnTimeout:        idleTimeout,
 		ForceAttemptHTTP2:      true,
 	}
 	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -108,7 +140,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, answer any
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return fmt.Errorf("reading the answer of %s: %w", c.base, err)
+		return &connectionError{fmt.Errorf("reading the answer of %s: %w", c.base, err)}
 	case len(text) > maxAnswer:
 		return fmt.Errorf("the answer of %s is larger than %d bytes", c.base, maxAnswer)
 	case answer == nil || len(text) == 0:
@@ -188,13 +220,17 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("asking %s: %w", c.base, withoutURL(err))
+		return nil, &connectionError{fmt.Errorf("asking %s: %w", c.base, withoutURL(err))}
 	}
 	if response.StatusCode >= 200 && response.StatusCode < 300 {
 		return response, nil
 	}
 	defer func() { _ = response.Body.Close() }()
-	return nil, readError(response)
+	refused := readError(response)
+	if c.advise != nil {
+		c.advise(refused)
+	}
+	return nil, refused
 }
 
 // withoutURL takes the address out of an error of net/http: what is asked for may hold names of devices, and the base is
@@ -207,8 +243,8 @@ func withoutURL(err error) error {
 	return err
 }
 
-func readError(response *http.Response) error {
-	refused := &Error{Status: response.StatusCode}
+func readError(response *http.Response) *Error {
+	refused := &Error{Status: response.StatusCode, RetryAfter: readRetryAfter(response.Header)}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	var document struct{ Error, Message string }
 	if err == nil && json.Unmarshal(text, &document) == nil {

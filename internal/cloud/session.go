@@ -53,7 +53,35 @@ func (c *Context) Client() (*Client, error) {
 }
 
 // Client calls the API as the user.
-func (s *Session) Client() (*Client, error) { return NewClient(s.context.URL, s.sign) }
+func (s *Session) Client() (*Client, error) {
+	client, err := NewClient(s.context.URL, s.sign)
+	if err == nil {
+		client.advise = s.advise
+	}
+	return client, err
+}
+
+// advise says what to do when the installation does not know the user any longer.
+func (s *Session) advise(refused *Error) {
+	if !refused.unknownCaller() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.context.AccessToken != "":
+		refused.Advice = fmt.Sprintf("%s does not take the access token of context %s: it has expired, was deleted, or is of another installation; log in with a new one: fairlead login %s --context %s --access-token -", s.context.URL, s.name, s.context.URL, s.name)
+	case s.context.Login != nil:
+		refused.Advice = fmt.Sprintf("%s does not take the log-in of context %s: it has ended, or the installation was set up anew; %s", s.context.URL, s.name, s.logIn())
+	default:
+		refused.Advice = fmt.Sprintf("context %s is not logged in; %s", s.name, s.logIn())
+	}
+}
+
+// logIn is what to do. The caller holds the lock.
+func (s *Session) logIn() string {
+	return fmt.Sprintf("log in again: fairlead login %s --context %s", s.context.URL, s.name)
+}
 
 func (s *Session) sign(ctx context.Context, request *http.Request) error {
 	s.mu.Lock()
@@ -87,7 +115,10 @@ func (s *Session) Token(ctx context.Context) (string, error) {
 	}
 }
 
-var errLoggedOut = errors.New("the log-in has ended; log in again with: fairlead login")
+var errLoggedOut = errors.New("the log-in has ended")
+
+// loggedOut also says what to do. The caller holds the lock.
+func (s *Session) loggedOut() error { return fmt.Errorf("%w; %s", errLoggedOut, s.logIn()) }
 
 // token gives one that is valid for some time yet. The caller holds the lock.
 func (s *Session) token(ctx context.Context) (string, error) {
@@ -106,9 +137,12 @@ func (s *Session) token(ctx context.Context) (string, error) {
 		return s.context.Login.Token, nil
 	}
 	if s.context.Login.RefreshToken == "" {
-		return "", errLoggedOut
+		return "", s.loggedOut()
 	}
 	next, err := s.refresh(ctx, s.context.Login)
+	if errors.Is(err, errLoggedOut) {
+		return "", s.loggedOut()
+	}
 	if err != nil {
 		return "", err
 	}

@@ -77,6 +77,18 @@ func Documents(name string, text []byte) (Contents, error) {
 	return all, nil
 }
 
+// Document reads one document as it stands alone, as Documents does. The other of the two is nil.
+func Document(text []byte) (*registry.Application, *registry.Device, error) {
+	var one Contents
+	if err := one.document(text, true); err != nil {
+		return nil, nil, err
+	}
+	if len(one.Applications) > 0 {
+		return one.Applications[0], nil, nil
+	}
+	return nil, one.Devices[0], nil
+}
+
 func read(name string) ([]byte, error) {
 	text, err := folder.ReadFile(name, MaxFileBytes)
 	if err != nil {

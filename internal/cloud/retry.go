@@ -1,0 +1,82 @@
+package cloud
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// Pauses between attempts, unless the installation asks for a longer one.
+const (
+	firstPause = 100 * time.Millisecond
+	maxPause   = 5 * time.Second
+
+	maxRetryAfter = time.Minute // that the installation may ask for
+)
+
+// Retry makes a call again while the installation is overloaded or nobody answers, with growing pauses or with those that
+// the installation asks for. It goes on for the given time, or until the context ends, and then returns the call's error.
+func Retry(ctx context.Context, patience time.Duration, call func() error) (last error) {
+	if patience <= 0 {
+		return call()
+	}
+	pauses := backoff.NewExponentialBackOff()
+	pauses.InitialInterval, pauses.MaxInterval = firstPause, maxPause
+	_, _ = backoff.Retry(ctx, func() (none struct{}, err error) {
+		last = call()
+		switch wait := retryAfter(last); {
+		case last != nil && !IsTransient(last):
+			return none, backoff.Permanent(last)
+		case wait > 0:
+			return none, &backoff.RetryAfterError{Duration: wait}
+		default:
+			return none, last
+		}
+	}, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(patience))
+	return last
+}
+
+// IsTransient tells whether the same call may succeed later: the installation is overloaded, or nobody answers.
+func IsTransient(err error) bool {
+	var lost *connectionError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &certificate), errors.Is(err, context.Canceled):
+		return false
+	case errors.As(err, &lost):
+		return true
+	}
+	return hasStatus(err, http.StatusTooManyRequests) || hasStatus(err, http.StatusBadGateway) ||
+		hasStatus(err, http.StatusServiceUnavailable) || hasStatus(err, http.StatusGatewayTimeout)
+}
+
+func retryAfter(err error) time.Duration {
+	var refused *Error
+	if !errors.As(err, &refused) {
+		return 0
+	}
+	return min(refused.RetryAfter, maxRetryAfter)
+}
+
+// readRetryAfter reads the header of that name: seconds or a date.
+func readRetryAfter(header http.Header) time.Duration {
+	text := header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 16); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if date, err := http.ParseTime(text); err == nil {
+		return max(time.Until(date), 0)
+	}
+	return 0
+}
+
+// A connectionError is a request that got no answer.
+type connectionError struct{ error }
+
+// Unwrap gives the reason.
+func (e *connectionError) Unwrap() error { return e.error }
