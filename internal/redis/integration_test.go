@@ -5,6 +5,7 @@ package redis
 import (
 	"context"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -67,7 +68,12 @@ func sentinel(t *testing.T, watched *neighbour.Redis) *neighbour.Redis {
 // cluster is a cluster of one node, which has all slots.
 func cluster(t *testing.T) *neighbour.Redis {
 	t.Helper()
-	server := start(t, neighbour.RedisSetting("cluster-enabled", "yes"))
+	// The port between nodes would lie in the range of ports that clients are given.
+	port, err := neighbour.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := start(t, neighbour.RedisSetting("cluster-enabled", "yes"), neighbour.RedisSetting("cluster-port", strconv.Itoa(port)))
 	client := redis.NewClient(&redis.Options{Addr: server.Address()})
 	defer client.Close()
 	if err := client.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {
