@@ -10,24 +10,21 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/forward"
 	"github.com/fairlead/fairlead/internal/ingest"
 )
 
 // A Bridge forwards from one broker into one application.
 type Bridge struct {
-	config   Config
-	devices  auth.Authenticator
-	pipeline *ingest.Pipeline
-	log      *zap.Logger
-	metrics  *bridgeMetrics
+	config  Config
+	log     *zap.Logger
+	metrics *bridgeMetrics
 
-	routes   routes
-	gateway  *identity
-	ledger   *ledger
-	lanes    *lanes
-	intake   *intake
-	upstream *upstream
-	stopping chan struct{} // closed when nothing more is begun
+	routes    routes
+	forwarder *forward.Forwarder
+	ledger    *ledger
+	intake    *intake
+	upstream  *upstream
 }
 
 // New makes a bridge of a configuration that is valid. The files that it names are read. Its log may be nil.
@@ -39,11 +36,8 @@ func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline, log *z
 	if err != nil {
 		return nil, fmt.Errorf("patterns: %w", err)
 	}
-	b := &Bridge{
-		config: c, devices: devices, pipeline: pipeline, log: log, metrics: newBridgeMetrics(),
-		routes: routes, gateway: newIdentity(c, devices, log), ledger: newLedger(), stopping: make(chan struct{}),
-	}
-	b.lanes = newLanes(b.settle)
+	b := &Bridge{config: c, log: log, metrics: newBridgeMetrics(), routes: routes, ledger: newLedger()}
+	b.forwarder = forward.New(forward.Config{Gateway: c.Gateway, RetryDelay: c.RetryDelay, AuthTimeout: c.AuthTimeout}, devices, pipeline, b.metrics.retried, log)
 	b.intake = newIntake(b, c.InFlight)
 	if b.upstream, err = newUpstream(c, routes, b); err != nil {
 		return nil, err
@@ -60,7 +54,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 	defer helpers.Wait()
 	defer end()
 	defer b.metrics.observe(b)()
-	helpers.Go(func() { b.gateway.run(life) })
+	helpers.Go(func() { b.forwarder.Run(life) })
 	connection, err := b.upstream.connect(life, b.intake.take)
 	if err != nil {
 		return fmt.Errorf("preparing the connection to the broker: %w", err)
@@ -69,13 +63,15 @@ func (b *Bridge) Run(ctx context.Context) error {
 
 	deadline, cancel := context.WithTimeout(life, b.config.DrainTimeout)
 	defer cancel()
-	close(b.stopping)
-	if err := b.lanes.close(deadline); err != nil {
+	if err := b.forwarder.Close(deadline); err != nil {
 		b.log.Warn("some messages are left to the broker, although they may be stored", zap.Error(err))
 	}
 	b.ledger.flush(deadline)
 	return b.disconnect(connection)
 }
+
+// stopping is closed when nothing more is begun.
+func (b *Bridge) stopping() <-chan struct{} { return b.forwarder.Stopping() }
 
 // disconnect closes the connection, and says so to the broker, which keeps the session.
 func (b *Bridge) disconnect(connection *autopaho.ConnectionManager) error {
@@ -92,7 +88,7 @@ func (b *Bridge) Ready(context.Context) error {
 	if err := b.upstream.ready(); err != nil {
 		return err
 	}
-	if b.gateway.current() == nil {
+	if !b.forwarder.Admitted() {
 		return errors.New("the registry does not admit the bridge as a gateway device")
 	}
 	return nil

@@ -209,19 +209,19 @@ func TestAttemptsMakeTheSameEvent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFixture(t, testConfig())
 		l := f.connected()
-		var ids []string
-		f.bridge.pipeline = ingest.New(ingest.DefaultConfig(), writer(func(id, at string, done func(error)) {
-			ids = append(ids, id+" "+at)
-			if len(ids) < 3 {
-				done(outcome.New(outcome.Unavailable, ""))
-				return
-			}
-			done(nil)
-		}))
+		f.shelf.fail(outcome.New(outcome.Unavailable, ""))
 		l.publish(1, "site/a/x", "1")
+		settled()
+		f.shelf.fail(nil)
 		l.acknowledged(1)
-		if len(ids) != 3 || ids[0] != ids[1] || ids[1] != ids[2] {
-			t.Errorf("ids and times %q", ids)
+		if len(f.shelf.tried) < 3 {
+			t.Fatalf("%d attempts", len(f.shelf.tried))
+		}
+		first := headers(f.shelf.tried[0])
+		for _, r := range f.shelf.tried {
+			if got := headers(r); got["ce_id"] != first["ce_id"] || got["ce_time"] != first["ce_time"] || got["ce_id"] == "" {
+				t.Errorf("an attempt has id %q and time %q, the first %q and %q", got["ce_id"], got["ce_time"], first["ce_id"], first["ce_time"])
+			}
 		}
 	})
 }

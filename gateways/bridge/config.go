@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fairlead/fairlead/internal/registry"
+	"github.com/fairlead/fairlead/internal/forward"
 )
 
 // Limits of settings.
@@ -22,7 +22,7 @@ const (
 // A Config says what is taken from where, and in whose name it is published.
 type Config struct {
 	Broker  BrokerConfig
-	Gateway GatewayConfig
+	Gateway forward.GatewayConfig
 
 	Patterns    []string `doc:"topics that are taken, separated by commas, such as site/{device}/{channel...}: literal levels, {device}, {channel} for one level or {channel...} for all that follow, + for a level that does not matter; without {device} the gateway itself is the device; of several that match the first counts; 1 to 64"`
 	SharedGroup string   `doc:"name of the shared subscription in which several bridges share the messages, each with a client id of its own; empty: every message comes to this bridge"`
@@ -49,13 +49,6 @@ type BrokerConfig struct {
 	KeepAlive       time.Duration `doc:"duration without a packet after which the connection is tried with a ping; whole seconds, 5s to 18h"`
 	ConnectTimeout  time.Duration `doc:"longest duration of one attempt to connect; 1s to 60s"`
 	ReconnectDelay  time.Duration `doc:"longest duration between two attempts to connect; 1s to 10m"`
-}
-
-// A GatewayConfig names the device that the bridge is in the registry.
-type GatewayConfig struct {
-	Application string `doc:"application that everything is published in"`
-	Device      string `doc:"gateway device that the bridge logs in as"`
-	Password    string `doc:"password of the gateway device" secret:"true"`
 }
 
 // DefaultConfig knows neither broker nor gateway nor topics. The broker keeps messages for a day.
@@ -126,17 +119,6 @@ func (c *BrokerConfig) Validate() error {
 	return nil
 }
 
-// Validate names the first bad field.
-func (c *GatewayConfig) Validate() error {
-	if registry.ValidateApplicationName(c.Application) != nil {
-		return errors.New("application: must be the name of an application")
-	}
-	if registry.ValidateDeviceName(c.Device) != nil {
-		return errors.New("device: must be the name of a device")
-	}
-	return nil
-}
-
 // parseURL reads the address of a broker, and gives it the port of its scheme if it has none.
 func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
@@ -157,10 +139,8 @@ func parseURL(text string) (*url.URL, error) {
 }
 
 // String keeps the passwords out of logs, as do the other String and GoString methods below.
-func (Config) String() string        { return "bridge" }
-func (BrokerConfig) String() string  { return "broker of a bridge" }
-func (GatewayConfig) String() string { return "gateway of a bridge" }
+func (Config) String() string       { return "bridge" }
+func (BrokerConfig) String() string { return "broker of a bridge" }
 
-func (c Config) GoString() string        { return c.String() }
-func (c BrokerConfig) GoString() string  { return c.String() }
-func (c GatewayConfig) GoString() string { return c.String() }
+func (c Config) GoString() string       { return c.String() }
+func (c BrokerConfig) GoString() string { return c.String() }

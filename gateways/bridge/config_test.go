@@ -98,19 +98,3 @@ func TestSettings(t *testing.T) {
 		t.Errorf("secrets %v", secrets)
 	}
 }
-
-func TestBackoff(t *testing.T) {
-	f := func(failures int, longest time.Duration) {
-		t.Helper()
-		for range 1000 {
-			if d := backoff(failures, 200*time.Millisecond, 10*time.Second); d <= longest/2 || d > longest {
-				t.Fatalf("%v after %d failures, want at most %v and more than half of it", d, failures, longest)
-			}
-		}
-	}
-	f(1, 200*time.Millisecond)
-	f(2, 400*time.Millisecond)
-	f(6, 6400*time.Millisecond)
-	f(7, 10*time.Second)
-	f(1000, 10*time.Second)
-}

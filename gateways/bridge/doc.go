@@ -6,11 +6,9 @@
 //
 //  1. The client (eclipse/paho.golang) hands over one message after the other; see intake.go. A pattern of the
 //     configuration makes device and channel of its topic (pattern.go). What no pattern matches is refused.
-//  2. It takes its place in the line of its device (lanes.go). Lines are independent of each other; in each, one message
-//     at a time is on its way to Kafka, so that none is stored before an earlier one of the same device, whatever fails.
-//  3. It is stored (store.go): the registry says whether the gateway may speak for the device, the pipeline does the rest.
-//     What cannot be decided now (Kafka or the registry away, the gateway not admitted) is tried again, without end.
-//  4. Once it is decided, it is acknowledged to the broker. The client sends acknowledgements in the order of the
+//  2. Package internal/forward stores it in the name of the gateway device: each device's messages in their order, and what cannot
+//     be decided now (Kafka or the registry away, the gateway not admitted) again and again.
+//  3. Once it is decided, it is acknowledged to the broker. The client sends acknowledgements in the order of the
 //     messages, as the protocol demands.
 //
 // So the broker keeps what is not stored, and hands over no more than the receive maximum before the first of it is: that
@@ -24,5 +22,5 @@
 //
 // # Locks
 //
-// Ledger, lanes, identity and upstream have one each. None is held while another is taken or the client is called.
+// Ledger and upstream have one each. None is held while another is taken or the client is called.
 package bridge

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/forward"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
@@ -23,6 +24,7 @@ import (
 // A shelf stores records. It can be made to fail, or to answer only when it is told to.
 type shelf struct {
 	mu      sync.Mutex
+	tried   []*kgo.Record // those that failed, too
 	records []*kgo.Record
 	fails   func(text string) error // nil: never; text is the value of a record
 	held    []func()                // answers that are due when release is called
@@ -32,6 +34,7 @@ type shelf struct {
 func (s *shelf) Write(_ context.Context, r *kgo.Record, done func(error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.tried = append(s.tried, r)
 	if s.fails != nil {
 		if err := s.fails(string(r.Value)); err != nil {
 			go done(err)
@@ -150,7 +153,7 @@ type fixture struct {
 func testConfig() Config {
 	c := DefaultConfig()
 	c.Broker.URL = "mqtt://broker.example"
-	c.Gateway = GatewayConfig{Application: "plant", Device: "site", Password: "the-gateway's-password"}
+	c.Gateway = forward.GatewayConfig{Application: "plant", Device: "site", Password: "the-gateway's-password"}
 	c.Patterns = []string{"site/{device}/{channel...}", "own/{channel}"}
 	return c
 }
@@ -258,12 +261,4 @@ func TestNoSecretInText(t *testing.T) {
 			t.Errorf("a password in %q", text)
 		}
 	}
-}
-
-// writer is called with id and time of each event.
-type writer func(id, at string, done func(error))
-
-func (w writer) Write(_ context.Context, r *kgo.Record, done func(error)) {
-	h := headers(r)
-	w(h["ce_id"], h["ce_time"], done)
 }

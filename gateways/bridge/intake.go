@@ -42,7 +42,7 @@ func (in *intake) take(r paho.PublishReceived) (bool, error) {
 		return true, nil
 	}
 	b, end := in.bridge, in.bridge.ledger.end()
-	if closed(end) || closed(b.stopping) {
+	if closed(end) || closed(b.stopping()) {
 		return true, nil
 	}
 	receipt, known := b.ledger.receive(r.Packet, func() { _ = r.Client.Ack(r.Packet) })
@@ -81,7 +81,7 @@ func (in *intake) wait(end <-chan struct{}) bool {
 		in.bridge.ledger.lost()
 		in.bridge.upstream.hangUp()
 	case <-end:
-	case <-in.bridge.stopping:
+	case <-in.bridge.stopping():
 	}
 	return false
 }
@@ -91,7 +91,7 @@ func (in *intake) room() {
 	select {
 	case in.acknowledged <- struct{}{}:
 		<-in.acknowledged
-	case <-in.bridge.stopping:
+	case <-in.bridge.stopping():
 	}
 }
 
@@ -128,7 +128,7 @@ func (in *intake) squeeze() bool {
 	case in.unacknowledged <- struct{}{}:
 		return true
 	case <-timer.C:
-	case <-in.bridge.stopping:
+	case <-in.bridge.stopping():
 	}
 	in.crowded = true
 	return false
@@ -137,7 +137,7 @@ func (in *intake) squeeze() bool {
 // route finds out what a message is about. A message that is about nothing is refused, which settles it: it would be no
 // better the next time.
 func (in *intake) route(p *paho.Publish, r *receipt) (d *delivery, ok bool) {
-	d = newDelivery(p, r)
+	d = newDelivery(in.bridge, p, r)
 	to, err := in.bridge.routes.find(p.Topic)
 	if err != nil {
 		in.bridge.log.Warn("a message is refused for its topic", zap.String("topic", p.Topic[:min(len(p.Topic), shownTopic)]), zap.Error(err))
@@ -145,7 +145,7 @@ func (in *intake) route(p *paho.Publish, r *receipt) (d *delivery, ok bool) {
 		return nil, false
 	}
 	if to.device != in.bridge.config.Gateway.Device {
-		d.device = to.device
+		d.message.Device = to.device
 	}
 	d.message.Channel = to.channel
 	return d, true
@@ -153,7 +153,7 @@ func (in *intake) route(p *paho.Publish, r *receipt) (d *delivery, ok bool) {
 
 // enqueue puts a message in line, or gives its place back.
 func (in *intake) enqueue(d *delivery) bool {
-	if in.bridge.lanes.add(d) {
+	if in.bridge.forwarder.Forward(&d.message) {
 		return true
 	}
 	<-d.place

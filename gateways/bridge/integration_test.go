@@ -278,7 +278,7 @@ func TestPassword(t *testing.T) {
 	neighbour.Eventually(t, "the broker to refuse the bridge", func() bool {
 		b.upstream.mu.Lock()
 		defer b.upstream.mu.Unlock()
-		return b.upstream.failures > 1
+		return b.upstream.failing
 	})
 	if b.Ready(t.Context()) == nil {
 		t.Error("ready with a wrong password")

@@ -13,6 +13,8 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 	"github.com/eclipse/paho.golang/paho/session/state"
 	"go.uber.org/zap"
+
+	"github.com/fairlead/fairlead/internal/backoff"
 )
 
 const (
@@ -38,10 +40,11 @@ type upstream struct {
 	workers sync.WaitGroup // that subscribe
 
 	mu         sync.Mutex
-	conn       net.Conn  // of the latest attempt
-	failures   int       // attempts in a row that led to no lasting connection
-	since      time.Time // of the present connection; zero: there is none
-	subscribed bool      // the broker has granted every filter on it
+	conn       net.Conn        // of the latest attempt
+	failing    bool            // the attempts since then led to no lasting connection
+	pauses     *backoff.Pauses // between them
+	since      time.Time       // of the present connection; zero: there is none
+	subscribed bool            // the broker has granted every filter on it
 	lose       context.CancelFunc
 }
 
@@ -56,7 +59,7 @@ func newUpstream(c Config, r routes, b *Bridge) (*upstream, error) {
 	}
 	return &upstream{
 		config: c, room: b.intake.room, dial: d.dial, address: address, filters: subscriptions(c, r),
-		ledger: b.ledger, metrics: b.metrics, log: b.log,
+		ledger: b.ledger, metrics: b.metrics, log: b.log, pauses: backoff.New(shortestReconnect, c.Broker.ReconnectDelay),
 	}, nil
 }
 
@@ -148,15 +151,15 @@ func (u *upstream) delay() time.Duration {
 	u.room()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.failures == 0 {
+	if !u.failing {
 		return 0
 	}
-	return backoff(u.failures, shortestReconnect, u.config.Broker.ReconnectDelay)
+	return u.pauses.Next()
 }
 
 func (u *upstream) failed(err error) {
 	u.mu.Lock()
-	u.failures++
+	u.failing = true
 	u.mu.Unlock()
 	u.metrics.connection(connectionFailed)
 	u.log.Warn("the broker cannot be reached", zap.Error(err))
@@ -190,9 +193,10 @@ func (u *upstream) down() (again bool) {
 	defer u.mu.Unlock()
 	u.lose()
 	if time.Since(u.since) < u.config.Broker.ReconnectDelay {
-		u.failures++
+		u.failing = true
 	} else {
-		u.failures = 0
+		u.failing = false
+		u.pauses.Reset()
 	}
 	u.since, u.subscribed = time.Time{}, false
 	u.metrics.connection(connectionLost)
@@ -201,7 +205,7 @@ func (u *upstream) down() (again bool) {
 
 // subscribe goes on until the broker has granted every filter or the connection ends.
 func (u *upstream) subscribe(ctx context.Context, m *autopaho.ConnectionManager) {
-	for failures := 1; ; failures++ {
+	for pauses := backoff.New(shortestReconnect, u.config.Broker.ReconnectDelay); ; {
 		answer, err := m.Subscribe(ctx, &paho.Subscribe{Subscriptions: u.filters})
 		if err == nil {
 			u.granted(ctx)
@@ -211,11 +215,7 @@ func (u *upstream) subscribe(ctx context.Context, m *autopaho.ConnectionManager)
 			return
 		}
 		u.log.Warn("the broker does not grant a subscription", zap.Strings("filters", u.refused(answer)), zap.Error(err))
-		timer := time.NewTimer(backoff(failures, shortestReconnect, u.config.Broker.ReconnectDelay))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !pauses.Wait(ctx) {
 			return
 		}
 	}

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/fairlead/fairlead/internal/backoff"
 )
 
 const (
@@ -42,21 +43,15 @@ type Subscription struct {
 
 // Run keeps the subscription until ctx ends.
 func (s *Subscription) Run(ctx context.Context) {
-	pauses := &backoff.ExponentialBackOff{
-		InitialInterval: firstPause, MaxInterval: longestPause,
-		Multiplier: backoff.DefaultMultiplier, RandomizationFactor: backoff.DefaultRandomizationFactor,
-	}
-	pauses.Reset()
+	pauses := backoff.New(firstPause, longestPause)
 	for {
 		up, err := s.listen(ctx)
 		s.Down(err)
 		if up {
 			pauses.Reset()
 		}
-		select {
-		case <-ctx.Done():
+		if !pauses.Wait(ctx) {
 			return
-		case <-time.After(pauses.NextBackOff()):
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package bridge
+package forward
 
 import (
 	"context"
@@ -8,18 +8,14 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/backoff"
 	"github.com/fairlead/fairlead/internal/outcome"
 )
 
-const (
-	// admissionAge is how long an admission is used before it is asked for again. It is the safety net below revocation.
-	admissionAge = time.Minute
+// admissionAge is how long an admission is used before it is asked for again. It is the safety net below revocation.
+const admissionAge = time.Minute
 
-	// shortestRetry is the shortest time between attempts of what has failed.
-	shortestRetry = 200 * time.Millisecond
-)
-
-// An identity is the bridge as a gateway device that is admitted, or is trying to be.
+// An identity is the forwarder as a gateway device that is admitted, or is trying to be.
 type identity struct {
 	config  Config
 	devices auth.Authenticator
@@ -37,25 +33,25 @@ func newIdentity(c Config, devices auth.Authenticator, log *zap.Logger) *identit
 
 // run keeps the gateway admitted until ctx ends.
 func (i *identity) run(ctx context.Context) {
-	for failures := 0; ctx.Err() == nil; {
+	for pauses := backoff.New(firstPause, i.config.RetryDelay); ctx.Err() == nil; {
 		session, err := i.ask(ctx)
 		wait := admissionAge
 		switch {
 		case err == nil:
-			failures, i.proven = 0, true
+			pauses.Reset()
+			i.proven = true
 			i.hold(session)
 		case ctx.Err() != nil:
 			return
 		default:
-			failures++
-			wait = backoff(failures, shortestRetry, i.config.RetryDelay)
+			wait = pauses.Next()
 			i.refused(err)
 		}
 		i.rest(ctx, wait)
 	}
 }
 
-// ask logs in. Until it has been admitted, the bridge is treated like a stranger.
+// ask logs in. Until it has been admitted, the forwarder is treated like a stranger.
 func (i *identity) ask(ctx context.Context) (*auth.Session, error) {
 	if i.proven {
 		ctx = auth.Renewing(ctx)
@@ -71,7 +67,7 @@ func (i *identity) refused(err error) {
 	if outcome.Of(err) == outcome.Unauthenticated {
 		i.hold(nil)
 	}
-	i.log.Warn("the bridge is not admitted as a gateway device", zap.String("application", i.config.Gateway.Application),
+	i.log.Warn("the gateway device is not admitted", zap.String("application", i.config.Gateway.Application),
 		zap.String("device", i.config.Gateway.Device), zap.Stringer("outcome", outcome.Of(err)))
 }
 

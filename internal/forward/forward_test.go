@@ -1,0 +1,252 @@
+package forward
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/ingest"
+	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/registry"
+)
+
+// An authority admits the gateway device site, and lets it speak for every device but stranger.
+type authority struct {
+	auth.Authenticator
+	mu      sync.Mutex
+	asked   int
+	err     error
+	revoked chan struct{}
+}
+
+func (a *authority) Authenticate(context.Context, auth.Request) (*auth.Session, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.asked++
+	if a.err != nil {
+		return nil, a.err
+	}
+	a.revoked = make(chan struct{})
+	return &auth.Session{
+		Application: &registry.Application{Metadata: registry.Metadata{Name: "plant", UID: "a"}},
+		Device:      &registry.Device{Metadata: registry.Metadata{Name: "site", UID: "s"}},
+		Revoked:     a.revoked,
+	}, nil
+}
+
+func (a *authority) AuthorizeAs(_ context.Context, _ *auth.Session, name string) (*registry.Device, error) {
+	if name == "stranger" {
+		return nil, outcome.New(outcome.Forbidden, "")
+	}
+	return &registry.Device{Metadata: registry.Metadata{Name: name, UID: name}}, nil
+}
+
+func (a *authority) answer(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.err = err
+}
+
+func (a *authority) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.asked
+}
+
+func (a *authority) revoke() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(a.revoked)
+}
+
+// A topic stores records, or fails.
+type topic struct {
+	mu     sync.Mutex
+	err    error
+	values []string
+}
+
+func (k *topic) Write(_ context.Context, r *kgo.Record, done func(error)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.err == nil {
+		k.values = append(k.values, string(r.Value))
+	}
+	go done(k.err)
+}
+
+func (k *topic) answer(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.err = err
+}
+
+func (k *topic) stored(t *testing.T, want ...string) {
+	t.Helper()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if diff := cmp.Diff(want, k.values); diff != "" {
+		t.Errorf("stored (-want +got):\n%s", diff)
+	}
+}
+
+// A fixture is a forwarder that runs.
+type fixture struct {
+	*Forwarder
+	authority *authority
+	topic     *topic
+
+	mu      sync.Mutex
+	settled map[string]outcome.Outcome // by body
+	left    []string
+}
+
+// within runs a test in a bubble of virtual time, around a forwarder.
+func within(t *testing.T, test func(*testing.T, *fixture)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fixture{authority: &authority{}, topic: &topic{}, settled: map[string]outcome.Outcome{}}
+		c := Config{Gateway: GatewayConfig{Application: "plant", Device: "site"}, RetryDelay: 10 * time.Second, AuthTimeout: time.Second}
+		f.Forwarder = New(c, f.authority, ingest.New(ingest.DefaultConfig(), f.topic), func(outcome.Outcome) {}, zap.NewNop())
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { f.Run(ctx) })
+		test(t, f)
+		if err := f.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		stop()
+		running.Wait()
+	})
+}
+
+func (f *fixture) forward(device, body string) bool {
+	return f.Forward(&Message{
+		Device:  device,
+		Message: ingest.Message{ID: body, Channel: "x", Body: []byte(body)},
+		Settled: func(r outcome.Result) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.settled[body] = r.Outcome
+		},
+		Left: func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.left = append(f.left, body)
+		},
+	})
+}
+
+func (f *fixture) expect(t *testing.T, want map[string]outcome.Outcome, left ...string) {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if diff := cmp.Diff(want, f.settled); diff != "" {
+		t.Errorf("settled (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(left, f.left); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+}
+
+var unavailable = outcome.New(outcome.Unavailable, "")
+
+func TestOrderOfADevice(t *testing.T) {
+	within(t, func(t *testing.T, f *fixture) {
+		f.topic.answer(unavailable)
+		for n := range 5 {
+			f.forward("a", strconv.Itoa(n))
+		}
+		time.Sleep(time.Minute)
+		f.expect(t, map[string]outcome.Outcome{})
+		f.topic.answer(nil)
+		time.Sleep(time.Minute)
+		f.topic.stored(t, "0", "1", "2", "3", "4")
+	})
+}
+
+func TestSettled(t *testing.T) {
+	within(t, func(t *testing.T, f *fixture) {
+		f.forward("a", "1")
+		f.forward("", "2")
+		f.forward("stranger", "3")
+		synctest.Wait()
+		f.expect(t, map[string]outcome.Outcome{"1": outcome.Accepted, "2": outcome.Accepted, "3": outcome.Forbidden})
+	})
+}
+
+func TestClose(t *testing.T) {
+	within(t, func(t *testing.T, f *fixture) {
+		f.topic.answer(unavailable)
+		f.forward("a", "1")
+		f.forward("a", "2")
+		synctest.Wait()
+		if err := f.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		f.expect(t, map[string]outcome.Outcome{}, "1", "2")
+		if f.forward("b", "3") {
+			t.Error("a message was taken after the end")
+		}
+	})
+}
+
+// TestRevocationUnderWay has the gateway revoked while the registry is asked for whom it may speak.
+func TestRevocationUnderWay(t *testing.T) {
+	within(t, func(t *testing.T, f *fixture) {
+		synctest.Wait()
+		from := f.identity.current()
+		if got := refusal(from, outcome.New(outcome.Forbidden, "")).Outcome; got != outcome.Forbidden {
+			t.Errorf("outcome %v of a device that the gateway may not speak for", got)
+		}
+		f.authority.answer(outcome.New(outcome.Unauthenticated, ""))
+		f.authority.revoke()
+		if got := refusal(from, outcome.New(outcome.Forbidden, "")).Outcome; decided(got) {
+			t.Errorf("outcome %v of a gateway that is revoked", got)
+		}
+	})
+}
+
+// TestRevokedAndAdmittedAgain is a change of the registry that changes nothing for the gateway.
+func TestRevokedAndAdmittedAgain(t *testing.T) {
+	within(t, func(t *testing.T, f *fixture) {
+		synctest.Wait()
+		before := f.identity.current()
+		f.authority.revoke()
+		synctest.Wait()
+		if now := f.identity.current(); now == nil || now == before || f.authority.count() != 2 {
+			t.Errorf("session %v after %d requests", now, f.authority.count())
+		}
+	})
+}
+
+// TestAdmissionIsRenewed has the registry refuse the gateway without a revocation, as one that is not watched does.
+func TestAdmissionIsRenewed(t *testing.T) {
+	within(t, func(t *testing.T, f *fixture) {
+		synctest.Wait()
+		f.authority.answer(unavailable)
+		time.Sleep(10 * admissionAge)
+		if !f.Admitted() {
+			t.Error("the admission was dropped, although nobody took it back")
+		}
+		f.authority.answer(outcome.New(outcome.Unauthenticated, ""))
+		time.Sleep(2 * admissionAge)
+		if f.Admitted() {
+			t.Error("the admission was kept")
+		}
+		f.forward("a", "1")
+		time.Sleep(time.Minute)
+		f.topic.stored(t)
+		f.authority.answer(nil)
+		time.Sleep(time.Minute)
+		f.topic.stored(t, "1")
+	})
+}

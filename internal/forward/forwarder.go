@@ -1,0 +1,152 @@
+package forward
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/backoff"
+	"github.com/fairlead/fairlead/internal/ingest"
+	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/registry"
+)
+
+// firstPause is about how long to wait after the first attempt of what has failed.
+const firstPause = 200 * time.Millisecond
+
+// A Config says in whose name messages are published, and how long what is waited for.
+type Config struct {
+	Gateway     GatewayConfig
+	RetryDelay  time.Duration // longest between two attempts to store a message or to be admitted
+	AuthTimeout time.Duration // of one question to the registry
+}
+
+// A Message is what a device said. The id and the time of the event should be set, so that all attempts make the same event.
+type Message struct {
+	ingest.Message
+	Device string // name or alias of the device that it is about; "" is the gateway device itself
+
+	// One of these is called once, unless Forward refuses the message. They must not block.
+	Settled func(outcome.Result) // decided for good: another attempt would end alike
+	Left    func()               // not decided when the forwarder was closed; it may be stored all the same
+}
+
+// A Forwarder publishes messages in the name of one gateway device. It is safe for concurrent use.
+type Forwarder struct {
+	config   Config
+	devices  auth.Authenticator
+	pipeline *ingest.Pipeline
+	log      *zap.Logger
+	retried  func(outcome.Outcome)
+
+	identity *identity
+	lanes    *lanes
+	closing  context.Context // ends when nothing more is begun
+	close    context.CancelFunc
+}
+
+// New makes a forwarder. retried is told the outcome of each attempt to store a message that is made again.
+func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline, retried func(outcome.Outcome), log *zap.Logger) *Forwarder {
+	f := &Forwarder{
+		config: c, devices: devices, pipeline: pipeline, log: log, retried: retried, identity: newIdentity(c, devices, log),
+	}
+	f.lanes = newLanes(f.settle)
+	f.closing, f.close = context.WithCancel(context.Background())
+	return f
+}
+
+// Run keeps the gateway device admitted until ctx ends. It is called once.
+func (f *Forwarder) Run(ctx context.Context) { f.identity.run(ctx) }
+
+// Admitted tells whether the registry admits the gateway device.
+func (f *Forwarder) Admitted() bool { return f.identity.current() != nil }
+
+// Forward puts a message at the end of its device's lane. It says no after Close has begun. Who calls bounds how many messages
+// are not settled.
+func (f *Forwarder) Forward(m *Message) bool { return f.lanes.add(m) }
+
+// Stop begins nothing more: neither new messages nor further attempts.
+func (f *Forwarder) Stop() { f.close() }
+
+// Stopping is closed by Stop.
+func (f *Forwarder) Stopping() <-chan struct{} { return f.closing.Done() }
+
+// Close stops, and waits until every message that was on its way is settled or left, or ctx ends.
+func (f *Forwarder) Close(ctx context.Context) error {
+	f.close()
+	return f.lanes.close(ctx)
+}
+
+// settle tries to store a message until that is decided. It says no if the forwarder stops before: then what is behind the
+// message in its lane must not be stored either.
+func (f *Forwarder) settle(m *Message) bool {
+	pauses := backoff.New(firstPause, f.config.RetryDelay)
+	for attempt := 1; ; attempt++ {
+		r := f.store(m)
+		if decided(r.Outcome) {
+			m.Settled(r)
+			return true
+		}
+		f.retried(r.Outcome)
+		f.log.Warn("a message cannot be stored now", zap.Stringer("outcome", r.Outcome), zap.String("device", m.Device),
+			zap.Int("attempt", attempt), zap.Error(r.Err))
+		if !pauses.Wait(f.closing) {
+			m.Left()
+			return false
+		}
+	}
+}
+
+// decided tells whether an outcome will be the same the next time, so that the source need not keep the message.
+func decided(o outcome.Outcome) bool {
+	switch o {
+	case outcome.Accepted, outcome.Dropped, outcome.Invalid, outcome.Rejected, outcome.Forbidden, outcome.TooLarge:
+		return true
+	default:
+		return false
+	}
+}
+
+// store makes one attempt.
+func (f *Forwarder) store(m *Message) outcome.Result {
+	from := f.identity.session(f.Stopping())
+	if from == nil {
+		return outcome.Result{Outcome: outcome.Unauthenticated}
+	}
+	as, err := f.about(from, m.Device)
+	if err != nil {
+		return refusal(from, err)
+	}
+	return f.pipeline.Do(context.Background(), from, as, m.Message)
+}
+
+// about finds the device that a message is about, if the gateway may speak for it; nil is the gateway.
+func (f *Forwarder) about(from *auth.Session, device string) (*registry.Device, error) {
+	if device == "" {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), f.config.AuthTimeout)
+	defer cancel()
+	return f.devices.AuthorizeAs(ctx, from, device)
+}
+
+// refusal is the result of an error about the device. If the gateway's own admission has been taken back meanwhile, the
+// error says nothing about the device.
+func refusal(from *auth.Session, err error) outcome.Result {
+	r := outcome.ResultOf(err)
+	if r.Outcome == outcome.Forbidden && revoked(from) {
+		r.Outcome = outcome.Unauthenticated
+	}
+	return r
+}
+
+func revoked(s *auth.Session) bool {
+	select {
+	case <-s.Revoked:
+		return true
+	default:
+		return false
+	}
+}
