@@ -3,16 +3,9 @@ package event
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-)
-
-// Media types that the content rules produce.
-const (
-	JSON        = "application/json"
-	OctetStream = "application/octet-stream"
 )
 
 // Limits of attributes, in bytes.
@@ -46,12 +39,6 @@ func Normalize(contentType string, body []byte) (normalType string, data []byte,
 	}
 }
 
-func isJSON(contentType string) bool {
-	return strings.HasPrefix(contentType, "application/json") ||
-		strings.HasPrefix(contentType, "text/json") ||
-		strings.HasSuffix(contentType, "+json")
-}
-
 // ValidateSubject checks that a channel can be the subject of an event: 1 to MaxSubject bytes of text.
 func ValidateSubject(subject string) error {
 	if subject == "" {
@@ -63,13 +50,8 @@ func ValidateSubject(subject string) error {
 // ValidateID checks an id that an adapter chose. "" is valid.
 func ValidateID(id string) error { return validateText("the id", id, MaxID) }
 
-// ValidateContentType checks that a declared media type can be an attribute. "" is valid.
-func ValidateContentType(contentType string) error {
-	return validateText("the content type", contentType, MaxContentType)
-}
-
-// ValidateDataSchema checks for an absolute URI (RFC 3986 section 4.3 with an optional fragment), as CloudEvents
-// section 3.1.2 demands for dataschema: an event with anything else cannot be read by strict consumers. "" is valid.
+// ValidateDataSchema checks for an absolute URI, as CloudEvents section 3.1.2 demands for dataschema: an event with
+// anything else cannot be read by strict consumers. "" is valid.
 func ValidateDataSchema(schema string) error {
 	if schema == "" {
 		return nil
@@ -77,45 +59,32 @@ func ValidateDataSchema(schema string) error {
 	if err := validateText("data_schema", schema, MaxDataSchema); err != nil {
 		return err
 	}
-	u, err := url.Parse(schema)
-	if err != nil || !u.IsAbs() || (u.Opaque == "" && u.Host == "" && u.Path == "") {
+	if !isURI(schema) {
 		return errors.New("data_schema is not an absolute URI")
-	}
-	if strings.ContainsFunc(schema, func(r rune) bool { return r > unicode.MaxASCII || r == ' ' || r == '"' || r == '<' || r == '>' }) {
-		return errors.New("data_schema holds a character that a URI cannot hold")
 	}
 	return nil
 }
 
 // ValidateExtension checks a name and a value by CloudEvents section 3: lower-case letters and digits, at most 20 of
-// them; text without control characters. Names of attributes that the data plane sets itself are refused.
+// them; text without control characters. Names of attributes that the pipeline or who delivers the event sets are refused;
+// SetByDevices tells of those that only adapters may set.
 func ValidateExtension(name, value string) error {
 	if name == "" || len(name) > 20 {
 		return errors.New("an extension's name has 1 to 20 characters")
 	}
 	for i := range len(name) {
-		if c := name[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+		if c := name[i]; (c < 'a' || c > 'z') && !isDigit(c) {
 			return errors.New("an extension's name has lower-case letters and digits only")
 		}
 	}
-	if reserved(name) {
+	if setterOf(name) == nobody {
 		return fmt.Errorf("the attribute %q is not the sender's to set", name)
 	}
 	return validateText("the extension "+name, value, MaxExtension)
 }
 
-func reserved(name string) bool {
-	switch name {
-	case "specversion", "id", "type", "source", "subject", "time", "datacontenttype", "dataschema", "data", "database64",
-		"instance", "application", "applicationuid", "device", "deviceuid", "sender", "senderuid", "partitionkey",
-		"traceparent", "tracestate":
-		return true
-	}
-	return false
-}
-
-// validateText checks for UTF-8 without control characters, of bounded length. Errors
-// name what was checked, not its value.
+// validateText checks for UTF-8 of bounded length, without control characters and what Unicode says is no character, neither
+// of which a CloudEvents attribute may hold (section 3.1). Errors name what was checked, not its value.
 func validateText(what, text string, limit int) error {
 	if len(text) > limit {
 		return fmt.Errorf("%s is longer than %d bytes", what, limit)
@@ -126,5 +95,11 @@ func validateText(what, text string, limit int) error {
 	if strings.ContainsFunc(text, unicode.IsControl) {
 		return fmt.Errorf("%s contains a control character", what)
 	}
+	if strings.ContainsFunc(text, isNoncharacter) {
+		return fmt.Errorf("%s contains a code point that is no character", what)
+	}
 	return nil
 }
+
+// isNoncharacter tells whether Unicode has set a code point aside for ever (section 23.7 of its standard).
+func isNoncharacter(r rune) bool { return r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef }

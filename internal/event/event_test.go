@@ -1,8 +1,13 @@
 package event
 
 import (
+	"mime"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/cloudevents/sdk-go/v2/binding/format"
 )
 
 func TestTopic(t *testing.T) {
@@ -47,7 +52,17 @@ func TestNormalize(t *testing.T) {
 	f("application/json; charset=utf-8", `1`, JSON, `1`)
 	f("text/json", `"x"`, JSON, `"x"`)
 	f("application/senml+json", `[]`, JSON, `[]`)
-	f("application/senml+json;v=1", `[`, "application/senml+json;v=1", `[`)
+	f("application/senml+json;v=1", `[`, "", "")
+	f("application/ld+json; profile=x", `{"a" : 1}`, JSON, `{"a":1}`)
+	f("Application/JSON", `{"a" : 1}`, JSON, `{"a":1}`)
+	f("APPLICATION/SENML+JSON ;v=1", `{broken`, "", "")
+	f("application/json-seq", "\x1e{\"a\": 1}\n", "application/json-seq", "\x1e{\"a\": 1}\n")
+	f("application/json5", `{a: 1,}`, "application/json5", `{a: 1,}`)
+	f("application/jsonpath", `$.a`, "application/jsonpath", `$.a`)
+	f("application/jsonl", `{} {}`, "application/jsonl", `{} {}`)
+	f("text/json-x", `{`, "text/json-x", `{`)
+	f("text/plain; x=+json", `{`, "text/plain; x=+json", `{`)
+	f("application/x+json+gzip", `{`, "application/x+json+gzip", `{`)
 	f("application/json", `{"a":1`, "", "")
 	f("application/json", ``, "", "")
 	f("text/plain", `{"a": 1}`, "text/plain", `{"a": 1}`)
@@ -124,6 +139,22 @@ func TestValidateDataSchema(t *testing.T) {
 	f("urn:a b", false)
 	f("urn:\x00", false)
 	f("urn:"+strings.Repeat("x", MaxDataSchema), false)
+	for _, schema := range []string{
+		"https://x.example/{id}.json", "https://x.example/a|b", "https://x.example/#a#b", "https://x.example/a^b", "https://x.example/`",
+		`https://x.example/a\b`, "https://x.example/a b", "https://x.example/<a>", `https://x.example/"a"`, "https://x.example/%", "https://x.example/%4",
+		"https://x.example/%zz", "https://x.example/?a[0]=1", "https://x.example/[a]", "https://x.example/é", "urn:é", "urn:", "urn:#a", "x:", "http://", "http://#a",
+		"http://?a", "http://a:b", "http://a:99999", "http://a:1:2", "http://a@b@c", "http://u@", "http://:80", "http://[::1", "http://::1/", "http://[::1]x",
+		"http://[1.2.3.4]/", "http://[v1.x]/", "http://[fe80::1%25eth0]/", "http://[::1]:x/", "http://a%20b/", "1x:a", ":a", "+x:a", "a_b:c", "urn:a\tb", "urn:a\u00a0b",
+	} {
+		f(schema, false)
+	}
+	for _, schema := range []string{
+		"https://x.example", "https://x.example:8443/a/b;c=1,2/?q=a/b?c#f/g?h", "https://u:p@x.example/", "http://[::1]:80/", "http://[2001:db8::1]/a", "http://[::ffff:1.2.3.4]",
+		"http://1.2.3.4:/x", "file:///etc/x", "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66", "tag:example.com,2026:a", "a+b-c.d:x", "https://x.example/%7Ba%7D", "https://x_y.example/~a!$&'()*+,;=:@",
+		"mailto:a@b.example", "dtmi:com:example:Thermostat;1", "x:/a", "x:a//b",
+	} {
+		f(schema, true)
+	}
 }
 
 func TestValidateExtension(t *testing.T) {
@@ -137,6 +168,8 @@ func TestValidateExtension(t *testing.T) {
 	f("x1", "", true)
 	f("sender", "x", false)
 	f("partitionkey", "x", false)
+	f("knativeerrorcode", "x", false)
+	f("fairleadhops", "x", false)
 	f("Upper", "x", false)
 	f("a_b", "x", false)
 	f("", "x", false)
@@ -156,5 +189,99 @@ func TestValidateSubject(t *testing.T) {
 	f("a/b c", true)
 	f("", false)
 	f("a\rb", false)
+	f("a\u0085b", false)
+	f("a\ufffeb", false)
+	f("a\ufdd0b", false)
+	f("a\U0010ffffb", false)
+	f("a\ufffdb", true)
 	f(strings.Repeat("x", MaxSubject+1), false)
+}
+
+func TestSetByDevices(t *testing.T) {
+	f := func(want bool, names ...string) {
+		t.Helper()
+		for _, name := range names {
+			if got := SetByDevices(name); got != want {
+				t.Errorf("SetByDevices(%q) = %v", name, got)
+			}
+		}
+	}
+	f(true, "unit", "sequence", "devicetype", "applicationversion", "timezone", "idle", "dataref", "know", "lora")
+	f(false, "specversion", "id", "type", "source", "subject", "time", "datacontenttype", "dataschema", "data")
+	f(false, "instance", "application", "applicationuid", "device", "deviceuid", "sender", "senderuid", "partitionkey")
+	f(false, "traceparent", "tracestate", "authid", "authtype", "authclaims")
+	f(false, "fairleadhops", "fairlead", "fairleadnext", "knativeerrordest", "knativeerrorcode", "knativeerrordata", "knativebrokerttl", "kafkaheaderx")
+	f(false, "hwaddr", "lorawanport", "lorawanretry", "lorawandeveui", "lorawanfcnt", "lorawannext")
+}
+
+// Every attribute of a record that is not an extension of the message is one that devices cannot set.
+func TestRecordsHoldNoNameOfDevices(t *testing.T) {
+	e := sample()
+	for _, h := range e.Record("events-x").Headers {
+		if name, ok := strings.CutPrefix(h.Key, "ce_"); ok && SetByDevices(name) {
+			t.Errorf("devices can set %s", name)
+		}
+	}
+	c := Change{Device: "d"}
+	for _, h := range c.Record("x").Headers {
+		if name, ok := strings.CutPrefix(h.Key, "ce_"); ok && SetByDevices(name) {
+			t.Errorf("devices can set %s", name)
+		}
+	}
+}
+
+func TestValidateContentType(t *testing.T) {
+	f := func(valid bool, types ...string) {
+		t.Helper()
+		for _, contentType := range types {
+			if err := ValidateContentType(contentType); (err == nil) != valid {
+				t.Errorf("ValidateContentType(%q) = %v", contentType, err)
+			}
+		}
+	}
+	f(true, "", "text/plain", "Text/Plain;charset=UTF-8", "text/plain ; charset=utf-8", "text/plain;", "text/plain; a=\"b;c, \\\" d\"; e=f",
+		"application/vnd.x.y+json", "application/cbor", "a/b", "multipart/form-data; boundary=----x", "application/cloud-events+json", "x/application-cloudevents",
+		"text/plain; x=\"application/cloudevents+json\"", "application/senml+cbor;a=!#$%&'*+-.^_`|~")
+	f(false, "text/plain; charset=utf-8 ", "text", "/", "text/", "/plain", " text/plain", "text /plain", "text/ plain", "text plain", "text/plain charset=utf-8", "text/plain, text/html", "image/jpeg, text/plain",
+		"text/plain; charset", "text/plain;;", "text/plain; ;a=b", "text/plain; charset=", "text/plain; charset =utf-8", "text/plain; charset= utf-8", "text/plain; charset=utf 8",
+		"text/plain; charset=\"utf-8", "text/plain; charset=\"utf-8\\", "text/plain; charset=\"utf-8\"x", "text/plain; =x", "text/plain; a=b; a=c", "text/plain; a=b; A=c", "text/plain; a=b,c",
+		"text/plain; a=é", "text/plain; a=\"é\"", "text/plàin", "text/plain; a=\"\x01\"", "text/plain\r\nce_device: x", "*/*;q", "text/pl@in", "text/(plain)", "text/plain/x", strings.Repeat("a", 200)+"/"+strings.Repeat("b", 200))
+	f(false, "application/cloudevents", "application/cloudevents+json", "application/cloudevents+json; charset=utf-8", "Application/CloudEvents+JSON", "application/cloudevents-batch+json",
+		"APPLICATION/CLOUDEVENTS-BATCH", "application/cloudevents+protobuf", "application/cloudevents+avro;x=y", "application/cloudevents ;a=b", "application/cloudevents+xml\t", "application/cloudevents2",
+		"application/cloudevents;")
+}
+
+func FuzzContentType(f *testing.F) {
+	for _, seed := range []string{"text/plain", "application/cloudevents+json; charset=utf-8", "a/b;c=\"\\\"\"", "text/plain;;", "a/b; c*=utf-8''x", "a/b;c*0=x", "A/B ; c=d"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, contentType string) {
+		if ValidateContentType(contentType) != nil || contentType == "" {
+			return
+		}
+		media, _, err := mime.ParseMediaType(contentType)
+		if err != nil || media != MediaType(contentType) {
+			t.Errorf("%q is accepted; Go reads %q, %v; MediaType says %q", contentType, media, err, MediaType(contentType))
+		}
+		if format.IsFormat(contentType) || format.Lookup(contentType) != nil {
+			t.Errorf("%q is accepted and makes a structured event", contentType)
+		}
+	})
+}
+
+func FuzzDataSchema(f *testing.F) {
+	for _, seed := range []string{"urn:x", "https://a@b:1/c?d#e", "http://[::1]:80/", "https://x.example/{id}", "x:%zz", "file:///a"} {
+		f.Add(seed)
+	}
+	// Appendix B of RFC 3986, with the characters of its sections 2 and 3.
+	const unit = `(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*`
+	grammar := regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.\-]*:(?://(?:\[[0-9A-Fa-f:.]+\]|` + unit + `)*)?` + unit + `(?:#` + unit + `)?$`)
+	f.Fuzz(func(t *testing.T, schema string) {
+		if ValidateDataSchema(schema) != nil || schema == "" {
+			return
+		}
+		if u, err := url.Parse(schema); err != nil || !u.IsAbs() || !grammar.MatchString(schema) {
+			t.Errorf("%q is accepted: %v", schema, err)
+		}
+	})
 }
