@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fairlead/fairlead/internal/coding"
 	"github.com/fairlead/fairlead/internal/endpoint"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
@@ -23,6 +24,8 @@ func (c *call) read() ([]byte, error) {
 		return body, nil
 	case outcome.TooLarge:
 		return nil, tooLarge(fmt.Sprintf("The body is larger than %d bytes", registry.MaxDocument))
+	case outcome.Unsupported:
+		return nil, wrongType("The Content-Encoding of the body must be one of " + coding.Known)
 	default:
 		return nil, badRequest("the body did not arrive whole")
 	}

@@ -8,11 +8,11 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/endpoint"
+	"github.com/fairlead/fairlead/internal/header"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/user"
@@ -76,8 +76,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) admitted(w http.ResponseWriter, r *http.Request) bool {
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
+	authorization, single := header.Single(r.Header, header.Authorization)
+	token, ok := header.Scheme(authorization, "Bearer")
+	if !ok || !single {
 		outcome.WriteDocument(w, http.StatusUnauthorized, outcome.Document{Error: "AuthenticationError", Message: "Not authenticated"})
 		return false
 	}

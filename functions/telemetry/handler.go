@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/endpoint"
+	"github.com/fairlead/fairlead/internal/header"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
 )
@@ -112,9 +113,14 @@ func (h *Handler) publish(w http.ResponseWriter, r *http.Request, escaped string
 		outcome.WriteHTTP(w, outcome.ResultOf(err))
 		return
 	}
+	contentType, ok := header.Single(r.Header, header.ContentType)
+	if !ok {
+		outcome.WriteHTTP(w, outcome.Result{Outcome: outcome.Invalid, Reason: "the request has more than one Content-Type"})
+		return
+	}
 	result := h.pipeline.Do(r.Context(), session, nil, ingest.Message{
 		Channel:     channel,
-		ContentType: r.Header.Get("Content-Type"),
+		ContentType: contentType,
 		DataSchema:  q.DataSchema,
 		Body:        body,
 	})

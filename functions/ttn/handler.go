@@ -14,15 +14,19 @@ import (
 // A Config bounds what a request may take.
 type Config struct {
 	AuthTimeout time.Duration `doc:"duration after which a log-in without a decision is answered as unavailable; The Things Stack by default gives up on a webhook after 5s"`
+	MaxWebhook  int           `doc:"largest webhook in bytes, which may be larger than what is stored of it; never smaller than the largest body of a message"`
 }
 
 // DefaultConfig answers within the time that The Things Stack waits.
-func DefaultConfig() Config { return Config{AuthTimeout: 4 * time.Second} }
+func DefaultConfig() Config { return Config{AuthTimeout: 4 * time.Second, MaxWebhook: 256 << 10} }
 
 // Validate names the first bad field.
 func (c *Config) Validate() error {
 	if c.AuthTimeout < 100*time.Millisecond || c.AuthTimeout > 15*time.Second {
 		return errors.New("authTimeout: must lie between 100ms and 15s")
+	}
+	if c.MaxWebhook < 1 || c.MaxWebhook > 4<<20 {
+		return errors.New("maxWebhook: must lie between 1 and 4194304")
 	}
 	return nil
 }
@@ -74,14 +78,16 @@ func stackOf(path string) (stack, bool) {
 	}
 }
 
-// receive takes one webhook. The body comes before the log-in, because only the body tells for whom the network speaks.
+// receive takes one webhook. The body comes before the log-in, because only the body tells for whom the network speaks. It
+// may be larger than what is stored, since the network adds to each frame what every gateway and its own servers know of it;
+// the pipeline judges what is stored.
 func (h *Handler) receive(w http.ResponseWriter, r *http.Request, s stack) {
 	q, err := endpoint.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		outcome.WriteHTTP(w, outcome.ResultOf(err))
 		return
 	}
-	body, err := endpoint.ReadBody(w, r, h.pipeline.MaxBody())
+	body, err := endpoint.ReadBody(w, r, max(h.config.MaxWebhook, h.pipeline.MaxBody()))
 	if err != nil {
 		outcome.WriteHTTP(w, outcome.ResultOf(err))
 		return

@@ -1,6 +1,8 @@
 package ttn
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"io"
@@ -317,15 +319,59 @@ func TestErrors(t *testing.T) {
 	f(none, "/ttn/v3", `{"end_device_ids":{"device_id":"dev1"}}`, 400, `{"code":400,"error":"InvalidRequest","message":"Invalid data: no message of a known kind in the body"}`)
 	f(none, "/ttn/v3?data_schema=mod5", good, 400, `{"code":400,"error":"InvalidRequest","message":"Invalid data: data_schema is not an absolute URI"}`)
 	f(none, "/ttn/v3?%zz", good, 400, `{"code":400,"error":"InvalidRequest","message":"Invalid data: the query is not URL-encoded"}`)
-	f(none, "/ttn/v3", strings.Repeat(" ", 1<<16+1), 413, `{"code":413,"error":"PayloadTooLarge","message":"the body is larger than 65536 bytes"}`)
+	f(none, "/ttn/v3", strings.Repeat(" ", 1<<18+1), 413, `{"code":413,"error":"PayloadTooLarge","message":"the body is larger than 262144 bytes"}`)
 	f(none, "/ttn/v3", `{"end_device_ids":{"device_id":"stranger"},"join_accept":{}}`, 403, `{"code":403,"error":"AuthenticationError","message":"Authentication failed"}`)
 	// Whatever the registry says, a body that cannot be read is the sender's fault.
 	f(authenticator(outcome.Unavailable), "/ttn/v3", `[]`, 400, `{"code":400,"error":"InvalidFormat","message":"Invalid data format: the body is not an object"}`)
 	f(authenticator(outcome.Forbidden), "/ttn/v3", good, 403, `{"code":403,"error":"AuthenticationError","message":"Authentication failed"}`)
 	f(authenticator(outcome.Unavailable), "/ttn/v3", good, 503, `{"code":503,"error":"AuthenticationServiceError","message":"Failed to authenticate: the registry does not answer"}`)
-	f(writer(outcome.Rejected), "/ttn/v3", good, 406, ``)
+	f(writer(outcome.Rejected), "/ttn/v3", good, 406, `{"code":406,"error":"Rejected","message":"Kafka did not answer in time"}`)
 	f(writer(outcome.Overloaded), "/ttn/v3", good, 503, ``)
 	f(writer(outcome.Unavailable), "/ttn/v3", good, 503, `{"code":503,"error":"ServiceUnavailable","message":"Kafka did not answer in time"}`)
+}
+
+// TestLargeWebhooks has webhooks read that are larger than a message may be, as long as what is stored of them is not.
+func TestLargeWebhooks(t *testing.T) {
+	f := func(payload string, size int, headers map[string]string, body func(string) string, want int, stored string) {
+		t.Helper()
+		b := newBench()
+		if payload != "" {
+			b.registry.devices["dev1"] = sections("ttn", `{"payload":"`+payload+`"}`)
+		}
+		webhook := `{"end_device_ids":{"device_id":"dev1"},"uplink_message":{"f_port":1,"frm_payload":"AQID","decoded_payload":{"t":1},"rx_metadata":[{"padding":"`
+		webhook += strings.Repeat("x", size-len(webhook)-len(`"}]}}`)) + `"}]}}`
+		r := httptest.NewRequest(http.MethodPost, "/ttn/v3", strings.NewReader(body(webhook)))
+		r.SetBasicAuth(gatewayName+"@app", gatewayPassword)
+		for name, value := range headers {
+			r.Header.Set(name, value)
+		}
+		expectStatus(t, b.do(r), want)
+		if want != http.StatusAccepted {
+			if len(b.writer.records) != 0 {
+				t.Error("stored all the same")
+			}
+			return
+		}
+		if _, data := b.stored(t); data != stored {
+			t.Errorf("stored %d bytes, want %q", len(data), stored)
+		}
+	}
+	plain := func(body string) string { return body }
+	packed := func(body string) string {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		_, _ = io.WriteString(w, body) // a buffer takes everything
+		_ = w.Close()
+		return b.String()
+	}
+	f("raw", 256<<10, nil, plain, 202, "\x01\x02\x03")
+	f("fields", 256<<10, nil, plain, 202, `{"t":1}`)
+	f("", 256<<10, nil, plain, 413, "")
+	f("", 64<<10+1, nil, plain, 413, "")
+	f("raw", 256<<10+1, nil, plain, 413, "")
+	f("raw", 256<<10, map[string]string{"Content-Encoding": "gzip"}, packed, 202, "\x01\x02\x03")
+	f("raw", 256<<10+1, map[string]string{"Content-Encoding": "gzip"}, packed, 413, "")
+	f("raw", 1000, map[string]string{"Content-Encoding": "br"}, packed, 415, "")
 }
 
 // FuzzHandler holds that no body makes the handler panic or answer with a 5xx.

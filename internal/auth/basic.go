@@ -5,13 +5,14 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/fairlead/fairlead/internal/header"
 	"github.com/fairlead/fairlead/internal/outcome"
 )
 
 // MaxAuthorization is the size limit in bytes of an Authorization header or CoAP option.
 const MaxAuthorization = 8 << 10
 
-const basicScheme = "Basic "
+const basicScheme = "Basic"
 
 // FromHTTP makes a request of an HTTP Authorization header, or of the CoAP option of the same content, and of the query
 // parameters application and device ("" if absent):
@@ -24,7 +25,7 @@ const basicScheme = "Basic "
 //
 // A user is split at its first "@". What is left of it is percent-decoded, the application is taken literally. Where the
 // query gives the application, a user that contains "@" stands for itself as a whole. Everything else is
-// outcome.Unauthenticated: the scheme is exactly "Basic ", the encoding standard base64 with or without padding, the
+// outcome.Unauthenticated: the scheme is Basic, in whatever case, the encoding standard base64 with or without padding, the
 // content UTF-8 with a colon.
 func FromHTTP(authorization, application, device string) (Request, error) {
 	user, password, ok := parseBasic(authorization)
@@ -58,7 +59,7 @@ func refused() error { return outcome.New(outcome.Unauthenticated, "") }
 
 // parseBasic reads an Authorization value of the scheme Basic (RFC 7617).
 func parseBasic(authorization string) (user, password string, ok bool) {
-	encoded, ok := strings.CutPrefix(authorization, basicScheme)
+	encoded, ok := header.Scheme(authorization, basicScheme)
 	if !ok || len(authorization) > MaxAuthorization {
 		return "", "", false
 	}

@@ -57,6 +57,15 @@ func TestFromHTTP(t *testing.T) {
 	f(basic("@:"), "", "", password("", "", ""))
 }
 
+func TestFromHTTPComparesTheSchemeWithoutCase(t *testing.T) {
+	want := Request{Application: "a", Device: "d", Credential: Password("p")}
+	for _, authorization := range []string{"Basic ZEBhOnA=", "basic ZEBhOnA=", "BASIC ZEBhOnA=", "bAsIc  ZEBhOnA"} {
+		if got, err := FromHTTP(authorization, "", ""); err != nil || got != want {
+			t.Errorf("FromHTTP(%q) = %v, %v", authorization, got, err)
+		}
+	}
+}
+
 func TestFromHTTPRefuses(t *testing.T) {
 	f := func(authorization, application, device string) {
 		t.Helper()
@@ -77,8 +86,9 @@ func TestFromHTTPRefuses(t *testing.T) {
 	f("Foo Bar", "a", "d")
 	f("FooBarBaz", "a", "d")
 	f("Bearer mF_9.B5f-4.1JqM", "a", "d")
-	f(strings.ToLower(basic("d@a:p")[:6])+basic("d@a:p")[6:], "", "")
-	f("Basic  ZEBhOnA=", "", "")
+	f("Basic\tZEBhOnA=", "", "")
+	f(" Basic ZEBhOnA=", "", "")
+	f("Basics ZEBhOnA=", "", "")
 	f("Basic ZEBhOnA= ", "", "")
 	f("Basic ZEBh\nOnA=", "", "")
 	f("Basic ZEBh=OnA", "", "")

@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/header"
 )
 
 // Admit authenticates the device of a request, which speaks for q.As if that is not "". A request whose log-in cannot be
 // read goes to the authenticator all the same, as one that nobody answers to, so that it is refused like every other.
 func Admit(r *http.Request, q Query, devices auth.Authenticator, timeout time.Duration) (*auth.Session, error) {
-	request, err := auth.FromHTTP(r.Header.Get("Authorization"), q.Application, q.Device)
-	if err != nil {
+	authorization, single := header.Single(r.Header, header.Authorization)
+	request, err := auth.FromHTTP(authorization, q.Application, q.Device)
+	if err != nil || !single {
 		request = auth.Request{}
 	}
 	request.As = q.As

@@ -5,13 +5,28 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
+	"github.com/fairlead/fairlead/internal/coding"
 	"github.com/fairlead/fairlead/internal/outcome"
 )
 
-// ReadBody reads a request's body of at most limit bytes. A larger one is outcome.TooLarge, known before it is read
-// where the request gives its length; one that breaks off is outcome.Invalid.
+// ReadBody reads a request's body and undoes its content coding. At most limit bytes are read, and come out of it: a larger
+// body is outcome.TooLarge, known before it is read where the request gives its length. One that breaks off is
+// outcome.Invalid. One with a coding that is not known is outcome.Unsupported, and the answer's header names those that are.
 func ReadBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+	packed, err := readWhole(w, r, limit)
+	if err != nil {
+		return nil, err
+	}
+	body, err := coding.Decode(strings.Join(r.Header["Content-Encoding"], ","), packed, limit)
+	if outcome.Of(err) == outcome.Unsupported {
+		w.Header().Set("Accept-Encoding", coding.Known)
+	}
+	return body, err
+}
+
+func readWhole(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
 	if r.ContentLength > int64(limit) {
 		return nil, tooLarge(limit, nil)
 	}

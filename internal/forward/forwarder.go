@@ -102,7 +102,7 @@ func (f *Forwarder) settle(m *Message) bool {
 // decided tells whether an outcome will be the same the next time, so that the source need not keep the message.
 func decided(o outcome.Outcome) bool {
 	switch o {
-	case outcome.Accepted, outcome.Dropped, outcome.Invalid, outcome.Rejected, outcome.Forbidden, outcome.TooLarge:
+	case outcome.Accepted, outcome.Dropped, outcome.Invalid, outcome.Rejected, outcome.Forbidden, outcome.TooLarge, outcome.Unsupported:
 		return true
 	default:
 		return false

@@ -18,8 +18,8 @@ type Document struct {
 	Message string `json:"message"`
 }
 
-// WriteHTTP answers a publish: an empty body for success, refusal of content and overload; the JSON document of the
-// wire contract for what concerns the log-in or the server.
+// WriteHTTP answers a publish: an empty body for success and overload; else a JSON document in the form of the wire
+// contract, which says why.
 func WriteHTTP(w http.ResponseWriter, r Result) {
 	status := r.Outcome.HTTP()
 	if status == http.StatusServiceUnavailable {
@@ -68,6 +68,10 @@ func httpDocument(r Result) (Document, bool) {
 		return Document{Code: http.StatusForbidden, Error: "AuthenticationError", Message: "Authentication failed"}, true
 	case Invalid:
 		return Document{Code: http.StatusBadRequest, Error: "InvalidRequest", Message: "Invalid data: " + orUnknown(r.Reason)}, true
+	case Rejected:
+		return Document{Code: http.StatusNotAcceptable, Error: "Rejected", Message: orUnknown(r.Reason)}, true
+	case Unsupported:
+		return Document{Code: http.StatusUnsupportedMediaType, Error: "UnsupportedMediaType", Message: orUnknown(r.Reason)}, true
 	case TooLarge:
 		return Document{Code: http.StatusRequestEntityTooLarge, Error: "PayloadTooLarge", Message: orUnknown(r.Reason)}, true
 	case Unavailable:

@@ -22,6 +22,8 @@ const (
 	Forbidden
 	// TooLarge is a body beyond the limit.
 	TooLarge
+	// Unsupported is a body with a content coding that is not undone.
+	Unsupported
 	// Overloaded means that a bound of ours was hit; the sender may try again soon.
 	Overloaded
 	// Unavailable means that Kafka or the registry cannot be reached.
@@ -51,6 +53,7 @@ var table = [count]row{
 	Unauthenticated: {"unauthenticated", 403, 0x87, 0x86, 4, coap(4, 3)},
 	Forbidden:       {"forbidden", 403, 0x87, 0x87, 5, coap(4, 3)},
 	TooLarge:        {"too_large", 413, 0x95, 0x95, 5, coap(4, 13)},
+	Unsupported:     {"unsupported", 415, 0x99, 0x80, 5, coap(4, 15)},
 	Overloaded:      {"overloaded", 503, 0x97, 0x89, 3, coap(5, 3)},
 	Unavailable:     {"unavailable", 503, 0x83, 0x88, 3, coap(5, 3)},
 }

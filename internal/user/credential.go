@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/fairlead/fairlead/internal/header"
 )
 
 // Limits of a credential, in bytes.
@@ -52,7 +54,7 @@ func FromHTTP(r *http.Request) (Credential, error) {
 	if err != nil {
 		return nil, invalid("the query does not parse")
 	}
-	headers, tokens, keys := r.Header.Values("Authorization"), query["token"], query["api_key"]
+	headers, tokens, keys := r.Header.Values(header.Authorization), query["token"], query["api_key"]
 	if len(headers)+len(tokens)+len(keys) > 1 {
 		return nil, several()
 	}
@@ -72,24 +74,22 @@ func FromHTTP(r *http.Request) (Credential, error) {
 }
 
 // fromHeader reads an Authorization header (RFC 9110 section 11.6.2). Schemes are compared without case.
-func fromHeader(header string) (Credential, error) {
-	scheme, content, _ := strings.Cut(header, " ")
-	content = strings.TrimLeft(content, " ")
-	switch {
-	case len(header) > maxCredential:
+func fromHeader(field string) (Credential, error) {
+	if len(field) > maxCredential {
 		return nil, refused(errMalformed)
-	case strings.EqualFold(scheme, "Bearer"):
-		return newBearer(content)
-	case strings.EqualFold(scheme, "Basic"):
+	}
+	if token, ok := header.Scheme(field, "Bearer"); ok {
+		return newBearer(token)
+	}
+	if content, ok := header.Scheme(field, "Basic"); ok {
 		decoded, err := base64.StdEncoding.Strict().DecodeString(content)
 		user, secret, ok := strings.Cut(string(decoded), ":")
 		if err != nil || !ok {
 			return nil, refused(errMalformed)
 		}
 		return newAccessToken(user, secret)
-	default:
-		return nil, refused(errScheme)
 	}
+	return nil, refused(errScheme)
 }
 
 func newBearer(token string) (Credential, error) {

@@ -1,0 +1,2 @@
+// Package header reads header fields of HTTP requests that would be dangerous to read in two ways.
+package header
