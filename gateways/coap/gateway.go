@@ -191,6 +191,10 @@ func (g *Gateway) Serve(ctx context.Context, r *protocol.Request, reply func(pro
 
 // route reads where a request goes. POST and PUT publish; GET is for commands.
 func (g *Gateway) route(r *protocol.Request) (t target, refused *protocol.Response) {
+	if discovers(r) {
+		response := protocol.Diagnostic(codes.NotFound, "")
+		return t, &response
+	}
 	t, err := targetOf(r)
 	if err != nil {
 		response := answer(outcome.ResultOf(err))

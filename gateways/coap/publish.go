@@ -9,6 +9,7 @@ import (
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 
 	protocol "github.com/fairlead/fairlead/internal/coap"
+	"github.com/fairlead/fairlead/internal/coding"
 	"github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
@@ -22,17 +23,22 @@ func (g *Gateway) publish(ctx context.Context, r *protocol.Request, t target, re
 		reply(refusal(err))
 		return
 	}
+	format := g.formats.of(r.Uint(message.ContentFormat))
+	body, err := coding.Decode(format.coding, r.Body, g.pipeline.MaxBody())
+	if err != nil {
+		reply(answer(outcome.ResultOf(err)))
+		return
+	}
 	wait, err := g.expect(ctx, l, t.query.Wait)
 	if err != nil {
 		reply(answer(outcome.ResultOf(err)))
 		return
 	}
-	format, given := r.Uint(message.ContentFormat)
 	g.pipeline.Publish(ctx, l.session, l.as, ingest.Message{
 		Channel:     t.channel,
-		ContentType: g.formats.media(format, given),
+		ContentType: format.media,
 		DataSchema:  t.query.DataSchema,
-		Body:        r.Body,
+		Body:        body,
 	}, func(result outcome.Result) {
 		// The caller is Kafka's, and must not wait for the encryption of the answer.
 		go g.published(ctx, wait, result, reply)

@@ -2,6 +2,7 @@ package coap
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -61,6 +62,16 @@ func targetOf(r optionList) (t target, err error) {
 	}
 	t.query, err = endpoint.ParseQuery(raw)
 	return t, err
+}
+
+// discovers tells whether a request asks which resources there are (RFC 6690 section 4). The gateway does not tell, and a
+// client shall see that, and not that it has made a mistake.
+func discovers(r optionList) bool {
+	var segments []string
+	for segment := range r.Option(message.URIPath) {
+		segments = append(segments, string(segment))
+	}
+	return slices.Equal(segments, []string{".well-known", "core"})
 }
 
 func errPath() error { return outcome.New(outcome.Invalid, "the path is not /v1/{channel}") }

@@ -77,8 +77,8 @@ func TestContentFormats(t *testing.T) {
 	f := newFormats()
 	number := func(n uint32, want string) {
 		t.Helper()
-		if got := f.media(n, true); got != want {
-			t.Errorf("Content-Format %d is %q, want %q", n, got, want)
+		if got := f.of(n, true); got.media != want || (got.coding != "") != (n == 11050 || n == 11060) {
+			t.Errorf("Content-Format %d is %q, coded %q; want %q", n, got.media, got.coding, want)
 		}
 	}
 	number(0, "text/plain; charset=utf-8")
@@ -90,8 +90,8 @@ func TestContentFormats(t *testing.T) {
 	number(11060, "application/cbor")
 	number(11542, "application/vnd.oma.lwm2m+tlv")
 	number(65000, "")
-	if got := f.media(0, false); got != "" {
-		t.Errorf("no Content-Format is %q", got)
+	if got := f.of(0, false); got != (contentFormat{}) {
+		t.Errorf("no Content-Format is %v", got)
 	}
 	media := func(m string, want uint32, known bool) {
 		t.Helper()

@@ -223,25 +223,52 @@ func TestMessagesThatAreNoRequest(t *testing.T) {
 		response.Type = message.NonConfirmable
 		none(t, w.give(response))
 		request := raw(t, post(message.Confirmable, 1, "x"))
-		f := func(b []byte) {
+		ignored := func(b []byte) {
 			t.Helper()
 			w.Receive(b)
 			none(t, w.take())
 		}
-		f(nil)
-		f(request[:3])
-		f(request[:5])                               // ends in the token
-		f(append([]byte{0x80}, request[1:]...))      // version 2
-		f(append([]byte{0x4f}, request[1:]...))      // token of 15 bytes
-		f([]byte{0x40, 2, 0, 1, 0xff})               // a marker without a body
-		f([]byte{0x40, 2, 0, 1, 0xf0})               // reserved delta
-		f([]byte{0x40, 2, 0, 1, 0x0f})               // reserved length
-		f([]byte{0x40, 2, 0, 1, 0xd2})               // ends in the delta
-		f([]byte{0x40, 2, 0, 1, 0xb9, 'x'})          // ends in a value
-		f([]byte{0x40, 2, 0, 1, 0xe0, 0xff, 0xff})   // delta beyond all options
-		f([]byte{0x40, 0, 0, 1, 0xb1, 'x'})          // Empty with an option
-		f(make([]byte, MaxMessage+1))                // too long, and no CoAP
-		f(append(request, make([]byte, 3000)...)[:]) // too long
+		ignored(nil)
+		ignored(request[:3])
+		ignored(append([]byte{0x80}, request[1:]...)) // version 2
+		ignored(make([]byte, MaxMessage+1))           // too long, and no CoAP
+
+		// A format error in a confirmable message is answered with a reset, in every other with nothing.
+		reset := func(b []byte) {
+			t.Helper()
+			w.Receive(b)
+			want(t, w.take()[0], message.Reset, codes.Empty, int32(b[2])<<8|int32(b[3]), nil)
+			for _, kind := range []message.Type{message.NonConfirmable, message.Acknowledgement, message.Reset} {
+				other := append([]byte{b[0]&0xcf | byte(kind)<<4}, b[1:]...)
+				ignored(other)
+			}
+		}
+		reset(request[:5]) // ends in the token
+		for length := byte(9); length <= 15; length++ {
+			reset(append([]byte{0x40 | length}, request[1:]...))
+			reset([]byte{0x40 | length, 2, 0x12, 0x34})
+			reset([]byte{0x40 | length, 0, 0x12, 0x34})    // Empty
+			reset([]byte{0x40 | length, 0x45, 0x12, 0x34}) // a response
+		}
+		reset([]byte{0x40, 2, 0, 1, 0xff})                      // a marker without a body
+		reset([]byte{0x40, 2, 0, 1, 0xb1, 'x', 0xff})           // the same behind an option
+		reset([]byte{0x40, 2, 0, 1, 0xf0})                      // reserved delta
+		reset([]byte{0x40, 2, 0, 1, 0xf1, 0, 'x'})              // the same with a value
+		reset([]byte{0x40, 2, 0, 1, 0x0f})                      // reserved length
+		reset([]byte{0x40, 2, 0, 1, 0xbf, 'x'})                 // the same behind a delta
+		reset([]byte{0x40, 2, 0, 1, 0xd2})                      // ends in the delta
+		reset([]byte{0x40, 2, 0, 1, 0xe2, 0})                   // ends in the longer delta
+		reset([]byte{0x40, 2, 0, 1, 0xbd})                      // ends in the length
+		reset([]byte{0x40, 2, 0, 1, 0xbe, 0})                   // ends in the longer length
+		reset([]byte{0x40, 2, 0, 1, 0xb9, 'x'})                 // ends in a value
+		reset([]byte{0x40, 2, 0, 1, 0xe0, 0xff, 0xff})          // delta beyond all options
+		reset([]byte{0x40, 2, 0, 1, 0xe0, 0xfe, 0xf2, 0xd0, 9}) // the same in two steps
+		reset([]byte{0x40, 0, 0, 1, 0xb1, 'x'})                 // Empty with an option
+		reset([]byte{0x40, 0, 0, 1, 0xff, 'x'})                 // Empty with a body
+		reset([]byte{0x41, 0, 0, 1, 'x'})                       // Empty with a token
+		reset([]byte{0x40, 0x21, 0, 1})                         // a class that is reserved
+		reset([]byte{0x40, 0xff, 0, 1})
+		reset(append(raw(t, post(message.Confirmable, 1, "x")), make([]byte, 3000)...)) // too long
 		if len(w.desk.bodies()) != 0 {
 			t.Errorf("served %q", w.desk.bodies())
 		}

@@ -109,12 +109,14 @@ func (p *Peer) Close() {
 // Receive takes a datagram of the client's. It copies what it needs and does not wait.
 func (p *Peer) Receive(b []byte) {
 	p.earn(len(b))
-	if len(b) < 4 || b[0]>>6 != 1 || b[0]&0xf > message.MaxTokenSize {
+	if len(b) < headerSize || b[0]>>6 != 1 { // nothing that can be answered (section 3)
 		p.endpoint.metrics.drop(dropMalformed)
 		return
 	}
 	kind, code, mid := message.Type(b[0]>>4&3), codes.Code(b[1]), binary.BigEndian.Uint16(b[2:])
 	switch {
+	case b[0]&0xf > maxToken:
+		p.malformed(kind, mid)
 	case kind == message.Acknowledgement && code != codes.Empty && code <= lastMethod:
 		// No acknowledgement may hold a request, but go-coap's client asks like this for the next block of a notification.
 		p.settle(mid, false)
@@ -141,9 +143,15 @@ func (p *Peer) serve(kind message.Type, mid uint16, b []byte) {
 // ping answers an Empty message: a confirmable one is reset (section 4.3).
 func (p *Peer) ping(kind message.Type, mid uint16, whole bool) {
 	if !whole {
-		p.endpoint.metrics.drop(dropMalformed)
+		p.malformed(kind, mid)
 		return
 	}
+	p.reject(kind, mid)
+}
+
+// malformed rejects a message with a format error: a confirmable one is reset, every other ignored (sections 4.2 and 4.3).
+func (p *Peer) malformed(kind message.Type, mid uint16) {
+	p.endpoint.metrics.drop(dropMalformed)
 	p.reject(kind, mid)
 }
 
@@ -178,7 +186,7 @@ func (p *Peer) request(x *exchange, b []byte) {
 	err := r.decode(b)
 	if errors.Is(err, errMalformed) {
 		p.endpoint.recycle(r)
-		p.endpoint.metrics.drop(dropMalformed)
+		p.malformed(x.kind, x.mid)
 		return
 	}
 	r.Peer, r.exchange = p, x

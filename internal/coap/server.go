@@ -115,14 +115,18 @@ func (s *Server) sweep(now time.Time) {
 	}
 }
 
-// oversize refuses a request that is larger than a message may be, as far as it can be told to be one. The client is not
-// remembered for it.
+// oversize refuses a message that is larger than one may be: with an answer if it can be told to be a request. The client is
+// not remembered for it.
 func (s *Server) oversize(b []byte, from datagram.Peer) {
 	s.endpoint.metrics.drop(dropOversize)
 	kind, code := message.Type(b[0]>>4&3), codes.Code(b[1])
-	if b[0]>>6 != 1 || b[0]&0xf > message.MaxTokenSize || code == codes.Empty || code > lastMethod || kind != message.Confirmable {
+	if b[0]>>6 != 1 || kind != message.Confirmable {
 		return
 	}
 	mid := uint16(b[2])<<8 | uint16(b[3])
+	if b[0]&0xf > maxToken || code == codes.Empty || code > lastMethod {
+		_ = s.socket.Write(empty(message.Reset, mid), from)
+		return
+	}
 	_ = s.socket.Write(encode(head{message.Acknowledgement, mid, tokenOf(b)}, *s.endpoint.tooLarge()), from)
 }

@@ -2,10 +2,13 @@ package dtls
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 
 	"github.com/pion/dtls/v3"
 )
@@ -13,12 +16,18 @@ import (
 // suites are what a client can choose from: AEAD only, with forward secrecy or with a pre-shared key. Those of RSA are for
 // servers whose certificate is of that kind.
 func suites() []dtls.CipherSuiteID {
-	return []dtls.CipherSuiteID{
+	return append([]dtls.CipherSuiteID{
 		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
 		dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
 		dtls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM,
 		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8,
+	}, preSharedSuites()...)
+}
+
+// preSharedSuites are those with a pre-shared key. They are taken wherever a client offers them.
+func preSharedSuites() []dtls.CipherSuiteID {
+	return []dtls.CipherSuiteID{
 		dtls.TLS_PSK_WITH_AES_128_GCM_SHA256,
 		dtls.TLS_PSK_WITH_AES_128_CCM,
 		dtls.TLS_PSK_WITH_AES_128_CCM_8,
@@ -78,14 +87,38 @@ func (l *Listener) options(k *link) []dtls.ServerOption {
 		dtls.WithLoggerFactory(quiet{}),
 	}
 	if l.secrets.Certificate != nil {
-		options = append(options, dtls.WithGetCertificate(func(*dtls.ClientHelloInfo) (*tls.Certificate, error) {
-			return l.secrets.Certificate()
-		}))
+		options = append(options, dtls.WithGetCertificate(l.certificate))
 	}
 	if l.config.Resumable > 0 {
 		options = append(options, dtls.WithSessionStore(l.store))
 	}
 	return options
+}
+
+// certificate is asked by pion for the server's certificate when the client prefers a suite that needs one. A client that
+// offers a pre-shared key as well has one, and need not have a certificate of its own, as many libraries offer whatever they
+// can: it gets a certificate that fits no suite, so that pion goes on to the suites with a pre-shared key.
+func (l *Listener) certificate(hello *dtls.ClientHelloInfo) (*tls.Certificate, error) {
+	if slices.ContainsFunc(hello.CipherSuites, isPreShared) {
+		return &tls.Certificate{PrivateKey: unfit{}}, nil
+	}
+	return l.secrets.Certificate()
+}
+
+// isPreShared tells whether a suite is one of ours that has a pre-shared key.
+func isPreShared(suite dtls.CipherSuiteID) bool { return slices.Contains(preSharedSuites(), suite) }
+
+// unfit is a private key of no kind that a suite asks for.
+type unfit struct{}
+
+var _ crypto.Signer = unfit{}
+
+// Public is the other half, which there is not.
+func (unfit) Public() crypto.PublicKey { return nil }
+
+// Sign is never called.
+func (unfit) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errors.New("this key signs nothing")
 }
 
 // key is asked by pion for the key of an identity. It never says that there is none.

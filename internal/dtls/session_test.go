@@ -3,6 +3,8 @@ package dtls
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -15,6 +17,7 @@ import (
 
 	old "github.com/pion/dtls/v2"
 	"github.com/pion/dtls/v3"
+	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
 
 	"github.com/fairlead/fairlead/test/authority"
 )
@@ -94,6 +97,34 @@ func TestCertificates(t *testing.T) {
 	f(client.Certificate, dtls.WithCertificates(client), dtls.WithCipherSuites(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8))
 	f(nil, dtls.WithCipherSuites(dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384))
 	talk(t, e.open(t, preShared("device@app", "secret")...), "a key at the same listener")
+}
+
+// TestBothKindsOfSuites has clients that offer whatever their library can be served by their key, in whatever order they
+// offer it.
+func TestBothKindsOfSuites(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	withRSA, err := selfsign.SelfSign(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// pion's client offers suites with certificates only if it may be asked for one.
+	none := dtls.WithGetClientCertificate(func(*dtls.CertificateRequestInfo) (*tls.Certificate, error) { return &tls.Certificate{}, nil })
+	for _, server := range []tls.Certificate{authority.New(t, "CA").Issue("server", nil), withRSA} {
+		e := serve(t, DefaultConfig(), Secrets{Certificate: func() (*tls.Certificate, error) { return &server, nil }}, false)
+		for i, offered := range [][]dtls.CipherSuiteID{
+			{dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.TLS_PSK_WITH_AES_128_CCM_8},
+			{dtls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, dtls.TLS_PSK_WITH_AES_128_GCM_SHA256},
+			{dtls.TLS_PSK_WITH_AES_128_CCM, dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8},
+		} {
+			talk(t, e.open(t, append(preShared("device@app", "secret"), dtls.WithCipherSuites(offered...), none, dtls.WithInsecureSkipVerify(true))...), "hello")
+			if session := e.accepted(t, i); session.Identity() != "device@app" || len(session.Chain()) != 0 {
+				t.Errorf("%v: identity %q, %d certificates", offered, session.Identity(), len(session.Chain()))
+			}
+		}
+	}
 }
 
 func TestWithoutACertificateThereAreOnlyKeys(t *testing.T) {

@@ -54,7 +54,7 @@ func TestCoAP(t *testing.T) {
 	send(s.plain("/v1/x"), "-m", "get").expect(t, "GET", "4.05")
 	send(s.plain("/v2/x"), "-m", "post", "-e", "x").expect(t, "another path", "4.00")
 	send(s.plain("/"), "-m", "get").expect(t, "the root", "4.00")
-	send(s.plain("/.well-known/core"), "-m", "get").expect(t, "discovery", "4.00")
+	send(s.plain("/.well-known/core"), "-m", "get").expect(t, "discovery", "4.04")
 	send(s.plain("/v1/x"), "-m", "post", "-O", "65001,x", "-e", "x").expect(t, "unknown critical option", "4.02")
 	send(s.plain("/v1/x"), "-m", "post", "-t", "50", "-e", "{").expect(t, "broken JSON", "4.06")
 	send(s.plain("/v1/x?as=nobody"), "-m", "post", "-e", "x").expect(t, "as nobody", "4.03")
