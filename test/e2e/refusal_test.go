@@ -37,10 +37,10 @@ func TestRefusals(t *testing.T) {
 
 	document("/v1/x", large, http.StatusRequestEntityTooLarge, "PayloadTooLarge")
 	document("/v1/x", large, http.StatusRequestEntityTooLarge, "PayloadTooLarge", "--header", "Transfer-Encoding: chunked")
-	f("/v1/x", `{"t": `, http.StatusNotAcceptable, "", "--header", json)
-	f("/v1/x", "", http.StatusNotAcceptable, "", "--header", json)
-	f("/v1/x", "1 2", http.StatusNotAcceptable, "", "--header", "Content-Type: application/geo+json")
-	f("/v1/x", "\"\xff\"", http.StatusNotAcceptable, "", "--header", json)
+	document("/v1/x", `{"t": `, http.StatusNotAcceptable, "Rejected", "--header", json)
+	document("/v1/x", "", http.StatusNotAcceptable, "Rejected", "--header", json)
+	document("/v1/x", "1 2", http.StatusNotAcceptable, "Rejected", "--header", "Content-Type: application/geo+json")
+	document("/v1/x", "\"\xff\"", http.StatusNotAcceptable, "Rejected", "--header", json)
 
 	document("/v1/x?ct=abc", "x", http.StatusBadRequest, "InvalidRequest")
 	document("/v1/x?ct=-1", "x", http.StatusBadRequest, "InvalidRequest")
