@@ -5,4 +5,4 @@ package function
 import "github.com/fairlead/fairlead/internal/assembly"
 
 // New makes the function. The middleware calls its Start, Handle, Ready, Alive and Stop.
-func New() *assembly.Function { return &assembly.Function{} }
+func New() *assembly.Function { return assembly.New() }

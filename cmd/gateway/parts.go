@@ -28,7 +28,7 @@ func (p *parts) check(c process.Check) { p.health.add(c) }
 
 // serve runs a gateway until ctx ends, and closes everything after it.
 func serve(ctx context.Context, g gateway, c Config) error {
-	p, err := assemble(ctx, c)
+	p, err := assemble(ctx, g.name, c)
 	if err != nil {
 		return err
 	}
@@ -43,14 +43,14 @@ func serve(ctx context.Context, g gateway, c Config) error {
 }
 
 // assemble connects to nothing but takes the address for probes; readiness connects.
-func assemble(ctx context.Context, c Config) (_ *parts, err error) {
+func assemble(ctx context.Context, name string, c Config) (_ *parts, err error) {
 	p := &parts{config: c, log: process.Logger(c.Process)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close(ctx))
 		}
 	}()
-	metrics, err := process.Metrics(ctx, c.Process)
+	metrics, err := process.Observe(ctx, c.Process, "fairlead-gateway-"+name)
 	if err != nil {
 		return nil, err
 	}

@@ -4,18 +4,26 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"sync/atomic"
 
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/process"
 )
 
 // A Function is what Knative's function middleware drives: Start, then requests to Handle, then Stop. Requests and
 // probes that come before Start is done are told to come back.
 type Function struct {
 	running atomic.Pointer[instance]
+}
+
+// New makes a function that is not assembled yet, and has the middleware log as the function does.
+func New() *Function {
+	process.FormatMiddlewareLog(os.Getenv(Prefix + "_PROCESS_LOG_LEVEL"))
+	return &Function{}
 }
 
 // Start assembles the function from its environment. An error ends the process.

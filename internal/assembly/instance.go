@@ -29,7 +29,7 @@ type instance struct {
 func start(ctx context.Context, c Config) (*instance, error) {
 	process.TuneMemory(process.FunctionGC)
 	i := &instance{log: process.Logger(c.Process)}
-	metrics, err := process.Metrics(ctx, c.Process)
+	metrics, err := process.Observe(ctx, c.Process, "fairlead-"+c.Function)
 	if err != nil {
 		return nil, err
 	}

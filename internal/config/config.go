@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -163,6 +164,12 @@ func setKind(v reflect.Value, text string) error {
 			return errors.New("not a whole number")
 		}
 		v.SetInt(n)
+	case reflect.Float64:
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+			return errors.New("not a number")
+		}
+		v.SetFloat(f)
 	default:
 		return fmt.Errorf("settings of type %s cannot be read", v.Type())
 	}

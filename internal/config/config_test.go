@@ -26,18 +26,19 @@ type outer struct {
 	Function string `doc:"which function"`
 	Token    string `doc:"bearer token" secret:"true"`
 	Enabled  bool
+	Ratio    float64
 	Kafka    inner
 }
 
 func TestLoad(t *testing.T) {
 	c := outer{Function: "telemetry", Kafka: inner{MaxBytes: 7}}
 	err := Load("FAIRLEAD", []string{
-		"PATH=/bin", "FAIRLEAD_ENABLED=true", "FAIRLEAD_KAFKA_BROKERS=a:1, b:2,", "FAIRLEAD_KAFKA_DELIVERY_TIMEOUT=1m", "FAIRLEADER=1",
+		"PATH=/bin", "FAIRLEAD_ENABLED=true", "FAIRLEAD_KAFKA_BROKERS=a:1, b:2,", "FAIRLEAD_KAFKA_DELIVERY_TIMEOUT=1m", "FAIRLEADER=1", "FAIRLEAD_RATIO=0.25",
 	}, &c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := outer{Function: "telemetry", Enabled: true, Kafka: inner{time.Minute, []string{"a:1", "b:2"}, 7}}
+	want := outer{Function: "telemetry", Enabled: true, Ratio: 0.25, Kafka: inner{time.Minute, []string{"a:1", "b:2"}, 7}}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
 	}
@@ -59,6 +60,8 @@ func TestLoadNamesTheBadField(t *testing.T) {
 	f("FAIRLEAD_KAFKA_MAX_BYTES=many", "kafka.maxBytes (FAIRLEAD_KAFKA_MAX_BYTES): not a whole number")
 	f("FAIRLEAD_KAFKA_DELIVERY_TIMEOUT=77", "kafka.deliveryTimeout")
 	f("FAIRLEAD_ENABLED=perhaps", "enabled")
+	f("FAIRLEAD_RATIO=half", "ratio (FAIRLEAD_RATIO): not a number")
+	f("FAIRLEAD_RATIO=NaN", "ratio (FAIRLEAD_RATIO): not a number")
 	f("FAIRLEAD_KAFKA_BROKER=xyz", "FAIRLEAD_KAFKA_BROKER is not a setting")
 }
 

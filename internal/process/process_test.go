@@ -71,4 +71,14 @@ func TestConfigNamesTheBadField(t *testing.T) {
 	f(Config{LogLevel: "loud", MetricsProtocol: "none"}, "logLevel")
 	f(Config{LogLevel: "info", MetricsProtocol: "carrier pigeon"}, "metricsProtocol")
 	f(Config{LogLevel: "info", MetricsProtocol: "grpc"}, "metricsProtocol")
+	traces := func(protocol, endpoint string, ratio float64) Config {
+		c := DefaultConfig()
+		c.TracesProtocol, c.TracesEndpoint, c.TracesRatio = protocol, endpoint, ratio
+		return c
+	}
+	f(traces("grpc", "http://127.0.0.1:4317", 1), "")
+	f(traces("jaeger", "http://127.0.0.1:4317", 1), "tracesProtocol")
+	f(traces("http/protobuf", "", 1), "tracesEndpoint")
+	f(traces("http/protobuf", "127.0.0.1:4318", 1), "tracesEndpoint")
+	f(traces("none", "", 1.1), "tracesRatio")
 }
