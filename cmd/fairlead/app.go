@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/fairlead/fairlead/internal/cloud"
 )
@@ -97,18 +98,64 @@ func (c *appEdit) Run(ctx context.Context, t terminal) error {
 type appDelete struct {
 	remote
 	IgnoreMissing bool     `help:"Say nothing of those that are not there."`
+	Yes           bool     `short:"y" help:"Do not ask."`
 	Names         []string `arg:"" name:"name" complete:"app" help:"Applications."`
 }
 
-// Run deletes applications.
+// maxCounted is how many devices are counted before somebody is asked.
+const maxCounted = 10_000
+
+// Run deletes applications, after it has said how many devices go with them.
 func (c *appDelete) Run(ctx context.Context, t terminal) error {
 	client, err := c.connect()
 	if err != nil {
 		return err
 	}
+	if !c.Yes {
+		if err := c.confirm(ctx, t, client); err != nil {
+			return err
+		}
+	}
 	return deleteAll(t, "application", c.Names, c.IgnoreMissing, func(name string) error {
 		return client.Delete(ctx, cloud.ApplicationPath(name))
 	})
+}
+
+// confirm asks. What is not there is no question: deleting it tells that.
+func (c *appDelete) confirm(ctx context.Context, t terminal, client *cloud.Client) error {
+	var there []string
+	for _, name := range c.Names {
+		devices, err := countDevices(ctx, client, name)
+		switch {
+		case cloud.IsNotFound(err):
+		case err != nil:
+			return about("application "+name, err)
+		case devices > maxCounted:
+			there = append(there, fmt.Sprintf("application %s with more than %s devices", printable(name), grouped(maxCounted)))
+		default:
+			there = append(there, fmt.Sprintf("application %s with %s", printable(name), countOf(devices, "device")))
+		}
+	}
+	if len(there) == 0 {
+		return nil
+	}
+	what := strings.Join(there, " and ")
+	if !canAsk(t) {
+		return fmt.Errorf("this would delete %s, and there is no terminal to ask on; say --yes if that is meant", what)
+	}
+	if !ask(t, "Delete "+what+"?") {
+		return errors.New("nothing was deleted")
+	}
+	return nil
+}
+
+// countDevices counts the devices of an application, up to one more than are counted.
+func countDevices(ctx context.Context, client *cloud.Client, application string) (n int, err error) {
+	err = client.Devices(ctx, application, cloud.Selection{Limit: maxCounted + 1}, func(json.RawMessage) error {
+		n++
+		return nil
+	})
+	return n, err
 }
 
 // deleteAll goes on where something fails.

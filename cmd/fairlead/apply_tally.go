@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	maxResultLines = 50 // of the first resources, without --verbose
+	maxResultLines = 25 // of the first resources with each result, without --verbose
 	maxExamples    = 3  // of each kind of failure
 )
 
@@ -30,7 +30,6 @@ type tally struct {
 	mu        sync.Mutex
 	progress  *progress
 	results   map[result]int
-	lines     int
 	processed int64 // bytes
 	failures  map[string]*failure
 	lost      int // which were under way when it was stopped
@@ -126,12 +125,11 @@ func (y *tally) done(t *task, r result) {
 
 func (y *tally) result(what string, r result) {
 	y.results[r]++
-	y.lines++
 	switch {
-	case y.command.Verbose || y.lines <= maxResultLines:
-		y.line(printable(what) + " " + y.would(r))
-	case y.lines == maxResultLines+1:
-		y.line("(further ones are counted only; --verbose shows them all)")
+	case y.command.Verbose || y.results[r] <= maxResultLines:
+		y.line(oneLine(what) + " " + y.would(r))
+	case y.results[r] == maxResultLines+1:
+		y.line("(further ones that are " + string(r) + " are counted only; --verbose shows them all)")
 	}
 }
 

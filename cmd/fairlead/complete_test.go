@@ -20,6 +20,11 @@ func completing(s *shell) {
 	}
 	f("dev device", "de")
 	f("create get list edit delete", "device", "")
+	f("app device", "label", "")
+	f("d", "label", "device", "-a", "house", "")
+	f("shop", "label", "app", "sh")
+	f("dev", "context", "rename", "")
+	f("--dry-run", "apply", "--dr")
 	f("--selector", "device", "list", "--sel")
 	f("table", "device", "list", "-o", "t")
 	f("--output=json", "device", "list", "--output=j")

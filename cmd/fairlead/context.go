@@ -12,6 +12,7 @@ type contextCommand struct {
 	List   contextList   `cmd:"" help:"List the contexts."`
 	Use    contextUse    `cmd:"" help:"Make a context the current one."`
 	SetApp contextSetApp `cmd:"" name:"set-app" help:"Say which application is meant where none is named."`
+	Rename contextRename `cmd:"" help:"Give a context another name."`
 	Delete contextDelete `cmd:"" help:"Forget a context and its tokens."`
 }
 
@@ -108,6 +109,28 @@ func (c *contextSetApp) Run() error {
 	}
 	context.Application = c.Name
 	return contexts.Save()
+}
+
+type contextRename struct {
+	remote
+	Name string `arg:"" complete:"context" help:"Context."`
+	Next string `arg:"" name:"new-name" help:"Its new name."`
+}
+
+// Run renames a context.
+func (c *contextRename) Run(t terminal) error {
+	contexts, err := c.contexts()
+	if err != nil {
+		return err
+	}
+	if err := contexts.Rename(c.Name, c.Next); err != nil {
+		return err
+	}
+	if err := contexts.Save(); err != nil {
+		return err
+	}
+	fmt.Fprintf(t.err, "context %s is now %s\n", c.Name, c.Next)
+	return nil
 }
 
 type contextDelete struct {

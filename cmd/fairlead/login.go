@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/cloud"
@@ -55,13 +57,42 @@ func (c *loginCommand) Run(ctx context.Context, t terminal) error {
 	}
 	user, err := whoAmI(ctx, next)
 	if err != nil {
-		return fmt.Errorf("the log-in is not taken by %s: %w", base, err)
+		return c.notTaken(ctx, base, err)
 	}
 	if err := contexts.Save(); err != nil {
 		return err
 	}
 	fmt.Fprintf(t.err, "logged in to %s as %s, context %s\n", base, printable(user), name)
 	return nil
+}
+
+// notTaken says why a log-in is of no use, as far as one can see from here.
+func (c *loginCommand) notTaken(ctx context.Context, base string, err error) error {
+	if _, other := cloud.Discover(ctx, base); other != nil {
+		return adviseURL(other, base)
+	}
+	err = fmt.Errorf("the log-in is not taken by %s: %w", base, err)
+	if cloud.IsLoggedOut(err) && c.AccessToken != "" {
+		return fmt.Errorf("%w\nThe access token has expired, was deleted, or is of another installation; fairlead dev makes a new one each time it starts, in dev.json", err)
+	}
+	return err
+}
+
+// adviseURL says what to do where an installation's API does not answer.
+func adviseURL(err error, base string) error {
+	const address = "fairlead dev prints the right address as registry's API, usually http://127.0.0.1:8081"
+	var scheme tls.RecordHeaderError
+	switch {
+	case errors.Is(err, cloud.ErrNotAPI):
+		return fmt.Errorf("%w\nIs it the right port? %s", err, address)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w\nNobody listens there: is it running, and is it the right port? %s", err, address)
+	case errors.As(err, &scheme), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return fmt.Errorf("%w\nIt speaks http, not https: try %s", err, strings.Replace(base, "https://", "http://", 1))
+	case strings.Contains(err.Error(), "malformed HTTP"), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return fmt.Errorf("%w\nIt does not speak HTTP: is it the right port, and should the URL begin with https? %s", err, address)
+	}
+	return err
 }
 
 // contextOf is what a context is called if nobody says it: the host.
@@ -82,7 +113,7 @@ func (c *loginCommand) log(ctx context.Context, t terminal, base string) (*cloud
 	}
 	endpoints, err := cloud.Discover(ctx, base)
 	if err != nil {
-		return nil, err
+		return nil, adviseURL(err, base)
 	}
 	if endpoints.Issuer == "" {
 		return nil, fmt.Errorf("%s names no identity provider; log in with --access-token", base)

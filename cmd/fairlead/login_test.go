@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -22,6 +23,14 @@ func contextsOf(s *shell) {
 	s.fails("which application?", "device", "list")
 	s.do("device", "list", "--context", "dev")
 	s.do("context", "use", "dev")
+	s.fails(`a context "dev" already`, "context", "rename", "second", "dev")
+	s.fails(`no context "third"`, "context", "rename", "third", "fourth")
+	s.fails("begins with a letter", "context", "rename", "second", "a/b")
+	s.do("context", "rename", "dev", "first")
+	s.do("context", "rename", "second", "2nd")
+	s.prints("\t2nd\t"+s.note.API+"\t\n*\tfirst\t"+s.note.API+"\texample-app\n", "context", "list")
+	s.do("context", "rename", "first", "dev")
+	s.do("context", "rename", "2nd", "second")
 	s.do("context", "delete", "second")
 	s.fails(`no context "second"`, "context", "use", "second")
 	s.fails("begins with a letter", "login", s.note.API, "--context=-x/", "--access-token", second)
@@ -32,6 +41,39 @@ func contextsOf(s *shell) {
 	s.do("logout")
 	s.fails("log in with", "app", "list")
 	s.fails("like https://", "login", "127.0.0.1:8081")
+}
+
+// Whoever mistakes the port, or holds a token that is of no use any longer, hears what to do.
+func TestLoginTellsWhatToDo(t *testing.T) {
+	s := development(t)
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := "http://" + nobody.Addr().String()
+	if err := nobody.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, way := range [][]string{{"--no-browser"}, {"--access-token", "x"}} {
+		for address, want := range map[string]string{
+			s.note.HTTP:           "Is it the right port?",
+			s.note.Account.Issuer: "Is it the right port?",
+			"http://" + strings.TrimPrefix(s.note.MQTT, "mqtt://"): "It does not speak HTTP",
+			closed: "Nobody listens there",
+			strings.Replace(s.note.API, "http://", "https://", 1): "try " + s.note.API,
+		} {
+			s.fails(want, append([]string{"login", address}, way...)...)
+		}
+	}
+	s.fails("in dev.json", "login", s.note.API, "--access-token", "drg_012345_01234567890123456789012345678920BetF")
+
+	// The token of the context is withdrawn.
+	token, _ := s.do("token", "create")
+	s.do("login", s.note.API, "--context", "short", "--access-token", strings.TrimSpace(token))
+	s.do("token", "delete", strings.TrimSpace(token), "--context", "dev")
+	for _, line := range [][]string{{"app", "list"}, {"whoami"}, {"apply", "-f", "-"}, {"app", "delete", "x"}} {
+		s.fails("log in with a new one: fairlead login "+s.note.API+" --context short --access-token -", line...)
+	}
 }
 
 // A log-in with a browser goes all the way: the provider's page, the way back to the command, and calls with the token.

@@ -18,16 +18,18 @@ type cli struct {
 	Receive receiveCommand `cmd:"" help:"Listen for CloudEvents over HTTP and print them."`
 	Trigger triggerCommand `cmd:"" help:"Check and try Trigger manifests."`
 
-	Login   loginCommand   `cmd:"" help:"Log in to an installation, and make it the current context."`
-	Logout  logoutCommand  `cmd:"" help:"Forget a context and its tokens."`
-	Whoami  whoAmICommand  `cmd:"" help:"Tell who is logged in, and where."`
-	Context contextCommand `cmd:"" help:"Choose among the installations that you are logged in to."`
-	App     appCommand     `cmd:"" help:"Applications."`
-	Device  deviceCommand  `cmd:"" help:"Devices of an application."`
-	Set     setCommand     `cmd:"" help:"Passwords, keys, gateways and aliases of a device."`
-	Member  memberCommand  `cmd:"" help:"Users with a role in an application."`
-	Token   tokenCommand   `cmd:"" help:"Access tokens, for programs of yours."`
-	Apply   applyCommand   `cmd:"" help:"Make the registry have what files say."`
+	Login     loginCommand     `cmd:"" help:"Log in to an installation, and make it the current context."`
+	Logout    logoutCommand    `cmd:"" help:"Forget a context and its tokens."`
+	Whoami    whoAmICommand    `cmd:"" help:"Tell who is logged in, and where."`
+	Context   contextCommand   `cmd:"" help:"Choose among the installations that you are logged in to."`
+	Endpoints endpointsCommand `cmd:"" help:"Say where devices and applications connect to."`
+	App       appCommand       `cmd:"" help:"Applications."`
+	Device    deviceCommand    `cmd:"" help:"Devices of an application."`
+	Set       setCommand       `cmd:"" help:"Passwords, keys, gateways and aliases of a device."`
+	Member    memberCommand    `cmd:"" help:"Users with a role in an application."`
+	Token     tokenCommand     `cmd:"" help:"Access tokens, for programs of yours."`
+	Label     labelCommand     `cmd:"" help:"Add labels to applications and devices, and take them away."`
+	Apply     applyCommand     `cmd:"" help:"Make the registry have what files say."`
 
 	Migrate migrateCommand `cmd:"" help:"Make or update the schema of a registry's database. Functions do not."`
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -87,6 +88,10 @@ func TestRegistryCommands(t *testing.T) {
 	t.Run("devices", func(t *testing.T) { s.t = t; devices(s) })
 	t.Run("credentials", func(t *testing.T) { s.t = t; credentials(s) })
 	t.Run("edit", func(t *testing.T) { s.t = t; editing(s) })
+	t.Run("labels", func(t *testing.T) { s.t = t; labelling(s) })
+	t.Run("endpoints", func(t *testing.T) { s.t = t; endpointsOf(s) })
+	t.Run("fleet", func(t *testing.T) { s.t = t; applyingAFleet(s) })
+	t.Run("exports", func(t *testing.T) { s.t = t; applyingExports(s) })
 	t.Run("apply", func(t *testing.T) { s.t = t; applying(s) })
 	t.Run("tokens", func(t *testing.T) { s.t = t; accessTokens(s) })
 	t.Run("members", func(t *testing.T) { s.t = t; membersOf(s) })
@@ -127,11 +132,13 @@ func applications(s *shell) {
 	s.fails("metadata.name", "app", "create", "Shop!")
 	s.fails("--selector", "app", "list", "-l", "a in")
 	s.fails("not negative", "app", "list", "--limit=-1")
-	_, e := s.do("app", "delete", "attic", "nowhere", "--ignore-missing")
+	_, e := s.do("app", "delete", "attic", "nowhere", "--ignore-missing", "--yes")
 	if e != "application attic deleted\n" {
 		s.t.Error(e)
 	}
 	s.fails("application nowhere: Not found", "app", "delete", "nowhere")
+	s.fails("would delete application shop with 0 devices and application example-app with 3 devices, and there is no terminal", "app", "delete", "shop", "nowhere", "example-app")
+	s.do("app", "get", "shop")
 
 	s.fails("does not exist", "app", "transfer", "shop", "--to", "nobody")
 	if _, e := s.do("app", "transfer", "shop"); !strings.Contains(e, "offered to nobody") {
@@ -185,13 +192,18 @@ func credentials(s *shell) {
 			return response.StatusCode == want
 		})
 	}
-	drawn, _ := s.do("set", "password", "sensor")
+	drawn, hint := s.do("set", "password", "sensor")
 	drawn = strings.TrimSpace(drawn)
+	for _, want := range []string{"curl -u sensor@example-app:" + drawn + " ", s.note.HTTP + "/v1/telemetry\n", "mosquitto_pub -h 127.0.0.1 -p ", " -P " + drawn + " "} {
+		if !strings.Contains(hint, want) {
+			s.t.Errorf("%q, want %q in it", hint, want)
+		}
+	}
 	login("sensor", drawn, 202)
 	if out, _ := s.do("device", "get", "sensor"); strings.Contains(out, drawn) || strings.Count(out, "bcrypt") != 1 {
 		s.t.Error(out)
 	}
-	if status, out, e := s.run("from-stdin\n", "set", "password", "sensor", "-"); status != 0 || out != "" {
+	if status, out, e := s.run("from-stdin\n", "set", "password", "sensor", "-"); status != 0 || out != "" || strings.Contains(e, "from-stdin") {
 		s.t.Errorf("%d %q %s", status, out, e)
 	}
 	login("sensor", "from-stdin", 202)
@@ -211,7 +223,10 @@ func credentials(s *shell) {
 	}
 	s.do("set", "gateway", "sensor", "ttn-gateway", "--remove")
 
-	key, _ := s.do("set", "psk", "sensor")
+	key, hint := s.do("set", "psk", "sensor")
+	if text, err := base64.StdEncoding.DecodeString(strings.TrimSpace(key)); err != nil || len(text) < 26 || strings.Contains(hint, "coap-client") {
+		s.t.Errorf("%q, %v, %q; want 130 bits, and no command line for a port that nobody knows", key, err, hint)
+	}
 	s.do("set", "psk", "sensor", strings.TrimSpace(key), "--for", "24h")
 	s.do("set", "psk", "sensor", "AAECAw==", "--append")
 	out, _ := s.do("device", "get", "sensor")

@@ -16,10 +16,8 @@ import (
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
-const (
-	maxBcrypt = 72 // bytes of a password; bcrypt ignores the rest
-	keyBytes  = 32 // of a pre-shared key that is drawn here
-)
+// maxBcrypt is how many bytes a password may have; bcrypt ignores the rest.
+const maxBcrypt = 72
 
 type setCommand struct {
 	Password setPassword `cmd:"" help:"Give a device a password."`
@@ -40,33 +38,36 @@ func (o *ofDevice) change(ctx context.Context, t terminal, do func(resource) err
 	if err != nil {
 		return err
 	}
-	path := cloud.DevicePath(application, o.Device)
-	for attempt := 1; ; attempt++ {
-		err = o.changeOnce(ctx, client, path, do)
-		if !cloud.IsConflict(err) || attempt == applyAttempts {
-			break
-		}
-	}
-	if err != nil {
+	if err := changeResource(ctx, client, cloud.DevicePath(application, o.Device), do); err != nil {
 		return about("device "+o.Device, err)
 	}
 	fmt.Fprintf(t.err, "device %s changed\n", printable(o.Device))
 	return nil
 }
 
-func (o *ofDevice) changeOnce(ctx context.Context, client *cloud.Client, path cloud.Path, do func(resource) error) error {
+// changeResource reads a resource, changes it and writes it, again if somebody else was faster.
+func changeResource(ctx context.Context, client *cloud.Client, path cloud.Path, do func(resource) error) error {
+	for attempt := 1; ; attempt++ {
+		err := changeOnce(ctx, client, path, do)
+		if !cloud.IsConflict(err) || attempt == applyAttempts {
+			return err
+		}
+	}
+}
+
+func changeOnce(ctx context.Context, client *cloud.Client, path cloud.Path, do func(resource) error) error {
 	var text json.RawMessage
 	if err := client.Get(ctx, path, &text); err != nil {
 		return err
 	}
-	device, err := parseResource(text)
+	r, err := parseResource(text)
 	if err != nil {
 		return err
 	}
-	if err := do(device); err != nil {
+	if err := do(r); err != nil {
 		return err
 	}
-	return client.Replace(ctx, path, device)
+	return client.Replace(ctx, path, r)
 }
 
 // setCredential puts a credential in the place of the one that is like it, or behind all others. Devices of old may have
@@ -139,7 +140,10 @@ func (c *setPassword) Run(ctx context.Context, t terminal) error {
 	}
 	if drawn {
 		_, err = fmt.Fprintln(t.out, value)
+	} else if c.Value == "-" {
+		value = "PASSWORD" // which somebody took care to show nowhere
 	}
+	c.hint(ctx, t, passwordLines(c.Device, c.User, value))
 	return err
 }
 
@@ -170,7 +174,7 @@ func (c *setPassword) stored(value string) (any, error) {
 
 type setPSK struct {
 	ofDevice
-	Value  string        `arg:"" name:"key" optional:"" help:"Key in base64; - reads it from standard input. None draws one and prints it."`
+	Value  string        `arg:"" name:"key" optional:"" help:"Key in base64; - reads it from standard input. None draws one and prints it, in base64."`
 	For    time.Duration `placeholder:"DURATION" help:"How long the key is valid from now on, as in 720h. Other keys stay, so that a device can change over."`
 	Append bool          `help:"Keep the keys that are there."`
 }
@@ -196,17 +200,22 @@ func (c *setPSK) Run(ctx context.Context, t terminal) error {
 	err = c.change(ctx, t, func(device resource) error {
 		return setCredential(device, map[string]any{"psk": key}, replaced)
 	})
-	if err == nil && drawn {
-		_, err = fmt.Fprintln(t.out, value)
+	if err != nil {
+		return err
 	}
+	if drawn {
+		_, err = fmt.Fprintln(t.out, value)
+	} else if c.Value == "-" {
+		value = base64.StdEncoding.EncodeToString([]byte("KEY"))
+	}
+	c.hint(ctx, t, pskLines(c.Device, value))
 	return err
 }
 
 func (c *setPSK) value(t terminal) (value string, drawn bool, err error) {
 	if c.Value == "" {
-		var key [keyBytes]byte
-		_, _ = rand.Read(key[:]) // never fails
-		return base64.StdEncoding.EncodeToString(key[:]), true, nil
+		// Printable, since some clients take no other keys. 130 bits at least.
+		return base64.StdEncoding.EncodeToString([]byte(rand.Text())), true, nil
 	}
 	value, err = fromStdin(t, c.Value)
 	if err != nil {

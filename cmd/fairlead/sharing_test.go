@@ -27,7 +27,7 @@ func accessTokens(s *shell) {
 	if out, _ := narrow.do("app", "list"); !strings.HasPrefix(out, "shop\t") || strings.Count(out, "\n") != 1 {
 		s.t.Error(out)
 	}
-	narrow.fails("application shop: Not authorized", "app", "delete", "shop")
+	narrow.fails("application shop: Not authorized", "app", "delete", "shop", "--yes")
 	narrow.fails("application example-app: Not authorized", "app", "get", "example-app")
 	narrow.fails("manages no access tokens", "token", "create")
 	if out, _ := narrow.do("whoami", "--token"); strings.TrimSpace(out) != token {

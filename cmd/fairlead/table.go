@@ -41,7 +41,8 @@ type document struct {
 
 	User, Role string // of a member
 
-	Context contextLine
+	Context  contextLine
+	Endpoint endpointLine
 }
 
 func resourceColumns() []column {

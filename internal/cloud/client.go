@@ -37,7 +37,7 @@ type Error struct {
 // Error is what people read.
 func (e *Error) Error() string {
 	if e.Advice != "" {
-		return e.text() + "; " + e.Advice
+		return e.text() + "\n" + e.Advice
 	}
 	return e.text()
 }
@@ -85,6 +85,9 @@ func hasStatus(err error, status int) bool {
 	var refused *Error
 	return errors.As(err, &refused) && refused.Status == status
 }
+
+// errNoJSON is an answer of something else.
+var errNoJSON = errors.New("does not parse")
 
 // A Signer puts a credential on a request.
 type Signer func(context.Context, *http.Request) error
@@ -147,7 +150,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, answer any
 		return nil
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
-		return fmt.Errorf("the answer of %s does not parse; is it the API of Fairlead?", c.base)
+		return fmt.Errorf("the answer of %s %w; is it the API of Fairlead?", c.base, errNoJSON)
 	}
 	return nil
 }

@@ -130,10 +130,37 @@ func (c *Contexts) Get(name string) (string, *Context, error) {
 // contextName is what a context may be called: it is typed on command lines.
 var contextName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// Put keeps a context under a name and makes it the current one. The application that was meant there stays.
-func (c *Contexts) Put(name string, context *Context) error {
+func checkContextName(name string) error {
 	if !contextName.MatchString(name) {
 		return errors.New("the name of a context has letters, digits, dots, hyphens and underscores, and begins with a letter or digit")
+	}
+	return nil
+}
+
+// Rename gives a context another name.
+func (c *Contexts) Rename(name, next string) error {
+	if err := checkContextName(next); err != nil {
+		return err
+	}
+	context, ok := c.All[name]
+	if !ok {
+		return fmt.Errorf("there is no context %q", name)
+	}
+	if _, taken := c.All[next]; taken && next != name {
+		return fmt.Errorf("there is a context %q already", next)
+	}
+	delete(c.All, name)
+	c.All[next] = context
+	if c.Current == name {
+		c.Current = next
+	}
+	return nil
+}
+
+// Put keeps a context under a name and makes it the current one. The application that was meant there stays.
+func (c *Contexts) Put(name string, context *Context) error {
+	if err := checkContextName(name); err != nil {
+		return err
 	}
 	if before, ok := c.All[name]; ok && context.Application == "" && before.URL == context.URL {
 		context.Application = before.Application

@@ -2,16 +2,46 @@ package cloud
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 )
 
-// Endpoints say where the parts of an installation are, as far as the command line asks.
+// Endpoints say where the parts of an installation are. Those that it does not have are nil or "".
 type Endpoints struct {
-	Issuer   string `json:"issuer_url"`
-	Registry struct {
-		URL string `json:"url"`
-	} `json:"registry"`
+	API                  string   `json:"api"`
+	Console              string   `json:"console"`
+	HTTP                 *Place   `json:"http"`
+	MQTT                 *Address `json:"mqtt"`
+	MQTTWS               *Place   `json:"mqtt_ws"`
+	MQTTWSBrowser        *Place   `json:"mqtt_ws_browser"`
+	CoAP                 *Place   `json:"coap"`
+	MQTTIntegration      *Address `json:"mqtt_integration"`
+	MQTTIntegrationWS    *Place   `json:"mqtt_integration_ws"`
+	WebsocketIntegration *Place   `json:"websocket_integration"`
+	Issuer               string   `json:"issuer_url"`
+	Registry             Place    `json:"registry"`
+	Command              string   `json:"command_url"`
+	Kafka                string   `json:"kafka_bootstrap_servers"`
+	LocalCerts           bool     `json:"local_certs"`
+
+	Document json.RawMessage `json:"-"` // all that it says
 }
+
+// A Place is an endpoint with a URL.
+type Place struct {
+	URL string `json:"url"`
+}
+
+// An Address is an endpoint with a host and a port.
+type Address struct {
+	Host string `json:"host"`
+	Port uint16 `json:"port"`
+}
+
+// ErrNotAPI says that something else answered.
+var ErrNotAPI = errors.New("something answers there, but it is not the API of an installation")
 
 // Discover asks an installation where its parts are. Nobody needs to be logged in for that.
 func Discover(ctx context.Context, base string) (*Endpoints, error) {
@@ -20,8 +50,18 @@ func Discover(ctx context.Context, base string) (*Endpoints, error) {
 		return nil, err
 	}
 	var e Endpoints
-	if err := c.call(ctx, http.MethodGet, "/.well-known/drogue-endpoints", nil, &e); err != nil {
+	err = c.call(ctx, http.MethodGet, "/.well-known/drogue-endpoints", nil, &e.Document)
+	var refused *Error
+	switch {
+	case errors.As(err, &refused) && !IsTransient(err):
+		return nil, fmt.Errorf("asking %s: %w: it answers %d", c.base, ErrNotAPI, refused.Status)
+	case errors.Is(err, errNoJSON):
+		return nil, fmt.Errorf("asking %s: %w", c.base, ErrNotAPI)
+	case err != nil:
 		return nil, err
+	}
+	if err := json.Unmarshal(e.Document, &e); err != nil || (e.API == "" && e.Registry.URL == "") {
+		return nil, fmt.Errorf("asking %s: %w", c.base, ErrNotAPI)
 	}
 	if e.Registry.URL == "" {
 		e.Registry.URL = c.base

@@ -167,7 +167,7 @@ func (s *Session) refresh(ctx context.Context, l *Login) (*Login, error) {
 		return nil, errLoggedOut
 	}
 	if err != nil {
-		return nil, fmt.Errorf("refreshing the log-in: %w", withoutURL(err))
+		return nil, fmt.Errorf("refreshing the log-in at %s: %w; if the installation was set up anew: fairlead login %s --context %s", l.TokenURL, withoutURL(err), s.context.URL, s.name)
 	}
 	return newLogin(l.ClientID, l.TokenURL, tokens), nil
 }

@@ -155,5 +155,12 @@ func (d *Dev) endpoints(l *listeners, issuer string) registryfn.EndpointsConfig 
 	if l.mqtt != nil {
 		e.MQTT = l.mqtt.Addr().String()
 	}
+	// UDP has no listeners: these sockets are opened later. Where one gets any free port, that is not known yet.
+	for _, socket := range []struct{ scheme, address string }{{"coap", d.config.COAP}, {"coaps", d.config.COAPS}} {
+		if host, port, err := net.SplitHostPort(socket.address); err == nil && host != "" && port != "0" {
+			e.COAP = socket.scheme + "://" + socket.address
+		}
+	}
+	e.Kafka = strings.Join(d.note.Kafka, ",")
 	return e
 }
