@@ -69,6 +69,10 @@ func (h *Handler) AdmitServices(callers Callers) { h.callers = callers }
 
 // ServeHTTP checks the caller's token and routes.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, single := header.Single(r.Header, header.Authorization); !single {
+		outcome.WriteDocument(w, http.StatusForbidden, outcome.Document{Error: "AuthenticationError", Message: "Not authorized"})
+		return
+	}
 	if (h.config.Token != "" || h.callers != nil) && !h.admitted(w, r) {
 		return
 	}
@@ -76,9 +80,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) admitted(w http.ResponseWriter, r *http.Request) bool {
-	authorization, single := header.Single(r.Header, header.Authorization)
-	token, ok := header.Scheme(authorization, "Bearer")
-	if !ok || !single {
+	token, ok := header.Scheme(r.Header.Get(header.Authorization), "Bearer")
+	if !ok {
 		outcome.WriteDocument(w, http.StatusUnauthorized, outcome.Document{Error: "AuthenticationError", Message: "Not authenticated"})
 		return false
 	}

@@ -129,6 +129,7 @@ func TestToken(t *testing.T) {
 	f("Basic right", 401)
 	f("Bearer wrong", 403)
 	f("Bearer right", 200)
+	f("bEARER right", 200)
 }
 
 // callers know their callers by the token.
@@ -145,6 +146,22 @@ func (c callers) Authenticate(r *http.Request) (*user.Identity, error) {
 }
 
 // With services admitted, nobody else asks: neither people nor nobody.
+// TestOneAuthorization has a request with two refused, whether a token is asked for or not, and whichever comes first.
+func TestOneAuthorization(t *testing.T) {
+	for _, token := range []string{"", "right"} {
+		h := handler(Config{Token: token, Timeout: DefaultConfig().Timeout}, documents{})
+		for _, values := range [][]string{{"Bearer right", "Bearer wrong"}, {"Bearer wrong", "Bearer right"}, {"Bearer right", "Bearer right"}} {
+			r := httptest.NewRequest("POST", auth.PathKeys, strings.NewReader(`{}`))
+			r.Header["Authorization"] = values
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != http.StatusForbidden {
+				t.Errorf("%q: %d %s", values, w.Code, w.Body)
+			}
+		}
+	}
+}
+
 func TestServices(t *testing.T) {
 	known := callers{"Bearer service": {ID: "s", Service: true}, "Bearer person": {ID: "p", Admin: true}, "Bearer ": {}}
 	for _, token := range []string{"", "right"} {

@@ -39,10 +39,14 @@ func Normalize(contentType string, body []byte) (normalType string, data []byte,
 	}
 }
 
-// ValidateSubject checks that a channel can be the subject of an event: 1 to MaxSubject bytes of text.
+// ValidateSubject checks that a channel can be the subject of an event: 1 to MaxSubject bytes of text. It neither begins nor
+// ends with white space, which readers of events and of HTTP headers strip, so that it would be another channel to them.
 func ValidateSubject(subject string) error {
 	if subject == "" {
 		return errors.New("the channel is empty")
+	}
+	if strings.TrimSpace(subject) != subject {
+		return errors.New("the channel begins or ends with white space")
 	}
 	return validateText("the channel", subject, MaxSubject)
 }

@@ -189,6 +189,9 @@ func TestValidateSubject(t *testing.T) {
 	f("a/b c", true)
 	f("", false)
 	f("a\rb", false)
+	f(" ", false)
+	f("a ", false)
+	f("\u00a0a", false)
 	f("a\u0085b", false)
 	f("a\ufffeb", false)
 	f("a\ufdd0b", false)
@@ -242,7 +245,7 @@ func TestValidateContentType(t *testing.T) {
 	f(true, "", "text/plain", "Text/Plain;charset=UTF-8", "text/plain ; charset=utf-8", "text/plain;", "text/plain; a=\"b;c, \\\" d\"; e=f",
 		"application/vnd.x.y+json", "application/cbor", "a/b", "multipart/form-data; boundary=----x", "application/cloud-events+json", "x/application-cloudevents",
 		"text/plain; x=\"application/cloudevents+json\"", "application/senml+cbor;a=!#$%&'*+-.^_`|~")
-	f(false, "text/plain; charset=utf-8 ", "text", "/", "text/", "/plain", " text/plain", "text /plain", "text/ plain", "text plain", "text/plain charset=utf-8", "text/plain, text/html", "image/jpeg, text/plain",
+	f(false, "text/plain; charset=utf-8 ", "text/plain; ", "text", "/", "text/", "/plain", " text/plain", "text /plain", "text/ plain", "text plain", "text/plain charset=utf-8", "text/plain, text/html", "image/jpeg, text/plain",
 		"text/plain; charset", "text/plain;;", "text/plain; ;a=b", "text/plain; charset=", "text/plain; charset =utf-8", "text/plain; charset= utf-8", "text/plain; charset=utf 8",
 		"text/plain; charset=\"utf-8", "text/plain; charset=\"utf-8\\", "text/plain; charset=\"utf-8\"x", "text/plain; =x", "text/plain; a=b; a=c", "text/plain; a=b; A=c", "text/plain; a=b,c",
 		"text/plain; a=é", "text/plain; a=\"é\"", "text/plàin", "text/plain; a=\"\x01\"", "text/plain\r\nce_device: x", "*/*;q", "text/pl@in", "text/(plain)", "text/plain/x", strings.Repeat("a", 200)+"/"+strings.Repeat("b", 200))

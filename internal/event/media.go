@@ -51,6 +51,9 @@ func ValidateContentType(contentType string) error {
 // it takes no parameter twice and none that is empty, except after the last semicolon.
 func isMedia(text string) bool {
 	rest, ok := cutToken(text)
+	if last := len(text) - 1; last >= 0 && (text[last] == ' ' || text[last] == '\t') {
+		return false
+	}
 	if !ok || !strings.HasPrefix(rest, "/") {
 		return false
 	}
