@@ -71,7 +71,7 @@ func TestMessageBecomesAnEvent(t *testing.T) {
 		l := f.connected()
 		began := time.Now()
 		p := publication(1, "site/pump-1/motor/temp", `{"t": 21}`)
-		p.Properties = &packets.Properties{ContentType: "application/json", User: []packets.User{{Key: "unit", Value: "celsius"}, {Key: "sender", Value: "x"}}}
+		p.Properties = &packets.Properties{ContentType: "application/json", User: []packets.User{{Key: "unit", Value: "celsius"}, {Key: "sender", Value: "x"}, {Key: "hwaddr", Value: "x"}, {Key: "fairleadhops", Value: "9"}, {Key: "knativeerrorcode", Value: "x"}}}
 		l.send(p)
 		l.acknowledged(1)
 		l.publish(2, "own/status", "fine")
@@ -91,6 +91,11 @@ func TestMessageBecomesAnEvent(t *testing.T) {
 			}
 			if at, err := time.Parse(time.RFC3339Nano, got["ce_time"]); err != nil || at.Before(began) || at.Sub(began) > time.Second {
 				t.Errorf("record %d: time %q", i, got["ce_time"])
+			}
+		}
+		for _, name := range []string{"ce_hwaddr", "ce_fairleadhops", "ce_knativeerrorcode"} {
+			if value, ok := headers(f.shelf.records[0])[name]; ok {
+				t.Errorf("a user property has set %s to %q", name, value)
 			}
 		}
 		if topic := f.shelf.records[0].Topic; topic != "events-plant" {
@@ -175,6 +180,11 @@ func TestSettledOutcomes(t *testing.T) {
 	f("site/stranger/x", "1", "")
 	f("site/a/x", "{", "application/json")
 	f("site/a/x", "1", "text/\x01")
+	f("site/a/x", `{"specversion":"1.0","id":"1","source":"x","type":"x"}`, "application/cloudevents+json; charset=utf-8")
+	f("site/a/x", "1", "Application/CloudEvents-Batch")
+	f("site/a/x", "1", "text plain")
+	f("site/a/x", "{", "Application/JSON")
+	f("site/a/x ", "1", "")
 	f("site/a/x", strings.Repeat("x", ingest.DefaultConfig().MaxBody+1), "")
 }
 
