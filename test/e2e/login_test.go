@@ -119,7 +119,7 @@ func TestEveryRefusalOfALogInIsTheSame(t *testing.T) {
 		f("no log-in, with query", application+"&device=device1")
 		f("no base64", "", header("Basic ***")...)
 		f("nothing behind the scheme", "", header("Basic ")...)
-		f("scheme in lower case", "", header("basic "+base64.StdEncoding.EncodeToString([]byte(in("device1")+":foo")))...)
+		f("a scheme that only begins like it", "", header("Basics "+base64.StdEncoding.EncodeToString([]byte(in("device1")+":foo")))...)
 		f("other scheme", "", header("Bearer abc")...)
 		f("no colon", "", basic(in("device1"), base64.StdEncoding)...)
 		f("no application", "", user("device1:foo")...)

@@ -124,7 +124,7 @@ func TestRefusalsOfTheThingsNetwork(t *testing.T) {
 	f(`{"end_device_ids":{}}`, "InvalidFormat")
 	f(`{"end_device_ids":{"device_id":"x"}}`, "InvalidRequest")
 	f(sample(t, "chirpstack4-uplink-hono-1.json"), "InvalidFormat")
-	if got := post(t, url, login, strings.Repeat(" ", maxBody+1)); got.status != http.StatusRequestEntityTooLarge {
+	if got := post(t, url, login, strings.Repeat(" ", 4*maxBody+1)); got.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("too large: %d %s", got.status, got.body)
 	}
 	a.empty()
