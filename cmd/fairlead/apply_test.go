@@ -163,14 +163,14 @@ func applyingExports(s *shell) {
 }
 
 func labelling(s *shell) {
-	s.do("label", "device", "device1", "room=kitchen", "floor=1", "note=a=b")
-	if out, _ := s.do("device", "list", "-l", "room=kitchen,floor=1,note"); !strings.HasPrefix(out, "device1\t") {
+	s.do("label", "device", "device1", "room=kitchen", "floor=2", "note=a=b")
+	if out, _ := s.do("device", "list", "-l", "room=kitchen,floor=2,note"); !strings.HasPrefix(out, "device1\t") {
 		s.t.Error(out)
 	}
 	if _, e := s.do("label", "device", "device1", "room=kitchen", "none-"); e != "device device1 unchanged\n" {
 		s.t.Error(e)
 	}
-	s.fails("label room is kitchen already", "label", "device", "device1", "room=cellar", "floor=2")
+	s.fails("label floor is 2 already", "label", "device", "device1", "room=cellar", "floor=1")
 	s.do("label", "device", "device1", "room=cellar", "floor-", "note-", "--overwrite")
 	if out, _ := s.do("device", "list", "-l", "room=cellar,!floor"); !strings.Contains(out, "\troom=cellar\t") {
 		s.t.Error(out)

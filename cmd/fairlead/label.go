@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/cloud"
@@ -79,7 +81,8 @@ func (l *labels) change(ctx context.Context, t terminal, client *cloud.Client, p
 // changeLabels gives errSame if there is nothing to change.
 func changeLabels(present map[string]any, add map[string]string, remove []string, overwrite bool) error {
 	same := true
-	for name, value := range add {
+	for _, name := range slices.Sorted(maps.Keys(add)) {
+		value := add[name]
 		before, there := present[name]
 		if there && before != value && !overwrite {
 			return fmt.Errorf("label %s is %v already; --overwrite changes it", name, before)

@@ -26,6 +26,7 @@ func measurements() []measurement {
 		{"mqtt", fmt.Sprintf("MQTT gateway: %d connections, %d messages of QoS 1 in flight each, bodies of %d bytes", publishers, window, bodySize), measureMQTT},
 		{"idle", "MQTT gateway: connections that do nothing", measureIdle},
 		{"registry", "a registry of many devices in PostgreSQL", measureRegistry},
+		{"apply", "fairlead apply against fairlead dev", measureApply},
 		{"micro", "steps of the way", measureMicro},
 	}
 }
