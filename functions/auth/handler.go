@@ -14,7 +14,6 @@ import (
 	"github.com/fairlead/fairlead/internal/endpoint"
 	"github.com/fairlead/fairlead/internal/header"
 	"github.com/fairlead/fairlead/internal/outcome"
-	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/user"
 )
 
@@ -60,6 +59,7 @@ func New(c Config, devices auth.Authenticator) *Handler {
 	h.mux.Handle("POST "+auth.PathAuthenticate, operation(h, h.authenticate))
 	h.mux.Handle("POST "+auth.PathKeys, operation(h, h.keys))
 	h.mux.Handle("POST "+auth.PathAuthorizeAs, operation(h, h.authorizeAs))
+	h.mux.HandleFunc("POST "+auth.PathRenewals, h.renewals)
 	return h
 }
 
@@ -111,37 +111,51 @@ func (h *Handler) knows(token string) bool {
 // outcomes are what questions are answered with.
 type outcomes interface {
 	auth.WireOutcome | auth.WireKeyOutcome
-	Revisions() string
 }
 
 // operation reads a question, has it answered, and writes the answer or says that there is none.
-func operation[T outcomes](h *Handler, answer func(context.Context, auth.WireRequest) (T, error)) http.Handler {
+func operation[T outcomes](h *Handler, answer func(context.Context, auth.WireRequest) (T, auth.Notes, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		question, err := read(w, r)
-		if err != nil {
-			outcome.WriteDocument(w, http.StatusBadRequest, outcome.Document{Error: "BadRequest", Message: err.Error()})
+		var question auth.WireRequest
+		if !read(w, r, maxBody, &question) {
+			return
+		}
+		if !complete(question) {
+			unread(w, errNoQuestion)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), h.config.Timeout)
 		defer cancel()
-		given, err := answer(ctx, question)
+		given, notes, err := answer(ctx, question)
 		if err != nil {
 			undecided(w, err)
 			return
 		}
-		write(w, given)
+		notes.Header(w.Header())
+		write(w, auth.WireAnswer[T]{Outcome: given})
 	})
 }
 
-func read(w http.ResponseWriter, r *http.Request) (question auth.WireRequest, err error) {
-	body, err := endpoint.ReadBody(w, r, maxBody)
+var errNoQuestion = errors.New("the question does not parse")
+
+// read reads a body into a question, or answers that it cannot.
+func read(w http.ResponseWriter, r *http.Request, limit int, question any) bool {
+	body, err := endpoint.ReadBody(w, r, limit)
 	if err != nil {
-		return question, errors.New("the question is too large or incomplete")
+		unread(w, errors.New("the question is too large or incomplete"))
+		return false
 	}
-	if json.Unmarshal(body, &question) != nil || question.Application == "" || question.Device == "" {
-		return question, errors.New("the question does not parse")
+	if json.Unmarshal(body, question) != nil {
+		unread(w, errNoQuestion)
+		return false
 	}
-	return question, nil
+	return true
+}
+
+func complete(q auth.WireRequest) bool { return q.Application != "" && q.Device != "" }
+
+func unread(w http.ResponseWriter, err error) {
+	outcome.WriteDocument(w, http.StatusBadRequest, outcome.Document{Error: "BadRequest", Message: err.Error()})
 }
 
 // undecided says that there is no decision. Callers repeat a question after 503, but not after 429: what is overloaded
@@ -155,69 +169,50 @@ func undecided(w http.ResponseWriter, err error) {
 	outcome.WriteDocument(w, http.StatusServiceUnavailable, outcome.Document{Error: "Unavailable", Message: "No decision can be had"})
 }
 
-func write[T outcomes](w http.ResponseWriter, answer T) {
-	body, err := json.Marshal(auth.WireAnswer[T]{Outcome: answer})
+func write(w http.ResponseWriter, answer any) {
+	body, err := json.Marshal(answer)
 	if err != nil {
 		outcome.WriteDocument(w, http.StatusInternalServerError, outcome.Document{Error: "InternalError", Message: "The answer cannot be written"})
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	if revisions := answer.Revisions(); revisions != "" {
-		w.Header().Set(auth.RevisionsHeader, revisions)
-	}
 	_, _ = w.Write(body)
 }
 
-// decided tells apart a decision to refuse and the lack of a decision, which stays an error.
-func decided(err error) (pass bool, undecided error) {
-	switch outcome.Of(err) {
-	case outcome.Accepted:
-		return true, nil
-	case outcome.Unauthenticated, outcome.Forbidden:
-		return false, nil
-	default:
-		return false, err
-	}
-}
-
-func (h *Handler) authenticate(ctx context.Context, q auth.WireRequest) (auth.WireOutcome, error) {
+func (h *Handler) authenticate(ctx context.Context, q auth.WireRequest) (auth.WireOutcome, auth.Notes, error) {
 	if q.Credential == nil {
-		return auth.WireOutcome{}, nil
+		return auth.WireOutcome{}, auth.Notes{}, nil
 	}
-	session, err := h.devices.Authenticate(ctx, auth.Request{
-		Application: q.Application, Device: q.Device, Credential: q.Credential.Credential, As: q.As,
-	})
-	if pass, undecided := decided(err); !pass {
-		return auth.WireOutcome{}, undecided
-	}
-	return auth.WireOutcome{Pass: &auth.WirePass{Application: session.Application, Device: session.Device, As: session.As}}, nil
+	answer, err := auth.Answer(h.ask(ctx, q))
+	return answer, answer.Notes, err
 }
 
-func (h *Handler) keys(ctx context.Context, q auth.WireRequest) (auth.WireKeyOutcome, error) {
-	key, err := h.devices.PreSharedKey(ctx, q.Application, q.Device)
-	if found, undecided := decided(err); !found {
-		return auth.WireKeyOutcome{}, undecided
+// ask asks for a decision as the caller would. A caller whose sender guesses gets nothing but what was verified before.
+func (h *Handler) ask(ctx context.Context, q auth.WireRequest) (*auth.Session, error) {
+	if q.Verified {
+		ctx = auth.OnlyVerified(ctx)
 	}
-	return auth.WireKeyOutcome{Found: &auth.WireKey{
-		Application: key.Application,
-		Device:      key.Device,
-		Key:         registry.PreSharedKey{Key: key.Secret, Validity: key.Validity},
-	}}, nil
+	return h.devices.Authenticate(ctx, auth.Request{
+		Application: q.Application, Device: q.Device, Credential: q.Credential.Credential, As: q.As, Remote: q.Remote, Renewal: q.Renewal,
+	})
+}
+
+func (h *Handler) keys(ctx context.Context, q auth.WireRequest) (auth.WireKeyOutcome, auth.Notes, error) {
+	answer, err := auth.AnswerKey(h.devices.PreSharedKey(ctx, q.Application, q.Device))
+	return answer, answer.Notes, err
 }
 
 // authorizeAs takes the caller's word that the gateway is who it says, but not that it may still log in. The gateway is
 // given by its registry name; an alias is refused.
-func (h *Handler) authorizeAs(ctx context.Context, q auth.WireRequest) (auth.WireOutcome, error) {
-	gateway, err := h.devices.Authenticate(ctx, auth.Request{Application: q.Application, Device: q.Device, Credential: auth.ProvenKey{}})
-	if pass, undecided := decided(err); !pass {
-		return auth.WireOutcome{}, undecided
+func (h *Handler) authorizeAs(ctx context.Context, q auth.WireRequest) (auth.WireOutcome, auth.Notes, error) {
+	gateway, err := h.devices.Authenticate(ctx, auth.Request{Application: q.Application, Device: q.Device, Credential: auth.Vouched{}})
+	if err != nil {
+		answer, err := auth.Answer(nil, err)
+		return answer, answer.Notes, err
 	}
 	if q.As == "" || gateway.Device.Metadata.Name != q.Device {
-		return auth.WireOutcome{}, nil
+		return auth.WireOutcome{}, auth.Notes{}, nil
 	}
-	device, err := h.devices.AuthorizeAs(ctx, gateway, q.As)
-	if pass, undecided := decided(err); !pass {
-		return auth.WireOutcome{}, undecided
-	}
-	return auth.WireOutcome{Pass: &auth.WirePass{As: device}}, nil
+	answer, err := auth.AnswerAs(h.devices.AuthorizeAs(ctx, gateway, q.As))
+	return answer, answer.Notes, err
 }

@@ -237,9 +237,20 @@ func TestClientAndHandlerUnderstandEachOther(t *testing.T) {
 	if err != nil || string(key.Secret) != "secret" {
 		t.Errorf("PreSharedKey: %v", err)
 	}
-	proven, err := client.Authenticate(t.Context(), auth.Request{Application: "app", Device: "gateway", Credential: auth.ProvenKey{}, As: "sensor"})
-	if err != nil || proven.As == nil || proven.As.Metadata.Name != "sensor" {
-		t.Errorf("proven key: %v, %v", proven, err)
+	request := auth.Request{Application: "app", Device: "gateway", Credential: key.Proof, As: "sensor"}
+	for range 2 { // the second time as a renewal
+		proven, err := client.Authenticate(t.Context(), request)
+		if err != nil || proven.As == nil || proven.As.Metadata.Name != "sensor" {
+			t.Fatalf("proven key: %v, %v", proven, err)
+		}
+		request = proven.Renew(request)
+	}
+	if renewed, err := client.Authenticate(t.Context(), session.Renew(auth.Request{Application: "app", Device: "gateway", Credential: auth.Password("topsecret")})); err != nil || renewed.Device.Metadata.UID != "g" {
+		t.Errorf("renewal in place of a password: %v", err)
+	}
+	request.Credential = auth.Proof("another")
+	if _, err := client.Authenticate(t.Context(), request); outcome.Of(err) != outcome.Unauthenticated {
+		t.Errorf("a proof of nothing: %v", err)
 	}
 }
 
@@ -251,9 +262,10 @@ func FuzzQuestion(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	f.Add([]byte(`{"requests":[{"application":"app","device":"gateway","credential":{"proof":"eA"}}]}`))
 	h := handler(DefaultConfig(), documents{})
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, path := range []string{auth.PathAuthenticate, auth.PathAuthorizeAs} {
+		for _, path := range []string{auth.PathAuthenticate, auth.PathAuthorizeAs, auth.PathRenewals} {
 			status, text := post(h, path, string(body), "")
 			if status != 200 && status != 400 {
 				t.Fatalf("%s: %d", path, status)

@@ -136,7 +136,7 @@ func (g *Gateway) close() (err error) {
 
 // key finds the pre-shared key of an identity for a handshake.
 func (g *Gateway) key(ctx context.Context, identity []byte) (dtls.Key, error) {
-	request, err := auth.FromIdentity(string(identity))
+	request, err := auth.FromIdentity(string(identity), "")
 	if err != nil {
 		return dtls.Key{}, nil
 	}
@@ -151,7 +151,7 @@ func (g *Gateway) key(ctx context.Context, identity []byte) (dtls.Key, error) {
 	case !key.ValidAt(time.Now()):
 		return dtls.Key{}, nil
 	}
-	found := dtls.Key{Secret: key.Secret}
+	found := dtls.Key{Secret: key.Secret, Proof: string(key.Proof)}
 	if key.Validity != nil {
 		found.Until = key.Validity.NotAfter
 	}

@@ -13,7 +13,7 @@ import (
 type login struct {
 	session *auth.Session
 	as      *registry.Device // nil: as the session says
-	request auth.Request     // to ask again with; it is about the same device and the same as
+	request auth.Request     // to ask again with, without a password; it is about the same device and the same as
 }
 
 // target is the device that the request is about.
@@ -46,7 +46,7 @@ func (g *Gateway) login(ctx context.Context, r *protocol.Request, q endpoint.Que
 		return nil, err
 	}
 	r.Peer.Admit()
-	return &login{session: admitted, request: request}, nil
+	return &login{session: admitted, request: admitted.Renew(request)}, nil
 }
 
 // known is the log-in of a device that has proven itself in the handshake.
@@ -55,7 +55,7 @@ func (g *Gateway) known(ctx context.Context, s *session, as string) (*login, err
 	if err != nil {
 		return nil, err
 	}
-	l := &login{session: admitted, request: s.request}
+	l := &login{session: admitted, request: admitted.Renew(s.request)}
 	if as == "" {
 		return l, nil
 	}

@@ -71,8 +71,9 @@ func requestOf(conn *dtls.Conn) (request auth.Request) {
 	var err error
 	switch identity, chain := conn.Identity(), conn.Chain(); {
 	case identity != "":
-		if request, err = auth.FromIdentity(identity); err != nil {
-			request = auth.Request{Credential: auth.ProvenKey{}}
+		proof := auth.Proof(conn.Proof())
+		if request, err = auth.FromIdentity(identity, proof); err != nil {
+			request = auth.Request{Credential: proof}
 		}
 	case len(chain) > 0:
 		if request, err = auth.FromCertificates(chain); err != nil {
@@ -142,7 +143,7 @@ func (s *session) revoked(admission *auth.Session) {
 	if !current {
 		return
 	}
-	admitted, err := s.gateway.askAgain(s.ctx, s.request)
+	admitted, err := s.gateway.askAgain(s.ctx, admission.Renew(s.request))
 	switch {
 	case s.ctx.Err() != nil:
 		return

@@ -52,7 +52,7 @@ func (g *Gateway) connect(ctx context.Context, c client, p *packet.Connect) (*se
 	if err != nil {
 		return nil, err
 	}
-	s := newSession(g, c, request, dialect)
+	s := newSession(g, c, admitted.Renew(request), dialect)
 	if s.lease, err = g.presences.Claim(ctx, admitted, will, s.lost); err != nil {
 		return nil, err
 	}

@@ -196,7 +196,10 @@ func TestConnectKeepsNothingOfThePacket(t *testing.T) {
 	}
 	clear(p.Password)
 	clear(p.Will.Payload)
-	if s.request.Credential != auth.Password("secret") || string(f.roll.claims[0].will.Payload) != "bye" {
+	if _, held := s.request.Credential.(auth.Proof); !held || s.request.Credential == auth.Proof("") {
+		t.Errorf("the session keeps a %v", s.request.Credential)
+	}
+	if string(f.roll.claims[0].will.Payload) != "bye" {
 		t.Error("the session changes with the packet")
 	}
 }

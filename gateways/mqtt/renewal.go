@@ -43,7 +43,7 @@ func (g *Gateway) attend(ctx context.Context, s *session) {
 		s.client.Disconnect(packet.AdministrativeAction, "the certificate has expired")
 		return
 	}
-	admitted, err := g.authenticate(auth.Renewing(ctx), s.request)
+	admitted, err := g.authenticate(ctx, s.request)
 	switch outcome.Of(err) {
 	case outcome.Accepted:
 		s.renew(admitted)

@@ -17,7 +17,7 @@ import (
 type session struct {
 	gateway *Gateway
 	client  client
-	request auth.Request // kept to be asked again
+	request auth.Request // kept to be asked again, without a password
 	dialect registry.Dialect
 	lease   lease
 

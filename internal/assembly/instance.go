@@ -72,7 +72,7 @@ func (i *instance) startDataPlane(ctx context.Context, c Config) error {
 
 // authenticator is the handler of the authentication function. Where providers are configured, their services may ask.
 func authenticator(c Config, devices *door.Door, log *zap.Logger) (http.Handler, error) {
-	handler := authfn.New(c.API, devices)
+	handler := authfn.New(c.API, devices.ForGateways())
 	if len(c.User.Providers) == 0 {
 		return handler, nil
 	}

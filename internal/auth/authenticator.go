@@ -27,6 +27,10 @@ type Request struct {
 	Credential  Credential
 	As          string // name or alias of the device to act for; "" is the device itself
 	Remote      string // address of the sender without port, to slow guessing down; "" if not known
+	// Renewal says that the sender was admitted before, and is asked about again because its session was revoked. That is
+	// no guess of somebody outside, who learns nothing of the answer's time: it is neither held back nor counted. See
+	// Session.Renew.
+	Renewal bool
 }
 
 // A Session is an admitted device. It holds no secrets: its documents lack every section with credentials. It is shared
@@ -40,7 +44,8 @@ type Session struct {
 	// itself is held: who waits for Revoked keeps the Session too, not only the channel.
 	Revoked <-chan struct{}
 
-	until time.Time // when a certificate ends; zero is never
+	until time.Time // when a certificate or a pre-shared key ends; zero is never
+	proof Proof     // of the credential that was presented; "" if none was issued
 	watch *watch    // keeps Revoked working; nil for a session that nobody watches
 }
 
@@ -62,12 +67,29 @@ func (s *Session) OnRevoked(call func()) (stop func() bool) {
 	return s.watch.onRevoke(call)
 }
 
-// Until is when the certificate ends with which the device logged in; zero is never.
+// Until is when the certificate or the pre-shared key ends with which the device logged in; zero is never.
 func (s *Session) Until() time.Time { return s.until }
+
+// Proof names the stored credential that the device has proven; "" if that is a certificate, or if nobody issued one.
+func (s *Session) Proof() Proof { return s.proof }
+
+// Renew turns the request that a session was admitted with into the one to ask with again. It holds no password: a proof
+// stands in its place. A certificate chain, which is no secret, stays. Where no proof was issued the device has to log in
+// anew: the request is refused.
+func (s *Session) Renew(r Request) Request {
+	switch r.Credential.(type) {
+	case CertificateChain, Vouched:
+	default:
+		r.Credential = s.proof
+	}
+	r.Renewal = true
+	return r
+}
 
 // A Key is a pre-shared key with the documents that it belongs to. Its key never appears in text.
 type Key struct {
 	Secret      []byte
+	Proof       Proof              // admits who has proven this key
 	Validity    *registry.Validity // nil: always valid
 	Application *registry.Application
 	Device      *registry.Device

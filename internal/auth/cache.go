@@ -33,6 +33,7 @@ type Cache struct {
 	watches *watches
 	shared  *applications
 	lookups chan struct{}
+	shares  *shares // of lookups
 	metrics *cacheMetrics
 }
 
@@ -73,6 +74,7 @@ type flight struct {
 // A question is what a lookup is about.
 type question struct {
 	ask   func(context.Context) decision
+	share string      // application whose share of lookups this takes from; "" for what was admitted before
 	names []watchName // to watch while it is sought
 	rests func(decision) []watchName
 }
@@ -81,7 +83,7 @@ var _ Authenticator = (*Cache)(nil)
 
 // NewCache puts a cache before the next layer.
 func NewCache(c CacheConfig, next Authenticator) *Cache {
-	cache := &Cache{config: c, next: next, sealer: newSealer(), watches: newWatches(), shared: newApplications(), lookups: make(chan struct{}, c.Lookups)}
+	cache := &Cache{config: c, next: next, sealer: newSealer(), watches: newWatches(), shared: newApplications(), lookups: make(chan struct{}, c.Lookups), shares: newShares(c.LookupsShare)}
 	for i := range cache.shards {
 		cache.shards[i].entries = newLRU[digest, *entry](c.Entries / cacheShards)
 		cache.shards[i].flights = map[digest]*flight{}
@@ -97,7 +99,12 @@ func (c *Cache) Authenticate(ctx context.Context, r Request) (*Session, error) {
 	if fresh {
 		return old.session, old.err
 	}
+	share := r.Application
+	if r.Renewal {
+		share = ""
+	}
 	d := c.seek(ctx, key, old, question{
+		share: share,
 		ask: func(ctx context.Context) decision {
 			session, err := c.next.Authenticate(ctx, r)
 			return decision{session: session, err: err}
@@ -147,7 +154,8 @@ func (c *Cache) InvalidateAll() {
 	c.metrics.count(c.metrics.revoked, c.watches.all())
 }
 
-// key is what a request is remembered under. The sender's address is no part of it: it does not bear on the decision.
+// key is what a request is remembered under. The sender's address and whether it was admitted before
+// are no part of it: they do not bear on the decision.
 func (c *Cache) key(r Request) digest {
 	switch credential := r.Credential.(type) {
 	case Password:
@@ -160,8 +168,10 @@ func (c *Cache) key(r Request) digest {
 			fields = append(fields, string(certificate))
 		}
 		return c.sealer.seal('c', fields...)
-	case ProvenKey:
-		return c.sealer.seal('k', r.Application, r.Device, r.As)
+	case Proof:
+		return c.sealer.seal('k', r.Application, r.Device, r.As, string(credential))
+	case Vouched:
+		return c.sealer.seal('v', r.Application, r.Device, r.As)
 	default:
 		return c.sealer.seal('-', r.Application, r.Device, r.As)
 	}

@@ -111,7 +111,7 @@ func TestCacheRemembers(t *testing.T) {
 		f(outcome.Unauthenticated, 2, login("device1", "bar"))
 		f(outcome.Unauthenticated, 2, login("device1", "bar"))
 		f(outcome.Accepted, 3, Request{Application: "app1", Device: "device1", Credential: UserPassword{"device1", "foo"}})
-		f(outcome.Accepted, 4, Request{Application: "app1", Device: "device1", Credential: ProvenKey{}})
+		f(outcome.Accepted, 4, Request{Application: "app1", Device: "device1", Credential: Vouched{}})
 		f(outcome.Unauthenticated, 5, Request{Application: "app1", Device: "device1"})
 		f(outcome.Unauthenticated, 6, Request{Application: "app1d", Device: "evice1", Credential: Password("foo")})
 		f(outcome.Unauthenticated, 7, Request{Application: "app1", Device: "device1", As: "f", Credential: Password("oo")})

@@ -3,12 +3,15 @@ package auth
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/outcome"
@@ -18,9 +21,11 @@ import (
 // Limits of a client.
 const (
 	maxAnswer    = 1 << 20                // bytes of one answer
+	maxAnswers   = 16 << 20               // bytes of the answer to many renewals
 	firstPause   = 50 * time.Millisecond  // before the second attempt; doubles, with jitter
 	longestPause = 500 * time.Millisecond // between attempts
 	idleFor      = 60 * time.Second       // for which a connection is kept
+	maxWaiting   = 16_384                 // questions that wait for a connection
 )
 
 // A Client asks an authentication function. Sessions that it returns are not watched: a Cache above it hears of changes.
@@ -29,6 +34,11 @@ type Client struct {
 	sign    func(*http.Request) error // nil where the configured token does
 	http    *http.Client
 	metrics *clientMetrics
+	sealer  *sealer
+	// extended tells that the function has shown to know Fairlead's additions to the API.
+	extended atomic.Bool
+	turns    *turns // for connections
+	batches  batches
 }
 
 var _ Authenticator = (*Client)(nil)
@@ -38,10 +48,11 @@ func NewClient(c ClientConfig) *Client {
 	transport := &http.Transport{
 		MaxIdleConns:        c.Connections,
 		MaxIdleConnsPerHost: c.Connections,
-		MaxConnsPerHost:     c.Connections,
+		MaxConnsPerHost:     c.Connections + batchSenders,
 		IdleConnTimeout:     idleFor,
 	}
-	return &Client{config: c, http: &http.Client{Transport: transport, CheckRedirect: noRedirect}, metrics: newClientMetrics()}
+	return &Client{config: c, http: &http.Client{Transport: transport, CheckRedirect: noRedirect}, metrics: newClientMetrics(), sealer: newSealer(),
+		turns: newTurns(c.Connections, max(1, c.Connections/4), maxWaiting)}
 }
 
 // SignWith has every request carry what a function puts on it, for services that change their token now and then. It is
@@ -51,41 +62,50 @@ func (c *Client) SignWith(sign func(*http.Request) error) { c.sign = sign }
 // noRedirect keeps credentials with the function that they are meant for.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// Authenticate asks for a decision. A proven key is asked for as a key, since possession was shown in the handshake.
+// Authenticate asks for a decision. Renewals are asked for many at a time.
 func (c *Client) Authenticate(ctx context.Context, request Request) (*Session, error) {
-	if _, ok := request.Credential.(ProvenKey); ok {
-		return c.proven(ctx, request)
-	}
-	if request.Credential == nil || (isOnlyRemembered(ctx) && guessable(request.Credential)) {
+	switch credential := request.Credential.(type) {
+	case nil, Vouched:
 		return nil, refused()
+	case Proof:
+		if credential == "" {
+			return nil, refused()
+		}
+		if c.issued(credential) {
+			return c.proven(ctx, request)
+		}
 	}
-	var answer WireAnswer[WireOutcome]
-	err := c.ask(ctx, PathAuthenticate, WireRequest{request.Application, request.Device, &WireCredential{request.Credential}, request.As}, &answer)
+	session, err := c.decision(ctx, request)
 	if err != nil {
 		return nil, err
 	}
-	pass := answer.Outcome.Pass
-	if pass == nil {
-		return nil, refused()
+	if session.until.IsZero() {
+		session.until = endOfChain(request.Credential)
 	}
-	if pass.Application == nil || pass.Device == nil {
-		return nil, unreachable(errors.New("the answer lacks documents"))
-	}
-	return &Session{Application: pass.Application, Device: pass.Device, As: pass.As, until: endOfChain(request.Credential)}, nil
+	return session, nil
 }
 
-// guessable tells whether somebody could try many credentials of that kind. What the function remembers of them is not
-// known here.
-func guessable(c Credential) bool {
-	switch c.(type) {
-	case Password, UserPassword:
-		return true
-	default:
-		return false
+func (c *Client) decision(ctx context.Context, request Request) (*Session, error) {
+	question := questionOf(request)
+	if request.Renewal {
+		return c.renew(ctx, question)
 	}
+	question.Verified = isOnlyRemembered(ctx)
+	if question.Verified && guessed(request.Credential) && !c.extended.Load() {
+		return nil, refused() // it might be admitted by a function that does not know what is asked
+	}
+	var answer WireAnswer[WireOutcome]
+	if err := c.ask(ctx, PathAuthenticate, question, &answer); err != nil {
+		return nil, err
+	}
+	if answer.Outcome.Notes.Proof != "" {
+		c.extended.Store(true)
+	}
+	return sessionOf(answer.Outcome)
 }
 
-// endOfChain is when the first certificate of a presented chain expires; zero for every other credential.
+// endOfChain is when the first certificate of a presented chain expires; zero for every other credential. It is for answers
+// without a note of that.
 func endOfChain(c Credential) time.Time {
 	chain, ok := c.(CertificateChain)
 	if !ok {
@@ -98,18 +118,38 @@ func endOfChain(c Credential) time.Time {
 	return endOf(certificates)
 }
 
+// issue makes a proof of a key where the function has issued none, which other implementations of the API and older ones do
+// not. It is worth something to this client only.
+func (c *Client) issue(application, device string, secret []byte) Proof {
+	sealed := c.sealer.seal('i', application, device, string(secret))
+	return Proof(ownProof + string(sealed[:]))
+}
+
+// ownProof begins the proofs of a client, which are longer than those of a Service.
+const ownProof = "client "
+
+func (c *Client) issued(p Proof) bool { return strings.HasPrefix(string(p), ownProof) }
+
+// proven judges a proof of its own: the key that the device has now must be the one that it has proven.
 func (c *Client) proven(ctx context.Context, request Request) (*Session, error) {
 	key, err := c.PreSharedKey(ctx, request.Application, request.Device)
 	if err != nil {
 		return nil, err
 	}
-	session := &Session{Application: key.Application, Device: key.Device}
+	presented, _ := request.Credential.(Proof)
+	if subtle.ConstantTimeCompare([]byte(c.issue(request.Application, request.Device, key.Secret)), []byte(presented)) != 1 {
+		return nil, refused()
+	}
+	session := &Session{Application: key.Application, Device: key.Device, proof: presented}
+	if key.Validity != nil {
+		session.until = key.Validity.NotAfter
+	}
 	if request.As == "" || request.As == request.Device {
 		return session, nil
 	}
 	as, err := c.AuthorizeAs(ctx, session, request.As)
 	if outcome.Of(err) == outcome.Forbidden {
-		return nil, refused()
+		return nil, notGuessed(refused())
 	}
 	if err != nil {
 		return nil, err
@@ -146,19 +186,23 @@ func (c *Client) PreSharedKey(ctx context.Context, application, device string) (
 	if found == nil || found.Application == nil || found.Device == nil {
 		return Key{}, refused()
 	}
-	return Key{Secret: found.Key.Key, Validity: found.Key.Validity, Application: found.Application, Device: found.Device}, nil
+	proof := answer.Outcome.Notes.proof()
+	if proof == "" || c.issued(proof) {
+		proof = c.issue(application, device, found.Key.Key)
+	}
+	return Key{Secret: found.Key.Key, Proof: proof, Validity: found.Key.Validity, Application: found.Application, Device: found.Device}, nil
 }
 
 func unreachable(err error) error {
 	return outcome.Wrap(outcome.Unavailable, "the authentication service cannot be reached", err)
 }
 
-// stamped is an answer that takes the revisions of its documents.
-type stamped interface{ stamp(revisions string) }
+// noted is an answer that takes its notes.
+type noted interface{ note(Notes) }
 
 // ask repeats a request until it is answered, or until ctx or the client's own timeout ends. Attempts that fail at once,
 // while the function is started, are repeated after a pause.
-func (c *Client) ask(ctx context.Context, path string, request WireRequest, answer stamped) error {
+func (c *Client) ask(ctx context.Context, path string, request WireRequest, answer noted) error {
 	if !request.speakable() {
 		return refused()
 	}
@@ -168,10 +212,24 @@ func (c *Client) ask(ctx context.Context, path string, request WireRequest, answ
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
+	if !c.turns.take(ctx, request.Application) {
+		if ctx.Err() != nil {
+			return unreachable(ctx.Err())
+		}
+		return overloaded("the authentication service has too much to do")
+	}
+	defer c.turns.give(request.Application)
+	return c.persist(ctx, path, body, maxAnswer, answer)
+}
+
+// persist sends a question until it is answered.
+func (c *Client) persist(ctx context.Context, path string, body []byte, limit int, answer noted) error {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
 	pause := firstPause
 	for attempt := 0; ; attempt++ {
 		c.metrics.attempt(attempt)
-		again, err := c.try(ctx, path, body, answer)
+		again, err := c.try(ctx, path, body, limit, answer)
 		if err == nil {
 			return nil
 		}
@@ -191,7 +249,7 @@ func (c *Client) ask(ctx context.Context, path string, request WireRequest, answ
 }
 
 // try sends a request once and tells, with an error, whether another attempt may help.
-func (c *Client) try(ctx context.Context, path string, body []byte, answer stamped) (again bool, err error) {
+func (c *Client) try(ctx context.Context, path string, body []byte, limit int, answer noted) (again bool, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.config.URL+path, bytes.NewReader(body))
 	if err != nil {
 		return false, fmt.Errorf("making a request to the authentication service: %w", err)
@@ -210,7 +268,7 @@ func (c *Client) try(ctx context.Context, path string, body []byte, answer stamp
 		return true, fmt.Errorf("asking the authentication service: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	text, err := io.ReadAll(io.LimitReader(response.Body, int64(limit)+1))
 	switch {
 	case err != nil:
 		return true, fmt.Errorf("reading the authentication service's answer: %w", err)
@@ -218,15 +276,17 @@ func (c *Client) try(ctx context.Context, path string, body []byte, answer stamp
 		return false, overloaded("the authentication service has too much to do")
 	case response.StatusCode != http.StatusOK:
 		return transient(response.StatusCode), fmt.Errorf("the authentication service answered %d", response.StatusCode)
-	case len(text) > maxAnswer:
-		return false, fmt.Errorf("the authentication service's answer is larger than %d bytes", maxAnswer)
+	case len(text) > limit:
+		return false, errAnswerTooLarge
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
 		return false, errors.New("the authentication service's answer does not parse")
 	}
-	answer.stamp(response.Header.Get(RevisionsHeader))
+	answer.note(notesIn(response.Header))
 	return false, nil
 }
+
+var errAnswerTooLarge = errors.New("the authentication service's answer is too large")
 
 func transient(status int) bool {
 	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout

@@ -106,11 +106,11 @@ func TestClientDoesNotAsk(t *testing.T) {
 	f(t.Context(), login("d\xff", "x")) // JSON would make another name of it
 	f(t.Context(), login("d", "\xff"))
 	f(t.Context(), Request{Application: "app1", Device: "d", Credential: UserPassword{"\xff", "x"}})
-	f(onlyRemembered(t.Context()), login("d", "x"))
+	f(OnlyVerified(t.Context()), login("d", "x"))
 	if requests.Load() != 0 {
 		t.Errorf("%d requests", requests.Load())
 	}
-	if _, err := client.Authenticate(onlyRemembered(t.Context()), Request{Application: "app1", Device: "d", Credential: CertificateChain{{1}}}); err != nil {
+	if _, err := client.Authenticate(OnlyVerified(t.Context()), Request{Application: "app1", Device: "d", Credential: CertificateChain{{1}}}); err != nil {
 		t.Errorf("what cannot be guessed: %v", err)
 	}
 }
@@ -142,7 +142,7 @@ func TestNothingSecretInText(t *testing.T) {
 	c := DefaultClientConfig()
 	c.Token = secret
 	values := []any{
-		Password(secret), UserPassword{"u", secret}, CertificateChain{[]byte(secret)}, ProvenKey{}, Key{Secret: []byte(secret)}, c,
+		Password(secret), UserPassword{"u", secret}, CertificateChain{[]byte(secret)}, Proof(secret), Vouched{}, Key{Secret: []byte(secret)}, c,
 		Request{Credential: Password(secret)}, Request{Credential: UserPassword{secret, secret}},
 		WireRequest{Credential: &WireCredential{Password(secret)}}, WireCredential{Password(secret)}, WireCredential{UserPassword{secret, secret}},
 		refused(), overloaded("x"), undecidedInTime(errors.New("x")),
@@ -205,11 +205,11 @@ func TestConfigNamesTheBadField(t *testing.T) {
 // TestClientStampsRevisions has the client take the revisions that an answer tells, which documents do not carry.
 func TestClientStampsRevisions(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		answer := WireOutcome{Pass: &WirePass{
+		answer, _ := Answer(&Session{
 			Application: &registry.Application{Metadata: registry.Metadata{Name: "a", Revision: 7}},
 			Device:      &registry.Device{Metadata: registry.Metadata{Name: "d", Revision: 8}},
-		}}
-		w.Header().Set(RevisionsHeader, answer.Revisions())
+		}, nil)
+		answer.Notes.Header(w.Header())
 		_ = json.NewEncoder(w).Encode(WireAnswer[WireOutcome]{answer})
 	}))
 	defer server.Close()

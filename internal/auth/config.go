@@ -59,6 +59,7 @@ type CacheConfig struct {
 	StaleWait     time.Duration `doc:"how long a sender with an admission beyond its TTL waits for a new one before the old one is used"`
 	LookupTimeout time.Duration `doc:"longest time for one decision; who asks may give up earlier"`
 	Lookups       int           `doc:"decisions that may be sought at once; beyond, log-ins are answered as overloaded"`
+	LookupsShare  int           `doc:"decisions on log-ins to one application that may be sought at once; beyond, they are answered as overloaded, and those of others are not"`
 }
 
 // DefaultCacheConfig holds some 100,000 devices in about 100 MB.
@@ -71,6 +72,7 @@ func DefaultCacheConfig() CacheConfig {
 		StaleWait:     250 * time.Millisecond,
 		LookupTimeout: 10 * time.Second,
 		Lookups:       4096,
+		LookupsShare:  1024,
 	}
 }
 
@@ -91,23 +93,26 @@ func (c *CacheConfig) Validate() error {
 		return errors.New("lookupTimeout: must be at least 100ms")
 	case c.Lookups < 1:
 		return errors.New("lookups: must be at least 1")
+	case c.LookupsShare < 1 || c.LookupsShare > c.Lookups:
+		return errors.New("lookupsShare: must lie between 1 and lookups")
 	}
 	return nil
 }
 
 // A SteadyConfig says how refusals are evened out and guessing is slowed down.
 type SteadyConfig struct {
-	Quantum  time.Duration `doc:"refusals are answered at multiples of this time after the request, so that their reason does not show; longer than a password hash takes"`
-	Waiting  int           `doc:"refusals that may wait for their time at once; beyond, they are answered as overloaded"`
-	Free     int           `doc:"failures of one device from one address that are not slowed down further"`
-	MaxDelay time.Duration `doc:"longest time for a refusal, reached by doubling with each further failure"`
-	Failures int           `doc:"failures of one device from one address in a minute after which only credentials that were verified before are admitted from there"`
-	Guarded  int           `doc:"number of devices and addresses whose failures are counted; beyond, the oldest is forgotten"`
+	Quantum      time.Duration `doc:"refusals are answered at multiples of this time after the request, so that their reason does not show; longer than a password hash takes"`
+	Waiting      int           `doc:"refusals that may wait for their time at once; beyond, they are answered as overloaded"`
+	WaitingShare int           `doc:"refusals of one application that may wait for their time at once; beyond, they are answered as overloaded, and those of others are not"`
+	Free         int           `doc:"failures of one device from one address that are not slowed down further"`
+	MaxDelay     time.Duration `doc:"longest time for a refusal, reached by doubling with each further failure"`
+	Failures     int           `doc:"failures of one device from one address in a minute after which only credentials that were verified before are admitted from there"`
+	Guarded      int           `doc:"number of devices and addresses whose failures are counted; beyond, the oldest is forgotten"`
 }
 
 // DefaultSteadyConfig lets somebody guess 30 passwords a minute.
 func DefaultSteadyConfig() SteadyConfig {
-	return SteadyConfig{Quantum: 250 * time.Millisecond, Waiting: 4096, Free: 3, MaxDelay: 5 * time.Second, Failures: 30, Guarded: 16_384}
+	return SteadyConfig{Quantum: 250 * time.Millisecond, Waiting: 4096, WaitingShare: 512, Free: 3, MaxDelay: 5 * time.Second, Failures: 30, Guarded: 16_384}
 }
 
 // Validate names the first bad field.
@@ -117,6 +122,8 @@ func (c *SteadyConfig) Validate() error {
 		return errors.New("quantum: must lie between 1ms and 10s")
 	case c.Waiting < 1:
 		return errors.New("waiting: must be at least 1")
+	case c.WaitingShare < 1 || c.WaitingShare > c.Waiting:
+		return errors.New("waitingShare: must lie between 1 and waiting")
 	case c.Free < 0:
 		return errors.New("free: must not be negative")
 	case c.MaxDelay < c.Quantum:
@@ -134,7 +141,7 @@ type ClientConfig struct {
 	URL         string        `doc:"base URL of the authentication function; empty judges credentials in this process"`
 	Token       string        `doc:"bearer token for the authentication function" secret:"true"`
 	Timeout     time.Duration `doc:"longest time for one decision with all attempts, where the request has no earlier deadline"`
-	Connections int           `doc:"connections to the authentication function at once"`
+	Connections int           `doc:"connections to the authentication function at once; questions about one application take a quarter of them at most, and wait for their turn beyond"`
 }
 
 // DefaultClientConfig leaves room for a cold start of the function.

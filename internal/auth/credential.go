@@ -1,7 +1,7 @@
 package auth
 
-// A Credential is what a device presents. It is one of Password, UserPassword, CertificateChain and ProvenKey; each
-// keeps its content out of text output.
+// A Credential is what a device presents, or what stands for it. It is one of Password, UserPassword, CertificateChain,
+// Proof and Vouched; each keeps its content out of text output.
 type Credential interface {
 	credential()
 	String() string
@@ -17,21 +17,22 @@ type UserPassword struct{ Username, Password string }
 // A CertificateChain is a TLS client's chain in DER, leaf first, whose possession the handshake has proven.
 type CertificateChain [][]byte
 
-// ProvenKey says that a handshake has already proven the device's pre-shared key.
-type ProvenKey struct{}
+// Vouched says that the device has been admitted by who asks, however it was. It is for the authentication function, which
+// takes a gateway's word for that; it holds for any enabled device.
+type Vouched struct{}
 
 func (Password) credential()         {}
 func (UserPassword) credential()     {}
 func (CertificateChain) credential() {}
-func (ProvenKey) credential()        {}
+func (Vouched) credential()          {}
 
 // String keeps the content out of logs, as do the other String and GoString methods below.
 func (Password) String() string         { return "password" }
 func (UserPassword) String() string     { return "user name and password" }
 func (CertificateChain) String() string { return "certificate chain" }
-func (ProvenKey) String() string        { return "pre-shared key" }
+func (Vouched) String() string          { return "word of the caller" }
 
 func (c Password) GoString() string         { return c.String() }
 func (c UserPassword) GoString() string     { return c.String() }
 func (c CertificateChain) GoString() string { return c.String() }
-func (c ProvenKey) GoString() string        { return c.String() }
+func (c Vouched) GoString() string          { return c.String() }

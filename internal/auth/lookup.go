@@ -69,9 +69,13 @@ func (c *Cache) join(ctx context.Context, key digest, q question) (f *flight, ok
 	if f, ok = shard.flights[key]; ok {
 		return f, true
 	}
+	if q.share != "" && !c.shares.enter(q.share) {
+		return nil, false
+	}
 	select {
 	case c.lookups <- struct{}{}:
 	default:
+		c.left(q)
 		return nil, false
 	}
 	f = &flight{done: make(chan struct{})}
@@ -92,7 +96,15 @@ func (c *Cache) fly(ctx context.Context, key digest, f *flight, q question) {
 	delete(shard.flights, key)
 	shard.mu.Unlock()
 	<-c.lookups
+	c.left(q)
 	close(f.done)
+}
+
+// left gives back what a lookup took of its application's share.
+func (c *Cache) left(q question) {
+	if q.share != "" {
+		c.shares.leave(q.share)
+	}
 }
 
 // lookup asks, again if the registry changed meanwhile or if who was asked had not heard of a change yet, and keeps what

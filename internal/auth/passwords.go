@@ -21,16 +21,15 @@ const (
 	maxHashedPassword = 1 << 10 // bytes of a password that is tried against hashes
 )
 
-// passwords compares presented passwords with stored ones. It computes few hashes at once, lets few wait, and remembers
-// for a while which password belonged to which hash, and which did not.
+// passwords compares presented passwords with stored ones. It computes few hashes at once, lets few wait, each application
+// in its turn, and remembers for a while which password belonged to which hash, and which did not.
 type passwords struct {
 	config  ServiceConfig
 	sealer  *sealer
 	compare func(stored registry.Password, presented string) (bool, error) // computes one hash
 	metrics *serviceMetrics
 
-	slots chan struct{} // held while a hash is computed
-	queue chan struct{} // held while waiting for a slot
+	slots *turns // held while a hash is computed
 
 	mu      sync.Mutex
 	right   *lru[digest, time.Time] // verified credentials, with the end of their time to live
@@ -55,44 +54,47 @@ func newPasswords(c ServiceConfig, m *serviceMetrics) *passwords {
 		sealer:  newSealer(),
 		compare: compareHash,
 		metrics: m,
-		slots:   make(chan struct{}, slots),
-		queue:   make(chan struct{}, c.HashQueue),
+		slots:   newTurns(slots, slots, c.HashQueue),
 		right:   newLRU[digest, time.Time](c.Memory),
 		wrong:   newLRU[digest, time.Time](c.Memory),
 		flights: map[digest]*hashing{},
 	}
 }
 
-// full tells whether a log-in that needs a hash would be turned away now.
-func (p *passwords) full() bool { return len(p.queue) == cap(p.queue) }
+// full tells whether a log-in to an application would be turned away now if it needed a hash.
+func (p *passwords) full(application string) bool { return p.slots.full(application) }
 
-// match tells whether a presented password is one of the stored ones. Its errors are outcome.Overloaded and those of
-// the context. With a context of onlyRemembered, only credentials that were verified before match.
-func (p *passwords) match(ctx context.Context, stored []registry.Password, presented string) (bool, error) {
-	found := false
-	var open []registry.Password
-	for _, s := range stored {
+// find tells which of the stored passwords of an application's device the presented one is, -1 for none. Its errors are
+// outcome.Overloaded and those of the context. With a context of OnlyVerified, only credentials that were verified before
+// are found.
+func (p *passwords) find(ctx context.Context, application string, stored []registry.Password, presented string) (index int, err error) {
+	index = -1
+	var open []int
+	for i, s := range stored {
 		switch right, known := p.recall(p.digest(s, presented)); {
 		case known && right:
-			found = true
+			index = i
 		case known || isOnlyRemembered(ctx):
 		case s.Kind == registry.PlainPassword:
 			if p.comparePlain(s, presented) {
-				found = true
+				index = i
 			}
 		default:
-			open = append(open, s)
+			open = append(open, i)
 		}
 	}
-	if found || len(presented) > maxHashedPassword {
-		return found, nil
+	if index >= 0 || len(presented) > maxHashedPassword {
+		return index, nil
 	}
-	for _, s := range open[:min(len(open), maxHashesPerLogin)] {
-		if match, err := p.hash(ctx, s, presented); match || err != nil {
-			return match, err
+	for _, i := range open[:min(len(open), maxHashesPerLogin)] {
+		switch match, err := p.hash(ctx, application, stored[i], presented); {
+		case err != nil:
+			return -1, err
+		case match:
+			return i, nil
 		}
 	}
-	return false, nil
+	return -1, nil
 }
 
 func (p *passwords) digest(stored registry.Password, presented string) digest {
@@ -134,14 +136,14 @@ func (p *passwords) remember(key digest, right bool) {
 
 // hash compares with one stored hash. Equal comparisons at the same time are done once; who gives up leaves the others
 // their result.
-func (p *passwords) hash(ctx context.Context, stored registry.Password, presented string) (bool, error) {
+func (p *passwords) hash(ctx context.Context, application string, stored registry.Password, presented string) (bool, error) {
 	key := p.digest(stored, presented)
 	p.mu.Lock()
 	flight, ok := p.flights[key]
 	if !ok {
 		flight = &hashing{done: make(chan struct{})}
 		p.flights[key] = flight
-		go p.fly(key, flight, stored, presented)
+		go p.fly(key, flight, application, stored, presented)
 	}
 	p.mu.Unlock()
 	select {
@@ -152,8 +154,8 @@ func (p *passwords) hash(ctx context.Context, stored registry.Password, presente
 	}
 }
 
-func (p *passwords) fly(key digest, flight *hashing, stored registry.Password, presented string) {
-	flight.match, flight.err = p.await(stored, presented)
+func (p *passwords) fly(key digest, flight *hashing, application string, stored registry.Password, presented string) {
+	flight.match, flight.err = p.await(application, stored, presented)
 	if flight.err == nil {
 		p.remember(key, flight.match)
 	}
@@ -164,12 +166,18 @@ func (p *passwords) fly(key digest, flight *hashing, stored registry.Password, p
 }
 
 // await waits for a slot, within the bounds of the queue and of the time, and computes.
-func (p *passwords) await(stored registry.Password, presented string) (bool, error) {
-	if err := p.enter(); err != nil {
-		return false, err
+func (p *passwords) await(application string, stored registry.Password, presented string) (bool, error) {
+	entered := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), p.config.HashTimeout)
+	defer cancel()
+	if !p.slots.take(ctx, application) {
+		return false, overloaded("too many log-ins at once")
 	}
-	defer func() { <-p.slots }()
+	defer p.slots.give(application)
 	started := time.Now()
+	if wait := started.Sub(entered); wait >= time.Millisecond {
+		p.metrics.waited(wait)
+	}
 	match, err := p.compare(stored, presented)
 	p.metrics.hashed(time.Since(started))
 	if err != nil { // of the stored hash: nothing matches it
@@ -177,31 +185,6 @@ func (p *passwords) await(stored registry.Password, presented string) (bool, err
 		return false, nil
 	}
 	return match, nil
-}
-
-// enter takes a slot.
-func (p *passwords) enter() error {
-	select {
-	case p.slots <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case p.queue <- struct{}{}:
-		defer func() { <-p.queue }()
-	default:
-		return overloaded("too many log-ins at once")
-	}
-	started := time.Now()
-	defer func() { p.metrics.waited(time.Since(started)) }()
-	timer := time.NewTimer(p.config.HashTimeout)
-	defer timer.Stop()
-	select {
-	case p.slots <- struct{}{}:
-		return nil
-	case <-timer.C:
-		return overloaded("too many log-ins at once")
-	}
 }
 
 // compareHash computes one password hash.
@@ -241,11 +224,11 @@ func undecidedInTime(err error) error {
 	return outcome.Wrap(outcome.Unavailable, "no decision could be made in time", err)
 }
 
-// rememberedKey marks a context of onlyRemembered.
+// rememberedKey marks a context of OnlyVerified.
 type rememberedKey struct{}
 
-// onlyRemembered asks the layers below to admit nothing but credentials that they have verified before.
-func onlyRemembered(ctx context.Context) context.Context {
+// OnlyVerified asks the layers below to admit nothing but credentials that they have verified before.
+func OnlyVerified(ctx context.Context) context.Context {
 	return context.WithValue(ctx, rememberedKey{}, true)
 }
 

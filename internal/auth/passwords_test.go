@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -34,6 +35,12 @@ func hashesOf(t *testing.T, c ServiceConfig, takes time.Duration) (p *passwords,
 		return stored.Value == presented, nil
 	}
 	return p, hashes, atOnce
+}
+
+// match tells whether a password is one of those that are stored.
+func (p *passwords) match(ctx context.Context, stored []registry.Password, presented string) (bool, error) {
+	found, err := p.find(ctx, "app1", stored, presented)
+	return found >= 0, err
 }
 
 func bcryptOf(password string) []registry.Password {
@@ -97,11 +104,11 @@ func TestHashesAreBounded(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		if !p.full() {
+		if !p.full("app1") {
 			t.Error("the queue is not full")
 		}
 		waiting.Wait()
-		if right.Load() != 6 || crowded.Load() != 4 || hashes.Load() != 6 || atOnce.Load() != 2 || p.full() {
+		if right.Load() != 6 || crowded.Load() != 4 || hashes.Load() != 6 || atOnce.Load() != 2 || p.full("app1") {
 			t.Errorf("%d right, %d turned away, %d hashes, %d at once", right.Load(), crowded.Load(), hashes.Load(), atOnce.Load())
 		}
 	})
@@ -151,7 +158,7 @@ func TestRefusalsWhileHashesAreFull(t *testing.T) {
 func TestOnlyRemembered(t *testing.T) {
 	p, hashes, _ := hashesOf(t, DefaultServiceConfig(), 0)
 	plain := []registry.Password{{Kind: registry.PlainPassword, Value: "p"}}
-	ctx := onlyRemembered(t.Context())
+	ctx := OnlyVerified(t.Context())
 	f := func(want bool, stored []registry.Password, presented string) {
 		t.Helper()
 		if got, err := p.match(ctx, stored, presented); got != want || err != nil {

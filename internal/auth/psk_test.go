@@ -10,8 +10,8 @@ import (
 func TestFromIdentity(t *testing.T) {
 	f := func(identity, device, application string) {
 		t.Helper()
-		r, err := FromIdentity(identity)
-		if err != nil || r.Device != device || r.Application != application || r.Credential != (ProvenKey{}) {
+		r, err := FromIdentity(identity, "proof")
+		if err != nil || r.Device != device || r.Application != application || r.Credential != Proof("proof") {
 			t.Errorf("FromIdentity(%q) = %+v, %v", identity, r, err)
 		}
 	}
@@ -21,7 +21,7 @@ func TestFromIdentity(t *testing.T) {
 
 	refused := func(identity string) {
 		t.Helper()
-		if _, err := FromIdentity(identity); outcome.Of(err) != outcome.Unauthenticated {
+		if _, err := FromIdentity(identity, ""); outcome.Of(err) != outcome.Unauthenticated {
 			t.Errorf("FromIdentity(%q) = %v", identity, err)
 		}
 	}
@@ -38,7 +38,7 @@ func FuzzFromIdentity(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, identity string) {
-		r, err := FromIdentity(identity)
+		r, err := FromIdentity(identity, "")
 		if err == nil && r.Device+"@"+r.Application != identity {
 			t.Errorf("%q became %q of %q", identity, r.Device, r.Application)
 		}

@@ -21,6 +21,7 @@ const (
 	errNoCredential        reason = "no credential"
 	errCredentials         reason = "stored credentials do not parse"
 	errPassword            reason = "wrong password"
+	errProof               reason = "credential withdrawn"
 	errNoKey               reason = "no valid pre-shared key"
 	errAnchors             reason = "trust anchors do not parse"
 	errCertificate         reason = "certificate not acceptable"

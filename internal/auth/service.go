@@ -23,6 +23,7 @@ type Registry interface {
 type Service struct {
 	registry  Registry
 	passwords *passwords
+	prover    *prover
 	log       *zap.Logger
 	metrics   *serviceMetrics
 }
@@ -32,8 +33,12 @@ var _ Authenticator = (*Service)(nil)
 // NewService makes a service. The log, which may be nil, gets the reasons of refusals, of which the sender learns nothing.
 func NewService(c ServiceConfig, r Registry, log *zap.Logger) *Service {
 	m := newServiceMetrics()
-	return &Service{registry: r, passwords: newPasswords(c, m), log: refusalLog(log), metrics: m}
+	return &Service{registry: r, passwords: newPasswords(c, m), prover: newProver(), log: refusalLog(log), metrics: m}
 }
+
+// ShareProofs has the service issue and take the same proofs as all others with that secret, of at least 32 bytes, which it
+// asks for when it first needs it. Without it a service knows its own proofs only. It is for before the first request.
+func (s *Service) ShareProofs(secret func(context.Context) ([]byte, error)) { s.prover.share(secret) }
 
 // Authenticate follows the steps of the wire contract; a disabled device is refused like a disabled application.
 func (s *Service) Authenticate(ctx context.Context, r Request) (*Session, error) {
@@ -51,11 +56,11 @@ func (s *Service) authenticate(ctx context.Context, r Request) (*Session, error)
 	if err != nil {
 		return nil, s.refuse(r, err)
 	}
-	until, err := s.judge(ctx, application, device, r)
+	v, err := s.judge(ctx, application, device, r)
 	if err != nil {
 		return nil, s.refuse(r, err)
 	}
-	session := &Session{Application: stripApplication(application), Device: stripDevice(device), until: until}
+	session := &Session{Application: stripApplication(application), Device: stripDevice(device), until: v.until, proof: v.proof}
 	if r.As == "" || r.As == r.Device {
 		return session, nil
 	}
@@ -121,7 +126,12 @@ func (s *Service) preSharedKey(ctx context.Context, application, device string) 
 	if key == nil {
 		return Key{}, s.refuse(r, errNoKey)
 	}
-	return Key{Secret: key.Key, Validity: key.Validity, Application: stripApplication(a), Device: stripDevice(d)}, nil
+	secret, err := s.prover.key(ctx)
+	if err != nil {
+		return Key{}, s.refuse(r, err)
+	}
+	proof := prove(secret, a, d, registry.Credential{PreSharedKey: key})
+	return Key{Secret: key.Key, Proof: proof, Validity: key.Validity, Application: stripApplication(a), Device: stripDevice(d)}, nil
 }
 
 // preferredKey is, of the keys that are valid now, the one that became valid last; of those the one that stays valid
@@ -205,50 +215,87 @@ func (s *Service) target(ctx context.Context, application *registry.Application,
 	return target, nil
 }
 
-// judge checks the credential itself. It tells until when a certificate holds; zero is without end.
-func (s *Service) judge(ctx context.Context, a *registry.Application, d *registry.Device, r Request) (until time.Time, err error) {
+// A verdict is what a credential that was right is good for.
+type verdict struct {
+	until time.Time // when it ends; zero is never
+	proof Proof     // of a stored credential; "" for a certificate
+}
+
+// judge checks the credential itself.
+func (s *Service) judge(ctx context.Context, a *registry.Application, d *registry.Device, r Request) (v verdict, err error) {
 	switch c := r.Credential.(type) {
-	case ProvenKey:
-		return until, nil
+	case Vouched:
+		return v, nil
+	case Proof:
+		return s.judgeProof(ctx, a, d, c)
 	case CertificateChain:
 		anchors, _, err := registry.Decode[registry.TrustAnchors](a.Status, registry.SectionTrustAnchors)
 		if err != nil {
-			return until, errAnchors
+			return v, errAnchors
 		}
-		if until, err = verifyChain(c, r.Device, anchors, time.Now()); err != nil {
-			return until, errCertificate
+		if v.until, err = verifyChain(c, r.Device, anchors, time.Now()); err != nil {
+			return v, errCertificate
 		}
-		return until, nil
+		return v, nil
 	case Password, UserPassword:
-		return until, s.judgePassword(ctx, d, r)
+		return s.judgePassword(ctx, a, d, r)
 	default:
-		return until, errNoCredential
+		return v, errNoCredential
 	}
 }
 
-func (s *Service) judgePassword(ctx context.Context, d *registry.Device, r Request) error {
+func (s *Service) judgeProof(ctx context.Context, a *registry.Application, d *registry.Device, presented Proof) (v verdict, err error) {
+	secret, err := s.prover.key(ctx)
+	if err != nil {
+		return v, err
+	}
+	until, ok := judgeProof(secret, a, d, presented, time.Now())
+	if !ok {
+		return v, errProof
+	}
+	return verdict{until, presented}, nil
+}
+
+// judgePassword compares with the stored passwords. A device is admitted without a proof where the secret of proofs cannot be
+// had: its session then ends at the next change instead of being renewed.
+func (s *Service) judgePassword(ctx context.Context, a *registry.Application, d *registry.Device, r Request) (v verdict, err error) {
 	credentials, err := d.Credentials()
 	if err != nil {
-		return errCredentials
+		return v, errCredentials
 	}
-	stored, presented := matching(credentials, d.Metadata.Name, r)
-	ok, err := s.passwords.match(ctx, stored, presented)
+	candidates, presented := matching(credentials, d.Metadata.Name, r)
+	stored := make([]registry.Password, len(candidates))
+	for i, c := range candidates {
+		stored[i] = passwordOf(c)
+	}
+	found, err := s.passwords.find(ctx, a.Metadata.Name, stored, presented)
 	if err != nil {
-		return err
+		return v, err
 	}
-	if !ok {
-		return errPassword
+	if found < 0 {
+		return v, errPassword
 	}
-	return nil
+	if secret, err := s.prover.key(ctx); err == nil {
+		v.proof = prove(secret, a, d, candidates[found])
+	}
+	return v, nil
 }
 
-// matching selects the stored passwords that a presented credential is compared with:
+// passwordOf is the password of a credential that has one.
+func passwordOf(c registry.Credential) registry.Password {
+	if c.Password != nil {
+		return *c.Password
+	}
+	return c.User.Password
+}
+
+// matching selects the stored credentials with passwords that a presented credential is compared with:
 //
 //	presented          stored
 //	password           "pass"; "user" with unique, if its name is the presented device; "user" without, if its name is
 //	                   the device's registry name
 //	name and password  "pass", if the name is the device's registry name; "user" with that name
-func matching(credentials []registry.Credential, name string, r Request) (stored []registry.Password, presented string) {
+func matching(credentials []registry.Credential, name string, r Request) (stored []registry.Credential, presented string) {
 	user, withUser := r.Credential.(UserPassword)
 	if withUser {
 		presented = user.Password
@@ -260,7 +307,7 @@ func matching(credentials []registry.Credential, name string, r Request) (stored
 		switch {
 		case c.Password != nil:
 			if !withUser || user.Username == name {
-				stored = append(stored, *c.Password)
+				stored = append(stored, c)
 			}
 		case c.User != nil:
 			wanted := user.Username
@@ -270,7 +317,7 @@ func matching(credentials []registry.Credential, name string, r Request) (stored
 				wanted = name
 			}
 			if c.User.Username == wanted {
-				stored = append(stored, c.User.Password)
+				stored = append(stored, c)
 			}
 		}
 	}
@@ -285,11 +332,12 @@ func (s *Service) refuse(r Request, err error) error {
 	if !ok {
 		return undecided(err)
 	}
-	s.log.Info("device refused", zap.String("reason", string(reason)), zap.String("application", clip(r.Application)), zap.String("device", clip(r.Device)))
+	s.log.Info("device refused", zap.String("reason", string(reason)), zap.String("application", clip(r.Application)),
+		zap.String("device", clip(r.Device)), zap.String("remote", clip(r.Remote)), zap.Bool("renewal", r.Renewal))
 	s.metrics.refused(reason)
 	switch r.Credential.(type) {
 	case Password, UserPassword:
-		if s.passwords.full() {
+		if s.passwords.full(r.Application) {
 			return overloaded("too many log-ins at once")
 		}
 	}
@@ -304,6 +352,20 @@ func notGuessed(err error) error {
 		return err
 	}
 	return outcome.Wrap(outcome.Unauthenticated, "", errNotGuessed)
+}
+
+func notGuess(err error) bool { return errors.Is(err, errNotGuessed) }
+
+// decided tells apart a decision to refuse and the lack of a decision, which stays an error.
+func decided(err error) (pass bool, undecided error) {
+	switch outcome.Of(err) {
+	case outcome.Accepted:
+		return true, nil
+	case outcome.Unauthenticated, outcome.Forbidden:
+		return false, nil
+	default:
+		return false, err
+	}
 }
 
 func (s *Service) forbid(r Request, err error) error {

@@ -120,9 +120,9 @@ func TestServiceAuthenticate(t *testing.T) {
 	f("", "app1", "leaving", Password("foo"))
 
 	// What a handshake has proven needs no password, but an enabled device.
-	f("bare", "app1", "bare", ProvenKey{})
-	f("", "app1", "disabled", ProvenKey{})
-	f("", "app1", "device9", ProvenKey{})
+	f("bare", "app1", "bare", Vouched{})
+	f("", "app1", "disabled", Vouched{})
+	f("", "app1", "device9", Vouched{})
 
 	// Nothing at all.
 	f("", "", "", nil)

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -17,21 +16,25 @@ const paceMemory = 10 * time.Second
 // from a cache takes as long as one from a password hash:
 //
 //   - A refusal is answered at a multiple of SteadyConfig.Quantum after the request. If one of the last seconds needed
-//     more than one quantum, because hashes had to wait, all do.
+//     more than one quantum, because hashes had to wait, all of that application do.
 //   - Failures of one device from one address are answered later and later, up to MaxDelay. After Failures in a minute,
 //     the layers below are asked for nothing but credentials that they have verified before, so that guessing costs no
 //     hash and comes to nothing, while the device itself, even from the same address, is still admitted.
-//   - A bounded number of refusals waits. One more is answered as overloaded, at once.
+//   - A bounded number of refusals waits, and a smaller one of one application. One more is answered as overloaded, at once.
 //
-// What is counted is what was presented, whether or not it exists. Admissions pass without delay. So do renewals (see
-// Renewing), AuthorizeAs, whose sender is admitted already, and PreSharedKey, where a wrong key fails later, in the
+// What is counted is what was presented, whether or not it exists, and apart for each application: whoever guesses at one
+// slows down nobody's refusals but its own. Admissions pass without delay. So do renewals (see Request.Renewal), AuthorizeAs, whose sender is admitted already, and PreSharedKey, where a wrong key fails later, in the
 // handshake: the adapter gives a device that has no key a random one.
+//
+// It stands where devices are connected, never in the authentication function: there a refusal that waits would hold up a
+// connection that others need.
 type Steady struct {
 	config  SteadyConfig
 	next    Authenticator
 	guard   *guard
 	waiting chan struct{}
-	pace    pace
+	shares  *shares // of waiting
+	paces   paces
 	metrics *steadyMetrics
 }
 
@@ -39,18 +42,19 @@ var _ Authenticator = (*Steady)(nil)
 
 // NewSteady puts the outermost layer before the next one.
 func NewSteady(c SteadyConfig, next Authenticator) *Steady {
-	return &Steady{config: c, next: next, guard: newGuard(c), waiting: make(chan struct{}, c.Waiting), metrics: newSteadyMetrics()}
+	return &Steady{config: c, next: next, guard: newGuard(c), waiting: make(chan struct{}, c.Waiting),
+		shares: newShares(c.WaitingShare), paces: paces{known: newLRU[string, pace](maxPaces)}, metrics: newSteadyMetrics()}
 }
 
 // Authenticate passes admissions and holds refusals back. When ctx ends, a refusal that still waits is given as it is.
 func (s *Steady) Authenticate(ctx context.Context, r Request) (*Session, error) {
-	if isRenewing(ctx) {
+	if r.Renewal {
 		return s.next.Authenticate(ctx, r)
 	}
 	started := time.Now()
 	asked, exhausted := ctx, s.guard.exhausted(r)
 	if exhausted {
-		asked = onlyRemembered(ctx)
+		asked = OnlyVerified(ctx)
 	}
 	session, err := s.next.Authenticate(asked, r)
 	if outcome.Of(err) != outcome.Unauthenticated {
@@ -60,10 +64,20 @@ func (s *Steady) Authenticate(ctx context.Context, r Request) (*Session, error) 
 		s.metrics.count(s.metrics.throttled)
 	}
 	delay := s.config.Quantum
-	if !errors.Is(err, errNotGuessed) {
+	if guessed(r.Credential) && !notGuess(err) {
 		delay = s.guard.fail(r)
 	}
-	return nil, s.hold(ctx, started, delay)
+	return nil, s.hold(ctx, r.Application, started, delay)
+}
+
+// guessed tells whether a credential that was refused may have been a guess. What a handshake has proven is none.
+func guessed(c Credential) bool {
+	switch c.(type) {
+	case CertificateChain, Proof, Vouched:
+		return false
+	default:
+		return true
+	}
 }
 
 // AuthorizeAs passes.
@@ -77,7 +91,12 @@ func (s *Steady) PreSharedKey(ctx context.Context, application, device string) (
 }
 
 // hold waits until a refusal is due.
-func (s *Steady) hold(ctx context.Context, started time.Time, delay time.Duration) error {
+func (s *Steady) hold(ctx context.Context, application string, started time.Time, delay time.Duration) error {
+	if !s.shares.enter(application) {
+		s.metrics.count(s.metrics.crowded)
+		return overloaded("too many refused log-ins at once")
+	}
+	defer s.shares.leave(application)
 	select {
 	case s.waiting <- struct{}{}:
 		defer func() { <-s.waiting }()
@@ -86,7 +105,7 @@ func (s *Steady) hold(ctx context.Context, started time.Time, delay time.Duratio
 		return overloaded("too many refused log-ins at once")
 	}
 	s.metrics.count(s.metrics.delayed)
-	quanta := max(s.pace.keep(quantaIn(time.Since(started), s.config.Quantum)), quantaIn(delay, s.config.Quantum))
+	quanta := max(s.paces.keep(application, quantaIn(time.Since(started), s.config.Quantum)), quantaIn(delay, s.config.Quantum))
 	timer := time.NewTimer(time.Until(started.Add(time.Duration(quanta) * s.config.Quantum)))
 	defer timer.Stop()
 	select {
@@ -101,32 +120,34 @@ func quantaIn(d, quantum time.Duration) int {
 	return max(1, int((d+quantum-1)/quantum))
 }
 
-// A pace is the number of quanta that the slowest refusal of late has needed.
+// maxPaces is how many applications are remembered whose refusals needed more than one quantum.
+const maxPaces = 1024
+
+// A pace is the number of quanta that the slowest refusal of late has needed, and until when all others take that.
 type pace struct {
-	mu     sync.Mutex
 	quanta int
 	until  time.Time
 }
 
-// keep takes what one refusal needs and gives what all take.
-func (p *pace) keep(quanta int) int {
+// paces are those of applications, by the name that was presented. One quantum is not worth remembering.
+type paces struct {
+	mu    sync.Mutex
+	known *lru[string, pace]
+}
+
+// keep takes what one refusal needs and gives what all of the application take.
+func (p *paces) keep(application string, quanta int) int {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if quanta >= p.quanta || now.After(p.until) {
-		p.quanta, p.until = quanta, now.Add(paceMemory)
+	known, ok := p.known.get(application)
+	switch {
+	case ok && quanta < known.quanta && !now.After(known.until):
+		return known.quanta
+	case quanta > 1:
+		p.known.put(application, pace{quanta, now.Add(paceMemory)})
+	case ok:
+		p.known.remove(application)
 	}
-	return p.quanta
+	return quanta
 }
-
-// renewingKey marks a context of Renewing.
-type renewingKey struct{}
-
-// Renewing marks a request that was admitted before, and is asked again because its session was revoked. That is no guess
-// of somebody outside, who learns nothing of the answer's time: it is neither held back nor counted. When an application
-// is disabled, its sessions end as fast as they can be asked about.
-func Renewing(ctx context.Context) context.Context {
-	return context.WithValue(ctx, renewingKey{}, true)
-}
-
-func isRenewing(ctx context.Context) bool { return ctx.Value(renewingKey{}) != nil }

@@ -311,15 +311,15 @@ func TestRenewalsAreNeitherHeldNorCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		steady, _, _ := stack(t, 0)
 		r := login("plain", "changed")
-		r.Remote = "192.0.2.1"
+		r.Remote, r.Renewal = "192.0.2.1", true
 		for range 2 * DefaultSteadyConfig().Failures {
 			started := time.Now()
-			_, err := steady.Authenticate(Renewing(t.Context()), r)
+			_, err := steady.Authenticate(t.Context(), r)
 			if o, took := outcome.Of(err), time.Since(started); o != outcome.Unauthenticated || took != 0 {
 				t.Fatalf("%v after %v", o, took)
 			}
 		}
-		r.Credential = Password("foo")
+		r.Credential, r.Renewal = Password("foo"), false
 		if took, o := timed(steady, r); took != 0 || o != outcome.Accepted {
 			t.Errorf("after many refused renewals the right password: %v after %v", o, took)
 		}

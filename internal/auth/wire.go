@@ -16,14 +16,19 @@ const (
 	PathAuthenticate = "/api/v1/auth"
 	PathKeys         = "/api/v1/keys"
 	PathAuthorizeAs  = "/api/v1/authorize_as"
+	PathRenewals     = "/api/v1/renewals" // Fairlead's own addition
 )
 
-// A WireRequest asks for any of the three operations. Only Authenticate has a credential; Keys has no As.
+// A WireRequest asks for any of the operations. Only Authenticate has a credential; Keys has no As. What follows As is
+// Fairlead's own addition, which others ignore.
 type WireRequest struct {
 	Application string          `json:"application"`
 	Device      string          `json:"device"`
 	Credential  *WireCredential `json:"credential,omitempty"`
 	As          string          `json:"as,omitempty"`
+	Remote      string          `json:"remote,omitempty"`   // address of the device, which the function only logs
+	Renewal     bool            `json:"renewal,omitempty"`  // see Request.Renewal
+	Verified    bool            `json:"verified,omitempty"` // admit nothing but what was verified before: the sender guesses
 }
 
 // String keeps the credential out of logs.
@@ -38,7 +43,7 @@ func (r WireRequest) speakable() bool {
 	if r.Application == "" || r.Device == "" {
 		return false
 	}
-	texts := []string{r.Application, r.Device, r.As}
+	texts := []string{r.Application, r.Device, r.As, r.Remote}
 	if r.Credential != nil {
 		switch c := r.Credential.Credential.(type) {
 		case Password:
@@ -51,8 +56,8 @@ func (r WireRequest) speakable() bool {
 }
 
 // A WireCredential is a credential in JSON: {"pass":…}, {"user":{"username":…,"password":…}} or {"cert":[DER,…]}, where
-// DER is an array of byte values; a base64 text is read as well. Nothing else can be sent: a proven key is asked for
-// with PathKeys.
+// DER is an array of byte values; a base64 text is read as well. {"proof":…} is Fairlead's own addition. Nothing else can
+// be sent.
 type WireCredential struct{ Credential }
 
 type wireUser struct {
@@ -76,6 +81,8 @@ func (c WireCredential) MarshalJSON() ([]byte, error) {
 			}
 		}
 		return json.Marshal(map[string][][]uint16{"cert": chain})
+	case Proof:
+		return json.Marshal(map[string]string{"proof": credential.text()})
 	default:
 		return nil, fmt.Errorf("a %v cannot be sent", c.Credential)
 	}
@@ -87,12 +94,20 @@ func (c *WireCredential) UnmarshalJSON(b []byte) error {
 		Password *string           `json:"pass"`
 		User     *wireUser         `json:"user"`
 		Chain    []json.RawMessage `json:"cert"`
+		Proof    *string           `json:"proof"`
 	}
-	errShape := errors.New("a credential has one of pass, user, cert")
+	errShape := errors.New("a credential has one of pass, user, cert, proof")
 	if json.Unmarshal(b, &members) != nil {
 		return errShape
 	}
 	switch {
+	case members.Proof != nil:
+		if members.Password != nil || members.User != nil || members.Chain != nil {
+			return errShape
+		}
+		proof, err := parseProof(*members.Proof)
+		c.Credential = proof
+		return err
 	case members.Password != nil && members.User == nil && members.Chain == nil:
 		c.Credential = Password(*members.Password)
 	case members.User != nil && members.Password == nil && members.Chain == nil:
@@ -129,7 +144,10 @@ func (c *WireCredential) readChain(texts []json.RawMessage) error {
 type uint8Value uint8
 
 // A WireOutcome is the answer of PathAuthenticate and PathAuthorizeAs: "fail", or {"pass":…}.
-type WireOutcome struct{ Pass *WirePass }
+type WireOutcome struct {
+	Pass  *WirePass
+	Notes Notes // beside the body
+}
 
 // A WirePass holds the documents of an admitted device. PathAuthorizeAs fills As only.
 type WirePass struct {
@@ -138,82 +156,10 @@ type WirePass struct {
 	As          *registry.Device      `json:"as,omitempty"`
 }
 
-// RevisionsHeader is the header of an answer that tells the revisions of the documents that it rests on, which documents do not
-// carry: of the application, the device, and the device to act for, in decimal, 0 where there is none. It is Fairlead's own
-// addition; an answer without it is taken as well.
-const RevisionsHeader = "Fairlead-Revisions"
-
-// Revisions are the value of RevisionsHeader; "" for a refusal.
-func (o WireOutcome) Revisions() string {
-	if o.Pass == nil {
-		return ""
-	}
-	return revisionsOf(metadataOf(o.Pass.Application, o.Pass.Device, o.Pass.As))
-}
-
-// Revisions are the value of RevisionsHeader; "" for no key.
-func (o WireKeyOutcome) Revisions() string {
-	if o.Found == nil {
-		return ""
-	}
-	return revisionsOf(metadataOf(o.Found.Application, o.Found.Device, nil))
-}
-
-func (o WireOutcome) stamp(revisions string) {
-	if o.Pass != nil {
-		stamp(revisions, metadataOf(o.Pass.Application, o.Pass.Device, o.Pass.As))
-	}
-}
-
-func (o WireKeyOutcome) stamp(revisions string) {
-	if o.Found != nil {
-		stamp(revisions, metadataOf(o.Found.Application, o.Found.Device, nil))
-	}
-}
-
-func revisionsOf(documents [3]*registry.Metadata) string {
-	var r [3]uint64
-	for i, m := range documents {
-		if m != nil {
-			r[i] = m.Revision
-		}
-	}
-	return fmt.Sprintf("%d %d %d", r[0], r[1], r[2])
-}
-
-// stamp puts revisions into documents; what does not parse stamps nothing.
-func stamp(revisions string, documents [3]*registry.Metadata) {
-	var r [3]uint64
-	if _, err := fmt.Sscanf(revisions, "%d %d %d", &r[0], &r[1], &r[2]); err != nil {
-		return
-	}
-	for i, m := range documents {
-		if m != nil {
-			m.Revision = r[i]
-		}
-	}
-}
-
-// metadataOf lists the metadata of documents, nil where there is none.
-func metadataOf(application *registry.Application, device, as *registry.Device) (all [3]*registry.Metadata) {
-	if application != nil {
-		all[0] = &application.Metadata
-	}
-	if device != nil {
-		all[1] = &device.Metadata
-	}
-	if as != nil {
-		all[2] = &as.Metadata
-	}
-	return all
-}
-
 // A WireAnswer wraps an outcome.
 type WireAnswer[T WireOutcome | WireKeyOutcome] struct {
 	Outcome T `json:"outcome"`
 }
-
-func (a *WireAnswer[T]) stamp(revisions string) { any(a.Outcome).(stamped).stamp(revisions) }
 
 // MarshalJSON writes the outcome.
 func (o WireOutcome) MarshalJSON() ([]byte, error) {
@@ -240,7 +186,10 @@ func (o *WireOutcome) UnmarshalJSON(b []byte) error {
 }
 
 // A WireKeyOutcome is the answer of PathKeys: "NotFound", or {"Found":…}.
-type WireKeyOutcome struct{ Found *WireKey }
+type WireKeyOutcome struct {
+	Found *WireKey
+	Notes Notes // beside the body
+}
 
 // A WireKey is a key with the documents that it belongs to.
 type WireKey struct {

@@ -73,7 +73,7 @@ func assemble(ctx context.Context, n *Neighbours, m *Management, logger *slog.Lo
 	pipeline := ingest.New(c.Ingest, producer)
 	health := process.NewHealth(append(devices.Checks(), process.Check{Name: "kafka", Run: producer.Ready})...)
 	f.Telemetry, f.TTN = telemetry.New(c.Telemetry, devices, pipeline), ttn.New(c.TTN, devices, pipeline)
-	f.Auth, f.Ready = authfn.New(c.API, devices), health.Ready
+	f.Auth, f.Ready = authfn.New(c.API, devices.ForGateways()), health.Ready
 	f.door, f.pipeline, f.commands = devices, pipeline, command.NewHub()
 	return f, nil
 }

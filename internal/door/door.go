@@ -23,14 +23,22 @@ type Door struct {
 	closers   []func(context.Context) error
 }
 
+// A Backend is where documents are, and the secret that all who judge credentials share; usually a *store.Store.
+type Backend interface {
+	cache.Backend
+	ProofSecret(ctx context.Context) ([]byte, error)
+}
+
 // NewJudge opens a door that judges credentials in this process, against the documents of a backend behind Redis. The
 // backend stays open when the door closes.
-func NewJudge(ctx context.Context, a auth.Config, c cache.Config, backend cache.Backend, log *zap.Logger) (*Door, error) {
+func NewJudge(ctx context.Context, a auth.Config, c cache.Config, backend Backend, log *zap.Logger) (*Door, error) {
 	documents, err := cache.New(c, backend)
 	if err != nil {
 		return nil, fmt.Errorf("opening the cache of the registry: %w", err)
 	}
-	door := front(a, auth.NewService(a.Service, documents, log))
+	service := auth.NewService(a.Service, documents, log)
+	service.ShareProofs(backend.ProofSecret)
+	door := front(a, service)
 	door.documents = documents
 	door.watch(ctx, documents)
 	door.checks = append(door.checks, process.Check{Name: "registry", Run: documents.Ready})
@@ -62,6 +70,10 @@ func NewClient(ctx context.Context, a auth.Config, c cache.Config, sign func(*ht
 func (d *Door) Invalidate(ctx context.Context, changes ...registry.Change) error {
 	return d.documents.Invalidate(ctx, changes...)
 }
+
+// ForGateways is the door without what slows refusals down, for the authentication function: that stands where devices are
+// connected, once.
+func (d *Door) ForGateways() auth.Authenticator { return d.decisions }
 
 // Checks are what readiness depends on.
 func (d *Door) Checks() []process.Check { return d.checks }

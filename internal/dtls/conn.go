@@ -23,6 +23,14 @@ type Conn struct {
 // Identity is that of the pre-shared key that the client has proven, "" if it has not proven any.
 func (c *Conn) Identity() string { return string(c.identity) }
 
+// Proof is that of the pre-shared key that the client has proven, as Secrets.Key gave it; "" without one.
+func (c *Conn) Proof() string {
+	if len(c.identity) == 0 {
+		return ""
+	}
+	return c.link.proof
+}
+
 // Chain is the client's certificates in DER, leaf first, whose key it has proven. Nobody has verified them. Without a
 // certificate there is none.
 func (c *Conn) Chain() [][]byte { return c.chain }

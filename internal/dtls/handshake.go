@@ -132,6 +132,6 @@ func (k *link) key(identity []byte) ([]byte, error) {
 		_, _ = rand.Read(random) // never fails
 		return random, nil
 	}
-	k.until = key.Until
+	k.until, k.proof = key.Until, key.Proof
 	return key.Secret, nil
 }

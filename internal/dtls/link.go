@@ -53,6 +53,7 @@ type link struct {
 	heard    atomic.Int64 // when something came in the clear, in nanoseconds of Unix time
 	random   clientRandom
 	until    time.Time // of the key; written in the handshake
+	proof    string    // of the key; written in the handshake
 
 	mu   sync.Mutex
 	peer net.Addr      // a datagram.Peer; where the client is now

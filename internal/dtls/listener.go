@@ -29,6 +29,7 @@ const (
 type Key struct {
 	Secret []byte    // empty: there is none, and no proof succeeds
 	Until  time.Time // when it ends, and the session with it; zero is never
+	Proof  string    // what says later which key it was, for Conn.Proof; not a secret of its own
 }
 
 // Secrets are what handshakes need.

@@ -38,10 +38,11 @@ func TestPreSharedKey(t *testing.T) {
 
 func TestKeyWithAnEnd(t *testing.T) {
 	until := time.Now().Add(time.Hour)
-	e := serve(t, DefaultConfig(), Secrets{Key: func(context.Context, []byte) (Key, error) { return Key{[]byte("secret"), until}, nil }}, false)
+	e := serve(t, DefaultConfig(), Secrets{Key: func(context.Context, []byte) (Key, error) { return Key{[]byte("secret"), until, "proof"}, nil }}, false)
 	talk(t, e.open(t, preShared("x", "secret")...), "hello")
-	if got := e.accepted(t, 0).Until(); !got.Equal(until) {
-		t.Errorf("until %v, want %v", got, until)
+	session := e.accepted(t, 0)
+	if got := session.Until(); !got.Equal(until) || session.Proof() != "proof" {
+		t.Errorf("until %v with %q, want %v", got, session.Proof(), until)
 	}
 }
 

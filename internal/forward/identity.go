@@ -53,13 +53,10 @@ func (i *identity) run(ctx context.Context) {
 
 // ask logs in. Until it has been admitted, the forwarder is treated like a stranger.
 func (i *identity) ask(ctx context.Context) (*auth.Session, error) {
-	if i.proven {
-		ctx = auth.Renewing(ctx)
-	}
 	ctx, cancel := context.WithTimeout(ctx, i.config.AuthTimeout)
 	defer cancel()
 	g := i.config.Gateway
-	return i.devices.Authenticate(ctx, auth.Request{Application: g.Application, Device: g.Device, Credential: auth.Password(g.Password)})
+	return i.devices.Authenticate(ctx, auth.Request{Application: g.Application, Device: g.Device, Credential: auth.Password(g.Password), Renewal: i.proven})
 }
 
 // refused drops an admission that is not given any more. One that nobody can decide on stays, until it is revoked.

@@ -57,7 +57,7 @@ func load(dialect store.Dialect) ([]*goose.Migration, error) {
 		return nil, fmt.Errorf("listing the schema's files: %w", err)
 	}
 	words := strings.NewReplacer(dialect.Types...)
-	fills := map[int64]func(context.Context, *sql.Tx) error{2: fillLabels}
+	fills := map[int64]func(context.Context, *sql.Tx) error{2: fillLabels, 3: drawSecrets}
 	migrations := make([]*goose.Migration, len(files))
 	for i, file := range files {
 		version, err := goose.NumericComponent(path.Base(file))
