@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead/fairlead/internal/cache"
 	"github.com/fairlead/fairlead/internal/changes"
 	"github.com/fairlead/fairlead/internal/config"
+	"github.com/fairlead/fairlead/internal/forwarded"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/process"
@@ -35,6 +36,7 @@ const (
 type Config struct {
 	Function  string `doc:"which function this process is: telemetry, ttn, auth or registry"`
 	Process   process.Config
+	Proxies   forwarded.Config
 	Kafka     kafka.Config
 	Ingest    ingest.Config
 	Database  postgres.Config
@@ -54,6 +56,7 @@ func DefaultConfig() Config {
 	return Config{
 		Function:  Telemetry,
 		Process:   process.DefaultConfig(),
+		Proxies:   forwarded.DefaultConfig(),
 		Kafka:     kafka.DefaultConfig(),
 		Ingest:    ingest.DefaultConfig(),
 		Database:  postgres.DefaultConfig(),
@@ -80,7 +83,7 @@ func LoadConfig(environment []string) (Config, error) {
 
 // Validate checks the groups that the function needs. Errors name the path of each bad field.
 func (c *Config) Validate() error {
-	groups := []group{{"process", &c.Process}}
+	groups := []group{{"process", &c.Process}, {"proxies", &c.Proxies}}
 	switch c.Function {
 	case Telemetry:
 		groups = append(groups, group{"kafka", &c.Kafka}, group{"ingest", &c.Ingest}, group{"telemetry", &c.Telemetry})

@@ -3,6 +3,7 @@ package assembly
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"go.uber.org/zap"
@@ -11,6 +12,7 @@ import (
 	"github.com/fairlead/fairlead/functions/telemetry"
 	"github.com/fairlead/fairlead/functions/ttn"
 	"github.com/fairlead/fairlead/internal/door"
+	"github.com/fairlead/fairlead/internal/forwarded"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/process"
@@ -29,6 +31,10 @@ type instance struct {
 func start(ctx context.Context, c Config) (*instance, error) {
 	process.TuneMemory(process.FunctionGC)
 	i := &instance{log: process.Logger(c.Process)}
+	proxies, err := forwarded.New(c.Proxies)
+	if err != nil {
+		return nil, fmt.Errorf("proxies.%w", err)
+	}
 	metrics, err := process.Observe(ctx, c.Process, "fairlead-"+c.Function)
 	if err != nil {
 		return nil, err
@@ -42,6 +48,7 @@ func start(ctx context.Context, c Config) (*instance, error) {
 		return nil, err
 	}
 	i.closers = append(i.closers, metrics)
+	i.handler = proxies.Handler(i.handler)
 	return i, nil
 }
 

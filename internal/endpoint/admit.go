@@ -24,7 +24,8 @@ func Admit(r *http.Request, q Query, devices auth.Authenticator, timeout time.Du
 	return devices.Authenticate(ctx, request)
 }
 
-// remote is the address of the sender without its port.
+// remote is the address of the sender without its port, "" if it is not known. Whose word counts for it, where there are
+// proxies, is decided before (internal/forwarded).
 func remote(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
