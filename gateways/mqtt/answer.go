@@ -8,7 +8,7 @@ import (
 
 // answerOf says what became of a message in the words of the protocol.
 func answerOf(r outcome.Result) protocol.Answer {
-	return protocol.Answer{Reason: packet.Reason(r.Outcome.MQTT5()), Text: textOf(r)}
+	return protocol.Answer{Reason: packet.Reason(r.Outcome.MQTT5()), Text: textOf(r), Final: r.Outcome.Final()}
 }
 
 // textOf is the reason string: every refusal has one.

@@ -131,6 +131,13 @@ func (s *shelf) Write(_ context.Context, r *kgo.Record, done func(error)) {
 	done(err)
 }
 
+// fail has every further record fail.
+func (s *shelf) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
 // release acknowledges what was held.
 func (s *shelf) release() {
 	s.mu.Lock()

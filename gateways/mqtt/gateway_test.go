@@ -105,16 +105,23 @@ func TestVersion311(t *testing.T) {
 		t.Error(err)
 	}
 
-	// QoS 0 is dropped if it is refused, QoS 1 closes the connection: it has no other word for that.
-	c.Publish("temp/stranger", 0, false, "x")
+	// What can never be stored is acknowledged: there is no word for a refusal. What may be stored the next time closes the
+	// connection.
+	for _, topic := range []string{"temp/stranger", "a/b/c"} {
+		c.Publish(topic, 0, false, "x")
+		if err := done(t, c.Publish(topic, 1, false, "x")); err != nil {
+			t.Error(err)
+		}
+	}
 	if err := done(t, c.Publish("temp", 1, false, "y")); err != nil {
 		t.Error(err)
 	}
-	c.Publish("temp/stranger", 1, false, "x")
-	soon(t, "the end of the connection", c.lost)
 	if got := len(f.shelf.all()); got != 2 {
 		t.Errorf("%d records", got)
 	}
+	f.shelf.fail(outcome.New(outcome.Unavailable, ""))
+	c.Publish("temp", 1, false, "z")
+	soon(t, "the end of the connection", c.lost)
 	eventually(t, "release", func() bool { return len(f.roll.ends()) == 1 })
 	if !f.roll.ends()[0] {
 		t.Error("the will was not published")

@@ -26,7 +26,7 @@ func (s *session) Publish(p *packet.Publish, done func(protocol.Answer)) {
 	}
 	if err := event.ValidateContentType(p.ContentType); err != nil {
 		g.metrics.refused(outcome.Invalid)
-		done(protocol.Answer{Reason: packet.UnspecifiedError, Text: err.Error()})
+		done(protocol.Answer{Reason: packet.UnspecifiedError, Text: err.Error(), Final: true})
 		return
 	}
 	about, err := s.about(from, to)

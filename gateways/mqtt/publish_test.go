@@ -95,7 +95,7 @@ func TestPublishReportsKafka(t *testing.T) {
 		fx := newFixture(nil)
 		s, _ := fx.connected(t)
 		fx.shelf.err = outcome.New(o, "the reason")
-		if got := published(t, s, packet.Publish{Topic: "temp"}); got != (protocol.Answer{Reason: want, Text: "the reason"}) {
+		if got := published(t, s, packet.Publish{Topic: "temp"}); got != (protocol.Answer{Reason: want, Text: "the reason", Final: o.Final()}) {
 			t.Errorf("%v: %+v, want %v", o, got, want)
 		}
 	}

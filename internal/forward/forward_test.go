@@ -209,7 +209,7 @@ func TestRevocationUnderWay(t *testing.T) {
 		}
 		f.authority.answer(outcome.New(outcome.Unauthenticated, ""))
 		f.authority.revoke()
-		if got := refusal(from, outcome.New(outcome.Forbidden, "")).Outcome; decided(got) {
+		if got := refusal(from, outcome.New(outcome.Forbidden, "")).Outcome; got.Final() {
 			t.Errorf("outcome %v of a gateway that is revoked", got)
 		}
 	})

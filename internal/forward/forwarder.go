@@ -85,7 +85,7 @@ func (f *Forwarder) settle(m *Message) bool {
 	pauses := backoff.New(firstPause, f.config.RetryDelay)
 	for attempt := 1; ; attempt++ {
 		r := f.store(m)
-		if decided(r.Outcome) {
+		if r.Outcome.Good() || r.Outcome.Final() {
 			m.Settled(r)
 			return true
 		}
@@ -96,16 +96,6 @@ func (f *Forwarder) settle(m *Message) bool {
 			m.Left()
 			return false
 		}
-	}
-}
-
-// decided tells whether an outcome will be the same the next time, so that the source need not keep the message.
-func decided(o outcome.Outcome) bool {
-	switch o {
-	case outcome.Accepted, outcome.Dropped, outcome.Invalid, outcome.Rejected, outcome.Forbidden, outcome.TooLarge, outcome.Unsupported:
-		return true
-	default:
-		return false
 	}
 }
 

@@ -203,6 +203,7 @@ func (c *Conn) agree(p *packet.Connect) (*packet.Connack, *Refusal) {
 		ReceiveMaximum:     uint16(config.ReceiveMaximum),
 		MaximumPacketSize:  uint32(config.MaxPacket),
 		TopicAliasMaximum:  uint16(config.TopicAliasMaximum),
+		RetainUnavailable:  true,
 		SharedUnavailable:  true,
 		HasSessionExpiry:   p.SessionExpiry != 0,
 		HasServerKeepAlive: keepAlive != p.KeepAlive,

@@ -82,7 +82,7 @@ func TestConnack5(t *testing.T) {
 			"topic alias maximum":  *p.TopicAliasMaximum == 3,
 			"shared subscriptions": *p.SharedSubAvailable == 0,
 			"session expiry":       *p.SessionExpiryInterval == 0,
-			"no retain":            p.RetainAvailable == nil, // which means that it is available; see publish
+			"retain":               *p.RetainAvailable == 0,
 			"no wildcards":         p.WildcardSubAvailable == nil,
 			"no identifiers":       p.SubIDAvailable == nil,
 			"no server keep-alive": p.ServerKeepAlive == nil,
@@ -191,6 +191,7 @@ func TestConnectRefused(t *testing.T) {
 		"5: takes no CONNACK":      {v5(hello{flags: 2, id: "me", properties: [][]byte{property(0x27, 0, 0, 0, 22)}}), 5, packet.PacketTooLarge, 0, words},
 		"level 6":                  {level("MQTT", 6), 5, packet.UnsupportedProtocolVersion, 0, words},
 		"level 3":                  {level("MQTT", 3), 4, 0, 1, words},
+		"mosquitto as a bridge":    {level("MQTT", 0x84), 4, 0, 1, words},
 		"3.1":                      {level("MQIsdp", 3), 4, 0, 1, words},
 		"3.1.1: no id, no clean":   {v4(hello{flags: 0}), 4, 0, 2, words},
 		"3.1.1: reserved flag":     {v4(hello{flags: 3}), 4, 0, 0, silence},
@@ -271,7 +272,7 @@ func TestRefusalIsAsBriefAsTheClientWants(t *testing.T) {
 		})
 	}
 	f(property(0x17, 0), []byte{0x20, 3, 0, 0x86, 0})
-	f(property(0x27, 0, 0, 0, 23), []byte{0x20, 3, 0, 0x86, 0})
+	f(property(0x27, 0, 0, 0, 25), []byte{0x20, 3, 0, 0x86, 0})
 	f(property(0x27, 0, 0, 0, 5), []byte{0x20, 3, 0, 0x95, 0}) // it takes no CONNACK of success either
 	f(property(0x27, 0, 0, 0, 4), nil)
 }

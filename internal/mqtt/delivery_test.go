@@ -190,7 +190,9 @@ func TestRareDeliveries(t *testing.T) {
 func TestReasonStringsAreLeftOutWhereTheyDoNotFit(t *testing.T) {
 	inWorld(t, nil, func(w *world) {
 		long := strings.Repeat("x", 100)
-		w.gateway.publish = func(_ *visit, _ *packet.Publish, done func(Answer)) { done(Answer{packet.QuotaExceeded, long}) }
+		w.gateway.publish = func(_ *visit, _ *packet.Publish, done func(Answer)) {
+			done(Answer{Reason: packet.QuotaExceeded, Text: long})
+		}
 		c := w.call(packet.V5)
 		c.send(hello{version: packet.V5, flags: 2, id: "me", properties: [][]byte{property(0x27, 0, 0, 0, 90)}}.bytes())
 		c.receive()
@@ -204,7 +206,9 @@ func TestReasonStringsAreLeftOutWhereTheyDoNotFit(t *testing.T) {
 
 func TestNoProblemInformation(t *testing.T) {
 	inWorld(t, nil, func(w *world) {
-		w.gateway.publish = func(_ *visit, _ *packet.Publish, done func(Answer)) { done(Answer{packet.QuotaExceeded, "why"}) }
+		w.gateway.publish = func(_ *visit, _ *packet.Publish, done func(Answer)) {
+			done(Answer{Reason: packet.QuotaExceeded, Text: "why"})
+		}
 		c := w.call(packet.V5)
 		c.send(hello{version: packet.V5, flags: 2, id: "me", properties: [][]byte{property(0x17, 0)}}.bytes())
 		c.receive()

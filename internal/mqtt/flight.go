@@ -96,9 +96,23 @@ func (f *flight) land(a Answer) {
 	c.release()
 }
 
+// ends tells whether an answer to a message of QoS 1 ends the connection.
+func (c *Conn) ends(a Answer) bool {
+	switch {
+	case !a.Reason.Refuses():
+		return false
+	case a.Reason == packet.PacketTooLarge:
+		return true
+	case c.version == packet.V5:
+		return false
+	default:
+		return !a.Final || c.server.config.CloseOnRefusal
+	}
+}
+
 // acknowledge tells the client what became of a message of QoS 1. c.mu is held.
 func (c *Conn) acknowledge(id uint16, a Answer) {
-	if a.Reason.Refuses() && (c.version != packet.V5 || a.Reason == packet.PacketTooLarge) {
+	if c.ends(a) {
 		c.endLocked(&ending{End: End{Reason: a.Reason}, text: a.Text})
 		return
 	}

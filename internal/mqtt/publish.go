@@ -4,10 +4,9 @@ import "github.com/fairlead/fairlead/internal/mqtt/packet"
 
 // publish hands a message to the session.
 //
-// The retain flag is taken for what it says to a server that retains nothing, which is nothing at all. Version 5 would have
-// a server advertise that retained messages are not available, and refuse them. But many devices set the flag, and common
-// client libraries then refuse to publish (mosquitto, paho.golang) or are refused when they connect with a will that is to
-// be retained. Nothing is lost to them when the flag is ignored: nobody can tell that a message was not retained.
+// The retain flag is ignored: nothing is retained here, and CONNACK says so in version 5. A client that sets it all the same,
+// or has a will that is to be retained, is not refused, although version 5 asks for that (section 3.2.2.3.5): many devices
+// set the flag whatever the server says, and their messages would be lost.
 func (c *Conn) publish(flags byte, body []byte, s *scratch) error {
 	p := &s.publish
 	if err := p.Decode(flags, body, c.version); err != nil {

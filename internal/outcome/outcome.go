@@ -73,6 +73,16 @@ func (o Outcome) String() string { return o.row().label }
 // Good tells whether the message counts as delivered for its sender.
 func (o Outcome) Good() bool { return o == Accepted || o == Dropped }
 
+// Final tells whether a message with this outcome is refused for what it is, so that sending it again would end alike.
+func (o Outcome) Final() bool {
+	switch o {
+	case Invalid, Rejected, Unsupported, Forbidden, TooLarge:
+		return true
+	default:
+		return false
+	}
+}
+
 // HTTP is the status code of an HTTP answer.
 func (o Outcome) HTTP() int { return o.row().http }
 

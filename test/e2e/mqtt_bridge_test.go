@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/fairlead/fairlead/test/neighbour"
 )
 
@@ -59,5 +61,52 @@ func TestBridge(t *testing.T) {
 		if r.headers["ce_device"] != "pump" || r.headers["ce_deviceuid"] != a.deviceUID("pump") {
 			t.Errorf("an event about %v", r.headers)
 		}
+	}
+}
+
+// TestMosquittoAsABridge has a mosquitto with the defaults of its bridge forward to the gateway as a device: with notifications,
+// which no device may publish, and among messages that are refused for good. None of them may keep the others from being stored.
+func TestMosquittoAsABridge(t *testing.T) {
+	g := ownMQTT(t)
+	for _, version := range []string{"mqttv311", "mqttv50"} {
+		t.Run(version, func(t *testing.T) {
+			a := newTenant(t)
+			a.device("site", password("p"))
+			site, err := neighbour.StartMosquitto(bounded(t),
+				neighbour.MosquittoSetting("connection", "fairlead-"+a.name),
+				neighbour.MosquittoSetting("address", g.tcp),
+				neighbour.MosquittoSetting("topic", "# out 1"),
+				neighbour.MosquittoSetting("remote_username", "site@"+a.name),
+				neighbour.MosquittoSetting("remote_password", "p"),
+				neighbour.MosquittoSetting("bridge_protocol_version", version),
+				neighbour.MosquittoSetting("restart_timeout", "1"),
+				neighbour.MosquittoSetting("max_inflight_messages", "20"), // its default
+			)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = site.Close() })
+			a.awaitStory("site", 1)
+			address := net.JoinHostPort(site.Host(), strconv.Itoa(site.Port()))
+			for n := range 20 {
+				topic := "level"
+				if n%4 == 3 {
+					topic = "a/b/c" // refused for good
+				}
+				if output, ok := mosquitto(t, "mosquitto_pub", address, "-q", "1", "-t", topic, "-m", strconv.Itoa(n)); !ok {
+					t.Fatal(output)
+				}
+			}
+			want := []string{"connected"}
+			for n := range 20 {
+				if n%4 != 3 {
+					want = append(want, "level: "+strconv.Itoa(n))
+				}
+			}
+			a.awaitStory("site", len(want))
+			if diff := cmp.Diff(want, a.story("site")); diff != "" {
+				t.Errorf("story (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -74,8 +74,8 @@ func TestMQTTPublishRefusals(t *testing.T) {
 	_ = client.Disconnect(&paho.Disconnect{})
 	a.expectStory("refused messages", "device", "connected", "good: ", "disconnected")
 
-	output, ok := mosquittoPub(t, g.tcp, "device@"+a.name, "p", "-V", "mqttv311", "-q", "1", "-t", "a/b/c", "-m", "x")
-	if ok || !contains(output, "connection was lost") {
+	// Version 3.1.1 has no words for a refusal: what can never be stored is acknowledged, and the client goes on.
+	if output, ok := mosquittoPub(t, g.tcp, "device@"+a.name, "p", "-V", "mqttv311", "-q", "1", "-t", "a/b/c", "-m", "x"); !ok {
 		t.Errorf("a refused message of 3.1.1: %q", output)
 	}
 	if output, ok := mosquittoPub(t, g.tcp, "device@"+a.name, "p", "-V", "mqttv311", "-q", "0", "-t", "a/b/c", "-m", "x"); !ok {
