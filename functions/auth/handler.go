@@ -76,6 +76,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if (h.config.Token != "" || h.callers != nil) && !h.admitted(w, r) {
 		return
 	}
+	r, end := endpoint.Trace(r, "authentication")
+	defer end()
 	h.mux.ServeHTTP(w, r)
 }
 

@@ -69,6 +69,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", http.MethodPost)
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	default:
+		r, end := endpoint.Trace(r, "http")
+		defer end()
 		h.publish(w, r, channel)
 	}
 }

@@ -56,6 +56,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", http.MethodPost)
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	default:
+		r, end := endpoint.Trace(r, "ttn")
+		defer end()
 		h.receive(w, r, stack)
 	}
 }

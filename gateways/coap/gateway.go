@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead/fairlead/internal/dtls"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/tracing"
 )
 
 // A Gateway serves CoAP devices.
@@ -29,6 +30,7 @@ type Gateway struct {
 	log      *zap.Logger
 	formats  formats
 	metrics  *metrics
+	tracer   tracing.Tracer
 
 	endpoint *protocol.Endpoint
 	plain    *protocol.Server // nil if it is off
@@ -45,7 +47,7 @@ var _ protocol.Handler = (*Gateway)(nil)
 // each handshake that needs one; nil offers pre-shared keys only. Run must be called.
 func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline, commands *command.Hub, certificate func() (*tls.Certificate, error), log *zap.Logger) (*Gateway, error) {
 	g := &Gateway{
-		config: c, devices: devices, pipeline: pipeline, commands: commands, log: log, formats: newFormats(),
+		config: c, devices: devices, pipeline: pipeline, commands: commands, log: log, formats: newFormats(), tracer: tracing.New(),
 		waiting: make(chan struct{}, c.MaxWaiting), asking: make(chan struct{}, askingAgain), closing: make(chan struct{}),
 	}
 	g.metrics = newMetrics(func() int { return len(g.waiting) })

@@ -7,6 +7,7 @@ import (
 	protocol "github.com/fairlead/fairlead/internal/coap"
 	"github.com/fairlead/fairlead/internal/endpoint"
 	"github.com/fairlead/fairlead/internal/registry"
+	"github.com/fairlead/fairlead/internal/tracing"
 )
 
 // A login is who sends a request: the admitted device, and on whose behalf.
@@ -30,6 +31,8 @@ func (l *login) target() *registry.Device {
 func (g *Gateway) login(ctx context.Context, r *protocol.Request, q endpoint.Query) (*login, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.config.AuthTimeout)
 	defer cancel()
+	ctx, span := g.tracer.Start(ctx, tracing.Admission)
+	defer span.End()
 	authorization, given := r.First(optionAuthorization)
 	s, _ := r.Peer.Client.(*session)
 	if s != nil && s.proven() && !given && q.Application == "" && q.Device == "" {

@@ -17,7 +17,12 @@ import (
 
 // publish stores a message and answers when it is stored, or, with ct, when a command has come or the time is over. It
 // returns as soon as the message is on its way, so that the next one of the device follows it.
-func (g *Gateway) publish(ctx context.Context, r *protocol.Request, t target, reply func(protocol.Response)) {
+func (g *Gateway) publish(ctx context.Context, r *protocol.Request, t target, answered func(protocol.Response)) {
+	ctx, span := g.tracer.Receive(ctx, "coap")
+	reply := func(response protocol.Response) {
+		span.End()
+		answered(response)
+	}
 	l, err := g.login(ctx, r, t.query)
 	if err != nil {
 		reply(refusal(err))

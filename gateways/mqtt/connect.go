@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/presence"
 	"github.com/fairlead/fairlead/internal/registry"
+	"github.com/fairlead/fairlead/internal/tracing"
 )
 
 var _ protocol.Handler = (*Gateway)(nil)
@@ -82,7 +83,10 @@ func requestOf(c client, p *packet.Connect) auth.Request {
 func (g *Gateway) authenticate(ctx context.Context, r auth.Request) (*auth.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.config.AuthTimeout)
 	defer cancel()
-	return g.devices.Authenticate(ctx, r)
+	ctx, span := g.tracer.Start(ctx, tracing.Admission)
+	admitted, err := g.devices.Authenticate(ctx, r)
+	tracing.End(span, outcome.Of(err).String(), false)
+	return admitted, err
 }
 
 // willOf is the message that is published when the connection ends unexpectedly: the topic of the will is its channel,

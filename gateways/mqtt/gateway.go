@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead/fairlead/internal/ingest"
 	protocol "github.com/fairlead/fairlead/internal/mqtt"
 	"github.com/fairlead/fairlead/internal/presence"
+	"github.com/fairlead/fairlead/internal/tracing"
 )
 
 // A Gateway admits devices over MQTT, publishes what they say, and hands them their commands.
@@ -27,6 +28,7 @@ type Gateway struct {
 	presences presences
 	log       *zap.Logger
 	metrics   *gatewayMetrics
+	tracer    tracing.Tracer
 	server    *protocol.Server
 
 	budget        *budget
@@ -43,7 +45,7 @@ func newGateway(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline,
 	if log == nil {
 		log = zap.NewNop()
 	}
-	g := &Gateway{config: c, devices: devices, pipeline: pipeline, commands: commands, presences: p, log: log}
+	g := &Gateway{config: c, devices: devices, pipeline: pipeline, commands: commands, presences: p, log: log, tracer: tracing.New()}
 	g.calendar = newCalendar(c.Renewals)
 	g.budget = newBudget(c.MaxInFlight, c.MaxInFlightBytes, func() { g.metrics.waited() })
 	g.metrics = newGatewayMetrics(gauges{g.budget.spent, g.subscriptions.Load, g.calendar.len})

@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead/fairlead/internal/mqtt/properties"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
+	"github.com/fairlead/fairlead/internal/tracing"
 )
 
 // Publish hands a message to the pipeline. done is called after Kafka's acknowledgement. It blocks while the messages of
@@ -35,15 +36,34 @@ func (s *session) Publish(p *packet.Publish, done func(protocol.Answer)) {
 		return
 	}
 	spent := g.budget.take(len(p.Topic) + len(p.Payload))
-	g.pipeline.Publish(context.Background(), from, about, ingest.Message{
+	ctx, span := g.tracer.Receive(traceOf(p), "mqtt")
+	g.pipeline.Publish(ctx, from, about, ingest.Message{
 		Channel:     to.channel,
 		ContentType: p.ContentType,
 		Extensions:  properties.Extensions(p.UserProperties.All()),
 		Body:        p.Payload,
 	}, func(r outcome.Result) {
 		g.budget.give(spent)
+		tracing.End(span, r.Outcome.String(), false)
 		done(answerOf(r))
 	})
+}
+
+// traceOf is the trace context in the user properties of a message.
+func traceOf(p *packet.Publish) context.Context {
+	var parent, state string
+	for name, value := range p.UserProperties.All() {
+		switch name {
+		case tracing.Parent:
+			parent = value
+		case tracing.State:
+			state = value
+		}
+	}
+	if parent == "" {
+		return context.Background()
+	}
+	return tracing.Remote(context.Background(), strings.Clone(parent), strings.Clone(state))
 }
 
 // refuse answers a message that does not reach the pipeline.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
+	"github.com/fairlead/fairlead/internal/tracing"
 )
 
 // Limits of a client.
@@ -255,6 +256,7 @@ func (c *Client) try(ctx context.Context, path string, body []byte, limit int, a
 		return false, fmt.Errorf("making a request to the authentication service: %w", err)
 	}
 	request.Header.Set("Content-Type", "application/json")
+	tracing.ToHeader(ctx, request.Header)
 	if c.config.Token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.config.Token)
 	}

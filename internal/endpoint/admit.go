@@ -7,6 +7,8 @@ import (
 
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/header"
+	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/tracing"
 )
 
 // Admit authenticates the device of a request, which speaks for q.As if that is not "". A request whose log-in cannot be
@@ -19,9 +21,13 @@ func Admit(r *http.Request, q Query, devices auth.Authenticator, timeout time.Du
 	}
 	request.As = q.As
 	request.Remote = remote(r)
-	ctx := newPatience(r.Context(), timeout)
+	traced, span := tracing.New().Start(r.Context(), tracing.Admission)
+	ctx := newPatience(traced, timeout)
 	defer ctx.cancel()
-	return devices.Authenticate(ctx, request)
+	session, err := devices.Authenticate(ctx, request)
+	o := outcome.Of(err)
+	tracing.End(span, o.String(), o == outcome.Unavailable || o == outcome.Internal)
+	return session, err
 }
 
 // remote is the address of the sender without its port, "" if it is not known. Whose word counts for it, where there are

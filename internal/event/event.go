@@ -22,6 +22,8 @@ type Event struct {
 	DataContentType string
 	DataSchema      string // "" for none
 	Origin          Origin
+	TraceParent     string // W3C trace context, as the distributed tracing extension; "" for none
+	TraceState      string
 	Extensions      []Extension // further extensions; none of them is an attribute of Origin
 	Data            []byte
 }

@@ -18,7 +18,7 @@ func (e *Event) Record(topic string) *kgo.Record {
 	}
 	w := headerWriter{
 		buffer:  make([]byte, 0, e.size(source, key)),
-		headers: make([]kgo.RecordHeader, 0, 18+len(e.Extensions)),
+		headers: make([]kgo.RecordHeader, 0, 18+e.traceHeaders()+len(e.Extensions)),
 	}
 	w.add("ce_specversion", "1.0")
 	w.add("ce_id", e.ID)
@@ -37,6 +37,12 @@ func (e *Event) Record(topic string) *kgo.Record {
 	w.add("ce_deviceuid", e.Origin.DeviceUID)
 	w.add("ce_sender", e.Origin.Sender)
 	w.add("ce_senderuid", e.Origin.SenderUID)
+	if e.TraceParent != "" {
+		w.add("ce_traceparent", e.TraceParent)
+		if e.TraceState != "" {
+			w.add("ce_tracestate", e.TraceState)
+		}
+	}
 	w.add("ce_partitionkey", key)
 	for _, x := range e.Extensions {
 		w.add("ce_"+x.Name, x.Value)
@@ -44,12 +50,20 @@ func (e *Event) Record(topic string) *kgo.Record {
 	return &kgo.Record{Topic: topic, Key: w.last(len(e.Extensions)), Value: e.Data, Headers: w.headers}
 }
 
+// traceHeaders is the number of headers of the trace context.
+func (e *Event) traceHeaders() int {
+	if e.TraceParent == "" {
+		return 0
+	}
+	return 2
+}
+
 // size is an upper bound for the bytes of all attribute values.
 func (e *Event) size(source, key string) int {
 	o := &e.Origin
 	n := len("1.0") + len(e.ID) + len(e.Type) + len(source) + len(e.Subject) + len(time.RFC3339Nano) +
 		len(e.DataContentType) + len(e.DataSchema) + len(o.Instance) + len(o.Application) + len(o.ApplicationUID) +
-		len(o.Device) + len(o.DeviceUID) + len(o.Sender) + len(o.SenderUID) + len(key)
+		len(o.Device) + len(o.DeviceUID) + len(o.Sender) + len(o.SenderUID) + len(key) + len(e.TraceParent) + len(e.TraceState)
 	for _, x := range e.Extensions {
 		n += len(x.Value)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
+	"github.com/fairlead/fairlead/internal/tracing"
 )
 
 // A Writer stores records; kafka.Producer is one. It calls done exactly once, with nil when the record is stored and
@@ -48,6 +49,7 @@ type Pipeline struct {
 	config  Config
 	writer  Writer
 	metrics *pipelineMetrics
+	tracer  tracing.Tracer
 	now     func() time.Time
 	newID   func() string
 }
@@ -55,7 +57,7 @@ type Pipeline struct {
 // New makes a pipeline that stores events with a writer.
 func New(c Config, w Writer) *Pipeline {
 	uuid.EnableRandPool()
-	return &Pipeline{config: c, writer: w, metrics: newPipelineMetrics(), now: time.Now, newID: uuid.NewString}
+	return &Pipeline{config: c, writer: w, metrics: newPipelineMetrics(), tracer: tracing.New(), now: time.Now, newID: uuid.NewString}
 }
 
 // MaxBody is the largest body of a message in bytes. Adapters stop reading there.
@@ -64,16 +66,29 @@ func (p *Pipeline) MaxBody() int { return p.config.MaxBody }
 // Publish turns a message of an admitted device into an event and calls done exactly once with the outcome; for
 // outcome.Accepted that is after Kafka's acknowledgement. done may be called before Publish returns, and must not block.
 // The message is about the device as, or about the session's target if as is nil. Messages of one sender are stored in
-// the order of the calls.
+// the order of the calls. The trace context of ctx goes into the event.
 func (p *Pipeline) Publish(ctx context.Context, from *auth.Session, as *registry.Device, m Message, done func(outcome.Result)) {
+	_, span := p.tracer.Start(ctx, tracing.Pipeline)
 	e, err := p.build(from, as, &m)
+	r := outcome.ResultOf(err)
+	tracing.End(span, r.Outcome.String(), false)
 	if err != nil {
-		p.finish(outcome.ResultOf(err), done)
+		p.finish(r, done)
 		return
 	}
 	// The rules of the application go here: they judge and change e before it is written.
-	p.writer.Write(ctx, e.Record(event.Topic(e.Origin.Application)), func(err error) {
-		p.finish(outcome.ResultOf(err), done)
+	p.write(ctx, e, done)
+}
+
+// write stores an event.
+func (p *Pipeline) write(ctx context.Context, e *event.Event, done func(outcome.Result)) {
+	topic := event.Topic(e.Origin.Application)
+	ctx, span := p.tracer.StartKafka(ctx, topic)
+	e.TraceParent, e.TraceState = tracing.Of(ctx)
+	p.writer.Write(ctx, e.Record(topic), func(err error) {
+		r := outcome.ResultOf(err)
+		tracing.End(span, r.Outcome.String(), !r.Outcome.Good())
+		p.finish(r, done)
 	})
 }
 
