@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 	if err := json.Unmarshal([]byte(text), &arguments); err != nil {
 		panic(err)
 	}
+	limitFiles()
 	os.Args = append([]string{"fairlead"}, arguments...)
 	main()
 }
@@ -90,19 +91,27 @@ func note(t *testing.T, data string, pid int) (n devcloud.Note) {
 
 func post(t *testing.T, n devcloud.Note, channel, body string) (status int) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.HTTP+"/v1/"+channel, strings.NewReader(body))
+	status, err := tryPost(t.Context(), n.HTTP+"/v1/"+channel, n.Example.Username, n.Example.Password, body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.SetBasicAuth(n.Example.Username, n.Example.Password)
+	return status
+}
+
+func tryPost(ctx context.Context, url, user, password, body string) (status int, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	request.SetBasicAuth(user, password)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, response.Body)
-	return response.StatusCode
+	return response.StatusCode, nil
 }
 
 func TestDevPrintsAndTriggerTestExplains(t *testing.T) {

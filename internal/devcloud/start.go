@@ -57,11 +57,13 @@ func (d *Dev) startKafka(ctx context.Context, c *kafka.Config) error {
 	c.Brokers, c.SecretDir = d.config.Kafka, d.config.KafkaSecret
 	if len(c.Brokers) == 0 {
 		// A folder that is thrown away anyway need not survive a crash of the machine.
-		broker, err := neighbours.StartKafka(d.config.KafkaAddress, d.folder.File("kafka"), !d.folder.Temporary())
+		broker, err := neighbours.StartKafka(neighbours.KafkaOptions{
+			Address: d.config.KafkaAddress, Folder: d.folder.File("kafka"), Sync: !d.folder.Temporary(), Logger: d.logger, Failed: d.fail,
+		})
 		if err != nil {
 			return err
 		}
-		d.onClose(func(context.Context) error { broker.Close(); return nil })
+		d.onClose(func(context.Context) error { return broker.Close() })
 		c.Brokers, c.SecretDir = broker.Addresses(), ""
 	}
 	d.note.Kafka, d.note.KafkaSecret = c.Brokers, c.SecretDir

@@ -4,12 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
 const lockName = "lock"
+
+// ownerOnly is what nobody but the owner may do with files.
+const ownerOnly = 0o077
 
 // A Folder belongs to this process until it is closed.
 type Folder struct {
@@ -39,7 +44,51 @@ func Open(path string) (*Folder, error) {
 	if err := f.take(); err != nil {
 		return nil, err
 	}
+	// Some of what is written into the folder is written by libraries, which leave it to the user's mask who may read it.
+	syscall.Umask(ownerOnly)
+	if err := f.restrict(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
 	return f, nil
+}
+
+// contents are the names of what lies in a data folder. Others belong to the user.
+var contents = []string{lockName, "kafka", "tls", "registry.db", "registry.db-wal", "registry.db-shm", "registry-files.json", "redis.json", "dev.json"}
+
+// restrict takes what earlier processes have left in the folder from everybody but the owner: there are passwords in it. The
+// folder itself is taken from others only if it holds nothing else: the user may have named one that others need.
+func (f *Folder) restrict() error {
+	entries, err := os.ReadDir(f.path)
+	if err != nil {
+		return fmt.Errorf("data folder %s: %w", f.path, err)
+	}
+	foreign := false
+	for _, entry := range entries {
+		if !slices.Contains(contents, entry.Name()) {
+			foreign = foreign || entry.Name() != "triggers" && entry.Name() != "demo"
+			continue
+		}
+		if err := restrict(f.File(entry.Name())); err != nil {
+			return fmt.Errorf("keeping others out of the data folder: %w", err)
+		}
+	}
+	if foreign {
+		return nil
+	}
+	return os.Chmod(f.path, 0o700)
+}
+
+func restrict(root string) error {
+	return filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() && !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil || info.Mode().Perm()&ownerOnly == 0 {
+			return err
+		}
+		return os.Chmod(name, info.Mode().Perm()&^ownerOnly)
+	})
 }
 
 func (f *Folder) take() error {

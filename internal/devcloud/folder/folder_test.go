@@ -37,6 +37,61 @@ func TestFolderHasOneOwner(t *testing.T) {
 	}
 }
 
+func TestFolderKeepsOthersOut(t *testing.T) {
+	path := t.TempDir()
+	check := func(want string) {
+		t.Helper()
+		_ = filepath.WalkDir(path, func(name string, entry os.DirEntry, err error) error {
+			info, statErr := os.Stat(name)
+			if err != nil || statErr != nil || info.Mode().Perm()&0o077 != 0 {
+				t.Errorf("%s: %s is %v, %v", want, name, info.Mode(), err)
+			}
+			return nil
+		})
+	}
+	open := func() {
+		t.Helper()
+		f, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// As a library does.
+		if err := os.MkdirAll(f.File("kafka"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(f.File("kafka/topics.json"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open()
+	check("a new one")
+	if err := os.Chmod(filepath.Join(path, "kafka"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(path, "kafka", "topics.json"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	open()
+	check("one of an older version")
+
+	path = t.TempDir()
+	foreign := filepath.Join(path, "foreign")
+	if err := os.Mkdir(foreign, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(foreign, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	open()
+	open()
+	if info, err := os.Stat(foreign); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("a folder that was there before is %v, %v", info.Mode(), err)
+	}
+}
+
 func TestTemporaryFolderIsRemoved(t *testing.T) {
 	f, err := Open("")
 	if err != nil {

@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,12 +24,24 @@ import (
 // brokerVariable makes this test binary a broker on the folder that it names, so that a test can kill it.
 const brokerVariable = "FAIRLEAD_TEST_BROKER_FOLDER"
 
+// limitVariable is the size in bytes that no file of that broker may exceed, as if the disk were full.
+const limitVariable = "FAIRLEAD_TEST_BROKER_LIMIT"
+
 func TestMain(m *testing.M) {
 	folder := os.Getenv(brokerVariable)
 	if folder == "" {
 		os.Exit(m.Run())
 	}
-	kafka, err := StartKafka("127.0.0.1:0", folder, true)
+	if limit, err := strconv.ParseUint(os.Getenv(limitVariable), 10, 64); err == nil {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
+			panic(err)
+		}
+	}
+	kafka, err := StartKafka(KafkaOptions{
+		Address: "127.0.0.1:0", Folder: folder, Sync: true,
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Failed: func(err error) { fmt.Fprintln(os.Stderr, "FAILED", err) },
+	})
 	if err != nil {
 		panic(err)
 	}
@@ -34,10 +49,16 @@ func TestMain(m *testing.M) {
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the test dies
 }
 
-func startBrokerProcess(t *testing.T, folder string) (address string, kill func()) {
+func startBrokerProcess(t *testing.T, folder string, environment ...string) (address string, kill func()) {
 	t.Helper()
 	command := exec.Command(os.Args[0])
-	command.Env = append(os.Environ(), brokerVariable+"="+folder)
+	command.Env = append(append(os.Environ(), brokerVariable+"="+folder), environment...)
+	said, err := os.OpenFile(folder+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { said.Close() })
+	command.Stderr = struct{ io.Writer }{said} // through a pipe: the limit is not for what the process says
 	if _, err := command.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +155,7 @@ func TestKafkaNamesATakenAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	if _, err := StartKafka(listener.Addr().String(), t.TempDir(), false); err == nil || !strings.Contains(err.Error(), listener.Addr().String()) {
+	if _, err := StartKafka(KafkaOptions{Address: listener.Addr().String(), Folder: t.TempDir()}); err == nil || !strings.Contains(err.Error(), listener.Addr().String()) {
 		t.Errorf("error %v", err)
 	}
 	if _, err := StartRedis(listener.Addr().String()); err == nil || !strings.Contains(err.Error(), listener.Addr().String()) {
