@@ -16,11 +16,11 @@ govulncheck := build/tools/govulncheck-$(GOVULNCHECK_VERSION)-$(go_version)
 stage := ./test/stage
 
 # Tests need no version stamp, and must not fail where git refuses another user's checkout.
-test check bench: export GOFLAGS += -buildvcs=false
+test test-busy check bench: export GOFLAGS += -buildvcs=false
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # What go build -v prints: a line for each package, of which every fiftieth is told, and anything else as it is.
 count_packages = NF == 1 && !/:/ { if (++n % 50 == 0) { print "  " n " packages compiled"; fflush() } next } { print; fflush() }
@@ -48,6 +48,10 @@ check: stage-format stage-vet stage-staticcheck stage-units-quick ## the quick l
 
 .PHONY: test
 test: stage-deps stage-format stage-vet stage-staticcheck stage-units stage-fuzz stage-integration stage-knative ## everything, with real Kafka, Redis and PostgreSQL and the race detector
+
+.PHONY: test-busy
+test-busy: stage-deps ## the integration tests ten times with all cores busy; packages and more in ARGS, as in ARGS="--runs 3 ./test/e2e"
+	@$(stage) "integration tests on a busy machine" ./test/busy --race $(ARGS)
 
 .PHONY: bench
 bench: stage-deps ## measure, and print ratios

@@ -249,7 +249,7 @@ func waiter(t *testing.T, f *fixture) (*httptest.Server, <-chan int) {
 
 func waitsFor(t *testing.T, f *fixture) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for len(f.http.waiting.places) == 0 {
 		select {
 		case <-deadline:

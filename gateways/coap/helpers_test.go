@@ -29,7 +29,7 @@ import (
 	"github.com/fairlead/fairlead/test/authority"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // A books is a registry in memory.
 type books struct {
@@ -287,6 +287,11 @@ func (s *site) secure(list ...dtls.ClientOption) *client.Conn {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return s.client(conn)
+}
+
+// client makes go-coap's client of a DTLS session.
+func (s *site) client(conn *dtls.Conn) *client.Conn {
 	c := coapdtls.Client(conn, options.WithErrors(func(error) {}), options.WithCloseSocket())
 	s.t.Cleanup(func() { _ = c.Close() })
 	return c

@@ -184,16 +184,30 @@ func TestSessionsEndWithWhatTheyRestOn(t *testing.T) {
 	devices := authority.New(t, "App")
 	s.application("app", trust(devices))
 	s.device("Device 1", fmt.Sprintf(`{"alias":[%q]}`, authority.DistinguishedName("Device 1")))
-	short := devices.Issue("Device 1", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(3 * time.Second) })
-	conn := s.secure(s.withCertificate(short)...)
-	if got := do(t, conn, post("/v1/x", "x")); got.code != codes.Changed {
-		t.Errorf("%v %q", got.code, got.body)
+	for _, life := range []time.Duration{3 * time.Second, 30 * time.Second} { // the second where the first is too short to log in
+		short := devices.Issue("Device 1", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(life) })
+		conn := s.secure(s.withCertificate(short)...)
+		got := do(t, conn, post("/v1/x", "x"))
+		ended(t, "the certificate has ended", conn)
+		if got.code == codes.Changed {
+			break
+		}
+		if life > 3*time.Second {
+			t.Errorf("before the certificate has ended: %v %q", got.code, got.body)
+		}
 	}
-	until := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339)
-	s.device("short", `{"authentication":{"credentials":[{"psk":{"key":"a2V5","validity":{"notBefore":"2020-01-01T00:00:00Z","notAfter":"`+until+`"}}}]}}`)
-	keyed := s.secure(preShared("short@app", "key")...)
-	ended(t, "the certificate has ended", conn)
-	ended(t, "the key has ended", keyed)
+	for _, life := range []time.Duration{3 * time.Second, 30 * time.Second} {
+		until := time.Now().Add(life).UTC().Format(time.RFC3339)
+		s.device("short", `{"authentication":{"credentials":[{"psk":{"key":"a2V5","validity":{"notBefore":"2020-01-01T00:00:00Z","notAfter":"`+until+`"}}}]}}`)
+		conn, err := s.handshake(life, preShared("short@app", "key")...)
+		if err == nil {
+			ended(t, "the key has ended", s.client(conn))
+			break
+		}
+		if life > 3*time.Second {
+			t.Errorf("before the key has ended: %v", err)
+		}
+	}
 	stranger := s.secure(s.withCertificate(authority.New(t, "Elsewhere").Issue("x", nil))...)
 	go func() {
 		for stranger.Context().Err() == nil { // asking does not keep it

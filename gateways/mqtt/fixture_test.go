@@ -306,7 +306,7 @@ func published(t *testing.T, s *session, p packet.Publish) protocol.Answer {
 	select {
 	case a := <-answer:
 		return a
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("no answer to %q", p.Topic)
 		return protocol.Answer{}
 	}

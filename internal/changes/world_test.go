@@ -197,7 +197,7 @@ func (w *world) left() int {
 
 func (w *world) eventually(what string, ok func() bool) {
 	w.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for !ok() {
 		select {
 		case <-deadline:

@@ -50,7 +50,7 @@ func (p *provider) browser(t *testing.T, visit func(redirect string, query url.V
 		}
 		visit(u.Query().Get("redirect_uri"), u.Query())
 	}}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	return flow.Browser(ctx)
 }

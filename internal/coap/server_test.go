@@ -24,7 +24,7 @@ import (
 	"github.com/fairlead/fairlead/test/relay"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // listen starts a server on a free port.
 func listen(t testing.TB, d Handler, change func(*Config)) *Server {

@@ -48,7 +48,7 @@ func start(t *testing.T, c Config) *Dev {
 
 func stop(t *testing.T, d *Dev) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := d.Close(ctx); err != nil {
 		t.Error(err)

@@ -12,7 +12,7 @@ import (
 	"github.com/pion/dtls/v3"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 var errAway = errors.New("the registry is away")
 

@@ -203,9 +203,7 @@ func (m *memory) id() string {
 func TestResumption(t *testing.T) {
 	var key atomic.Value
 	key.Store("secret")
-	c := DefaultConfig()
-	c.HandshakeTimeout = time.Second
-	e := serve(t, c, Secrets{Key: func(context.Context, []byte) (Key, error) { return Key{Secret: []byte(key.Load().(string))}, nil }}, false)
+	e := serve(t, DefaultConfig(), Secrets{Key: func(context.Context, []byte) (Key, error) { return Key{Secret: []byte(key.Load().(string))}, nil }}, false)
 	mine := &memory{sessions: map[string]dtls.Session{}}
 	options := append(preShared("device@app", "secret"), dtls.WithSessionStore(mine))
 	talk(t, e.open(t, options...), "full")

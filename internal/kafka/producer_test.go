@@ -78,7 +78,7 @@ func TestWriteToAMissingTopicIsUnavailable(t *testing.T) {
 
 func TestWriteToASilentBrokerIsUnavailableInTime(t *testing.T) {
 	c, config := cluster(t)
-	config.DeliveryTimeout = time.Second
+	config.DeliveryTimeout = 3 * time.Second // by then the record has reached the broker
 	held := make(chan struct{})
 	defer close(held)
 	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {

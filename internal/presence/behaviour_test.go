@@ -40,6 +40,7 @@ func behaviours(t *testing.T, url func(*testing.T) string) {
 		{"a claim whose answer is lost is taken back", testLostAnswer},
 		{"an end whose answer is lost is written once", testLostEnd},
 		{"a process closes", testClose},
+		{"a process closes in a hurry", testCloseInAHurry},
 		{"bounds refuse", testBounds},
 	}
 	for _, test := range tests {

@@ -2,7 +2,9 @@ package presence
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -154,7 +156,8 @@ func testClose(t *testing.T, i *installation) {
 	}
 	i.log.setAway(false)
 
-	// Without Redis nothing can be written in time; the others notice.
+	// Without Redis nothing can be written in time; the others notice. That the first event is stored may not be written
+	// either, in which case it is stored again.
 	last, survivor := i.process(), i.process()
 	last.connect("e", nil)
 	last.gate.closed.Store(true)
@@ -167,8 +170,36 @@ func testClose(t *testing.T, i *installation) {
 	if err := last.leave(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	i.becomes("e", "true false")
+	eventually(t, "the session to be ended by another process", func() bool { return words(once(i.log.of("e"))) == "true false" })
 	if err := survivor.Close(t.Context()); err != nil {
 		t.Errorf("Close: %v", err)
+	}
+}
+
+// testCloseInAHurry: a process has no time left while an event is on its way to Kafka. It still tells what became of it, so that
+// the others do not store it again.
+func testCloseInAHurry(t *testing.T, i *installation) {
+	closing := i.process()
+	closing.part = time.Minute
+	i.process()
+	c := closing.connect("d", will("gone", "1"))
+	reached, carryOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	i.log.setBefore(func() { once.Do(func() { close(reached); <-carryOn }) })
+	c.Release(true)
+	<-reached
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	closed := make(chan error, 1)
+	go func() { closed <- closing.Close(ctx) }()
+	<-closing.ctx.Done()
+	close(carryOn)
+	if err := <-closed; err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("Close: %v", err)
+	}
+	i.becomes("d", "true gone=1 false")
+	i.settles()
+	if got := i.log.words("d"); got != "true gone=1 false" {
+		t.Errorf("in the end %q", got)
 	}
 }

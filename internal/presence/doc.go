@@ -23,8 +23,9 @@
 // died, and tries again, after pauses that grow with the age of the events up to Config.MaxPause.
 //
 // The ids of a session's three events are fixed when it begins (entry.go). An event that is stored twice, because a process
-// died or Redis did not answer between storing it and saying so, has the same id both times. Consumers that want each event
-// once compare ids.
+// died or Redis did not answer between storing it and saying so, has the same id both times. Kafka and Redis cannot be changed
+// as one, so this cannot be ruled out; it does not happen when a process closes while both answer. Consumers that want each
+// event once compare ids.
 //
 // # Death
 //

@@ -177,7 +177,8 @@ func (t *Tracker) allStored(h handout) {
 	}
 }
 
-// advance asks for events. What is stored it reports as long as it takes, since nobody else knows.
+// advance asks for events. What is stored it reports as long as it takes, and once more when this process closes, since
+// nobody else knows: who does not hear of it stores the events again.
 func (t *Tracker) advance(ctx context.Context, process, member, first string, stored int) (handout, error) {
 	wait := minPause
 	for {
@@ -186,8 +187,13 @@ func (t *Tracker) advance(ctx context.Context, process, member, first string, st
 			return h, nil
 		}
 		t.metrics.failure(failedRedis)
-		if stored == 0 || !pause(ctx, wait) {
+		if stored == 0 {
 			return h, err
+		}
+		if !pause(ctx, wait) {
+			ctx, cancel := t.parting(ctx)
+			defer cancel()
+			return t.ledger.advance(ctx, process, member, first, stored)
 		}
 		wait = min(2*wait, maxPause)
 	}
@@ -223,8 +229,8 @@ func (t *Tracker) publishAll(ctx context.Context, life uint32, events []string) 
 				zap.String("application", e.origin.Application), zap.String("device", e.origin.Device), zap.Duration("age", age))
 			continue
 		}
-		// A process that may be dead to the others stores nothing: they do.
-		if !t.sure(life) || !t.publish(ctx, &e) {
+		// A process that may be dead to the others, or closes, stores nothing: they do.
+		if ctx.Err() != nil || !t.sure(life) || !t.publish(ctx, &e) {
 			return i, age
 		}
 	}
@@ -237,17 +243,12 @@ func (t *Tracker) sure(life uint32) bool {
 	return now == life && t.heart.sure()
 }
 
-// publish stores one event and tells whether it is done with: stored, or refused for good.
+// publish stores one event and tells whether it is done with: stored, or refused for good. It waits for the answer, which
+// always comes, even when this process closes meanwhile: an event of which nobody knows that it is stored is stored again.
 func (t *Tracker) publish(ctx context.Context, e *entry) bool {
 	answer := make(chan outcome.Result, 1)
 	t.publisher.Publish(ctx, e.session(), nil, e.message(), func(r outcome.Result) { answer <- r })
-	var r outcome.Result
-	select {
-	case r = <-answer:
-	case <-ctx.Done():
-		return false
-	}
-	switch {
+	switch r := <-answer; {
 	case r.Outcome.Good():
 		t.metrics.stored(e)
 	case r.Outcome == outcome.Overloaded || r.Outcome == outcome.Unavailable || r.Outcome == outcome.Internal:

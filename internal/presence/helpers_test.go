@@ -167,7 +167,7 @@ func around(events []recorded, i int) (list []string) {
 }
 
 // mortal is a life that can end within a test, and that does not end because a machine is busy with other things.
-const mortal = 3 * time.Second
+const mortal = 10 * time.Second
 
 // An installation is what several processes share.
 type installation struct {

@@ -34,7 +34,8 @@ type Tracker struct {
 	publisher Publisher
 	log       *zap.Logger
 	metrics   *metrics
-	node      string // name of this process in all its lives
+	node      string        // name of this process in all its lives
+	part      time.Duration // what each of its last words may take
 
 	heart   *heart
 	endings *endings
@@ -69,6 +70,7 @@ func New(c Config, client redis.UniversalClient, instance string, p Publisher, l
 		publisher: p,
 		log:       sampled(log),
 		node:      rand.Text(),
+		part:      partTimeout,
 		checks:    make(chan struct{}, 1),
 		graves:    make(chan struct{}, 1),
 		leases:    map[epoch]*Lease{},
@@ -140,7 +142,15 @@ func (t *Tracker) Close(ctx context.Context) error {
 		_ = t.drainer.wait(ctx) // what is not stored waits in Redis
 	}
 	t.stop()
+	t.settle(ctx)
 	return errors.Join(err, t.leave(ctx))
+}
+
+// settle waits until what is stored is reported to Redis, so that the others do not store it again.
+func (t *Tracker) settle(ctx context.Context) {
+	ctx, cancel := t.parting(ctx)
+	defer cancel()
+	_ = t.drainer.wait(ctx)
 }
 
 // await waits for a function to return, as long as ctx allows.
@@ -171,15 +181,20 @@ func (t *Tracker) holding() []*Lease {
 	return list
 }
 
-// leave tells the others that this process is gone. It tries even if there is no time left.
+// leave tells the others that this process is gone.
 func (t *Tracker) leave(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	ctx, cancel := t.parting(ctx)
 	defer cancel()
 	return t.ledger.leave(ctx, t.process())
 }
 
-// leaveTimeout is what leaving may take once everything else is done.
-const leaveTimeout = time.Second
+// partTimeout is what each of the last words of a process may take.
+const partTimeout = time.Second
+
+// parting is a context for the last words of this process, which are said even if there is no time left.
+func (t *Tracker) parting(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), t.part)
+}
 
 // process is the name under which this process lives now.
 func (t *Tracker) process() string {

@@ -2,12 +2,15 @@ package neighbour
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 const (
@@ -15,13 +18,17 @@ const (
 	portAttempts = 100
 )
 
-// FreePort returns a TCP port of 127.0.0.1 on which nobody listens.
+// FreePort returns a TCP port of 127.0.0.1 on which nobody listens, and that no other call has returned, in this process or, on Linux,
+// in another one that still runs.
 //
-// Nothing reserves it, so it is drawn from below the range from which the kernel takes the ports of outgoing connections: there nobody
-// takes it by accident while a killed server is away from it.
+// The kernel does not reserve it, so it is drawn from below the range from which the kernel takes the ports of outgoing connections:
+// there nobody takes it by accident while a killed server is away from it.
 func FreePort() (int, error) {
 	for range portAttempts {
 		port := candidatePort()
+		if port != 0 && !reserve(port) {
+			continue
+		}
 		listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			continue
@@ -33,6 +40,35 @@ func FreePort() (int, error) {
 		return chosen, nil
 	}
 	return 0, fmt.Errorf("no free port of 127.0.0.1 in %d attempts", portAttempts)
+}
+
+// reserved holds the ports that this process has been given. It is a variable because all tests of a binary draw from the same ports.
+var reserved struct {
+	sync.Mutex
+	ports map[int]io.Closer
+}
+
+// reserve makes a port this process's own until it ends. Processes tell each other by sockets in Linux's abstract namespace, which
+// leave nothing behind.
+func reserve(port int) bool {
+	reserved.Lock()
+	defer reserved.Unlock()
+	if _, taken := reserved.ports[port]; taken {
+		return false
+	}
+	var sign io.Closer
+	if runtime.GOOS == "linux" {
+		listener, err := net.Listen("unix", fmt.Sprintf("@fairlead-test-port-%d", port))
+		if err != nil {
+			return false
+		}
+		sign = listener
+	}
+	if reserved.ports == nil {
+		reserved.ports = make(map[int]io.Closer)
+	}
+	reserved.ports[port] = sign
+	return true
 }
 
 // candidatePort returns 0, which lets the kernel choose, where the outgoing range leaves no room below it.

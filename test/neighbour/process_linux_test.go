@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -127,11 +128,11 @@ func TestStopIsOrderly(t *testing.T) {
 }
 
 func TestStartTellsWhyItFailed(t *testing.T) {
+	ctx, giveUp := context.WithCancelCause(t.Context())
+	defer giveUp(nil)
 	f := func(name string, command Command, wants ...string) {
 		t.Helper()
 		command.Name = "failing"
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
 		p, err := StartProcess(ctx, command)
 		if err == nil {
 			_ = p.Close()
@@ -150,15 +151,22 @@ func TestStartTellsWhyItFailed(t *testing.T) {
 	ends.Ready = never
 	f("ends at once", ends, "starting failing", "exit status 3", "cannot read my file")
 
-	hangs := shell("", "echo thinking; exec sleep 1000")
-	hangs.Ready = never
-	f("is never ready", hangs, "starting failing", "deadline exceeded", "nobody answers", "thinking")
-
 	silent := shell("", "exit 0")
 	silent.Ready = never
 	f("says nothing", silent, "ended before it was ready", "its log is empty")
 
 	f("does not exist", Command{Path: "/nonexistent/program"}, "starting failing", "/nonexistent/program")
+
+	written := filepath.Join(t.TempDir(), "written")
+	hangs := shell("", `echo thinking; : >"$WRITTEN"; exec sleep 1000`)
+	hangs.Env = []string{"WRITTEN=" + written}
+	hangs.Ready = func(ctx context.Context) error {
+		if _, err := os.Stat(written); err == nil {
+			giveUp(errors.New("no patience left"))
+		}
+		return never(ctx)
+	}
+	f("is never ready", hangs, "starting failing", "no patience left", "nobody answers", "thinking")
 }
 
 func TestKillReachesChildrenThatLeftTheGroup(t *testing.T) {
@@ -215,6 +223,7 @@ func TestCPUTimeCountsChildren(t *testing.T) {
 }
 
 func TestProgramDiesWithItsStarter(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // other test binaries remove abandoned folders too
 	starter := exec.Command(os.Args[0])
 	starter.Env = append(os.Environ(), orphanVariable+"=1")
 	output, err := starter.StdoutPipe()
