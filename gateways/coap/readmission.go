@@ -12,7 +12,7 @@ import (
 const (
 	// askingAgain is how many decisions are asked for at once after changes in the registry. A change of an application
 	// concerns all of its devices at once.
-	askingAgain = 64
+	askingAgain = 512
 
 	// Pauses between attempts to get a decision; they grow from the first to the longest, with jitter.
 	firstPause   = 100 * time.Millisecond

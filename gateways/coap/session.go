@@ -63,6 +63,7 @@ func (g *Gateway) serve(conn *dtls.Conn) {
 			return
 		}
 		peer.Receive(b[:n])
+		clear(b[:n]) // a request may have had a password
 	}
 }
 

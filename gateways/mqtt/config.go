@@ -38,7 +38,7 @@ func DefaultConfig() Config {
 		MaxInFlight:      8_000,
 		MaxInFlightBytes: 48 << 20,
 		MaxSubscriptions: 64,
-		Renewals:         64,
+		Renewals:         1024,
 		RenewalSpread:    250 * time.Millisecond,
 		RenewalTimeout:   time.Minute,
 		DrainTimeout:     20 * time.Second,

@@ -63,6 +63,7 @@ func NewEndpoint(c Config, h Handler, maxBody int, critical ...message.OptionID)
 // recycle keeps a request for the next one, and nothing of what it was about.
 func (e *Endpoint) recycle(r *Request) {
 	r.Peer, r.exchange, r.Body = nil, nil, nil
+	clear(r.datagram[:r.size]) // there may be a password in it
 	e.requests.Put(r)
 }
 

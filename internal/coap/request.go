@@ -20,6 +20,7 @@ type Request struct {
 	block1   block
 	block2   block
 
+	size     int // of datagram
 	datagram [MaxMessage]byte
 	options  [maxOptions]message.Option
 }
@@ -50,7 +51,8 @@ func (r *Request) decode(datagram []byte) error {
 	if len(datagram) > len(r.datagram) {
 		return errMalformed
 	}
-	own := r.datagram[:copy(r.datagram[:], datagram)]
+	r.size = copy(r.datagram[:], datagram)
+	own := r.datagram[:r.size]
 	r.message = message.Message{Options: r.options[:0]}
 	err := decodeMessage(own, &r.message)
 	switch {

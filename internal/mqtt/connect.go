@@ -30,8 +30,9 @@ func (s *Server) greet(c *Conn) {
 	s.forget(c)
 }
 
-// connect tells whether the client is admitted. If it is not, the connection has ended.
+// connect tells whether the client is admitted. If it is not, the connection has ended. Either way the password is forgotten.
 func (c *Conn) connect() (admitted bool) {
+	defer c.in.forget()
 	defer func() {
 		if p := recover(); p != nil {
 			c.server.panicked(p)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -146,7 +147,7 @@ func TestHandlerSeesConnect(t *testing.T) {
 		inWorld(t, nil, func(w *world) {
 			var got []string
 			w.gateway.connect = func(_ context.Context, c *Conn, p *packet.Connect) error {
-				got = append(got, p.ClientID, p.Username, string(p.Password), p.Will.Topic, string(p.Will.Payload), c.Remote())
+				got = append(got, strings.Clone(p.ClientID), strings.Clone(p.Username), string(p.Password), strings.Clone(p.Will.Topic), string(p.Will.Payload), c.Remote())
 				if c.Version() != v || c.PeerCertificates() != nil {
 					t.Errorf("version %d, certificates %v", c.Version(), c.PeerCertificates())
 				}
@@ -166,6 +167,51 @@ func TestHandlerSeesConnect(t *testing.T) {
 			}
 		})
 	})
+}
+
+// Whoever reads the memory of a connected client's connection finds no password, however the CONNECT arrived.
+func TestPasswordIsForgotten(t *testing.T) {
+	f := func(what, id string, admit bool, pieces int, after ...[]byte) {
+		t.Helper()
+		versions(t, func(t *testing.T, v packet.Version) {
+			inWorld(t, nil, func(w *world) {
+				var conn *Conn
+				w.gateway.connect = func(_ context.Context, c *Conn, p *packet.Connect) error {
+					if conn = c; string(p.Password) != "secret" {
+						t.Errorf("%s: the handler saw %q", what, p.Password)
+					}
+					if !admit {
+						return outcome.New(outcome.Unauthenticated, "")
+					}
+					return nil
+				}
+				c := w.call(v)
+				sent := slices.Concat(append([][]byte{hello{version: v, flags: 0xC2, id: id, rest: [][]byte{text("user"), text("secret")}}.bytes()}, after...)...)
+				go func() {
+					for piece := range slices.Chunk(sent, (len(sent)+pieces-1)/pieces) {
+						if _, err := c.link.Write(piece); err != nil {
+							return // a refused client is not read any more
+						}
+					}
+				}()
+				c.receive()
+				synctest.Wait()
+				for _, buffer := range [][]byte{conn.in.small[:], conn.in.buf} {
+					if bytes.Contains(buffer, []byte("secret")) {
+						t.Errorf("%s: the password is still in a buffer of %d bytes", what, len(buffer))
+					}
+				}
+			})
+		})
+	}
+	for _, admit := range []bool{true, false} {
+		f("a small packet", "id", admit, 1)
+		f("byte by byte", "id", admit, 60)
+		f("a page", strings.Repeat("i", 1000), admit, 1)
+		f("a page in pieces", strings.Repeat("i", 1000), admit, 7)
+		f("a large packet", strings.Repeat("i", 9000), admit, 3)
+		f("more behind it", "id", admit, 1, []byte{0xC0, 0}, []byte{0xC0})
+	}
 }
 
 func TestConnectRefused(t *testing.T) {

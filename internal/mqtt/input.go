@@ -18,11 +18,12 @@ type input struct {
 	buf        []byte // small, or one of buffers
 	start, end int    // of what has been read into buf and not been taken
 	full       bool   // the last read filled buf: more is probably waiting
+	secret     bool   // what is read holds a password
 	small      [smallBuffer]byte
 }
 
 func (in *input) init(link io.Reader, b *buffers) {
-	in.link, in.buffers, in.buf = link, b, in.small[:]
+	in.link, in.buffers, in.buf, in.secret = link, b, in.small[:], true
 }
 
 // next takes the next packet. ok is false if it is not all there. The body lies in the buffer, until the next fill. limit
@@ -73,9 +74,23 @@ func (in *input) makeRoom() {
 	in.buf, in.start, in.end = to, 0, len(unread)
 }
 
+// forget wipes what has been taken, wherever it lies. It is for when nobody uses the body of the CONNECT any more: a small
+// buffer may stay as it is for as long as its connection, and a pooled one goes to another.
+func (in *input) forget() {
+	in.secret = in.start == 0 // nothing was understood
+	clear(in.buf[:in.start])
+	clear(in.buf[in.end:])
+	if len(in.buf) > smallBuffer {
+		clear(in.small[:])
+	}
+}
+
 // release gives the buffer back, if it is not the small one.
 func (in *input) release() {
 	if len(in.buf) > smallBuffer {
+		if in.secret {
+			clear(in.buf)
+		}
 		in.buffers.put(in.buf)
 	}
 	in.buf, in.start, in.end = in.small[:], 0, 0
