@@ -29,6 +29,7 @@ func (c *call) readApplication(name string) (*registry.Application, error) {
 	if err := a.Validate(); err != nil {
 		return nil, badRequest(err.Error())
 	}
+	c.warn(registry.CheckApplication(&a))
 	return &a, nil
 }
 
@@ -122,6 +123,7 @@ func (h *Handler) patchApplication(c *call) error {
 			if err := c.checkPatched(&stored.Metadata, &patched.Metadata); err != nil {
 				return err
 			}
+			c.warn(registry.CheckApplication(&patched))
 			replaceMetadata(&stored.Metadata, &patched.Metadata)
 			stored.Spec = patched.Spec
 			if c.caller.Service {

@@ -32,6 +32,7 @@ func (c *call) readDevice(application, name string) (*registry.Device, error) {
 	if err := d.Validate(); err != nil {
 		return nil, badRequest(err.Error())
 	}
+	c.warn(registry.CheckDevice(&d))
 	return &d, nil
 }
 
@@ -105,6 +106,7 @@ func (h *Handler) patchDevice(c *call) error {
 			if err := c.checkPatched(&stored.Metadata, &patched.Metadata); err != nil {
 				return err
 			}
+			c.warn(registry.CheckDevice(&patched))
 			replaceMetadata(&stored.Metadata, &patched.Metadata)
 			stored.Spec = patched.Spec
 			if c.caller.Service {

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/changes"
+	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/user"
 )
@@ -58,6 +59,7 @@ type call struct {
 	caller     *user.Identity // anonymous where the route is open
 	parameters []string       // of the path
 	status     int            // that was answered with
+	problems   []registry.Problem
 }
 
 // ServeHTTP finds the operation, then the caller, and answers.
@@ -113,6 +115,7 @@ func (c *call) ctx() context.Context { return c.r.Context() }
 // respond sends an answer without a body.
 func (c *call) respond(status int) error {
 	c.status = status
+	c.writeWarnings()
 	c.w.WriteHeader(status)
 	return nil
 }

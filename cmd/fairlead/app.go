@@ -23,6 +23,7 @@ type appCommand struct {
 type appCreate struct {
 	remote
 	content
+	strictness
 	Name string `arg:"" help:"Name: a lower-case host name."`
 }
 
@@ -34,6 +35,9 @@ func (c *appCreate) Run(ctx context.Context, t terminal) error {
 	}
 	document, err := c.build(t, c.Name, "")
 	if err != nil {
+		return err
+	}
+	if err := c.judge(t, "application "+c.Name, document.problems(false)); err != nil {
 		return err
 	}
 	if err := client.CreateApplication(ctx, document); err != nil {
@@ -83,6 +87,7 @@ func (c *appList) Run(ctx context.Context, t terminal) error {
 
 type appEdit struct {
 	remote
+	strictness
 	Name string `arg:"" complete:"app" help:"Application."`
 }
 
@@ -92,7 +97,9 @@ func (c *appEdit) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	return about("application "+c.Name, edit(ctx, t, client, cloud.ApplicationPath(c.Name)))
+	return about("application "+c.Name, edit(ctx, t, client, cloud.ApplicationPath(c.Name), func(r resource) error {
+		return c.judge(t, "application "+c.Name, r.problems(false))
+	}))
 }
 
 type appDelete struct {

@@ -14,6 +14,7 @@ const applyGrace = 10 * time.Second
 
 type applyCommand struct {
 	remote
+	strictness
 	Files    []string      `short:"f" name:"file" required:"" placeholder:"FILE" help:"File or folder with applications and devices, YAML or JSON, any number of documents; folders with all below them, *.yaml, *.yml and *.json; - is standard input; repeatable."`
 	DryRun   bool          `short:"n" help:"Say what would be done, and do nothing."`
 	Prune    bool          `help:"Then delete the devices that are in no file, of the applications that the files name. Asks before it does."`

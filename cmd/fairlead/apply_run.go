@@ -145,6 +145,9 @@ func (a *applier) read(s source, take func(*task) bool, tasks chan<- *task) erro
 			return fmt.Errorf("reading %s: %w", s.name, err)
 		}
 		t, err := decode(document, s.name)
+		if err == nil {
+			err = a.command.judgeWith(a.tally.say, t.what(), t.problems())
+		}
 		if err != nil {
 			a.invalid(take, position{s.name, document.Line}, err)
 			continue
@@ -177,6 +180,14 @@ func decode(d documents.Document, file string) (*task, error) {
 	device.Metadata = registry.Metadata{Name: m.Name, Application: m.Application, Labels: m.Labels, Annotations: m.Annotations, Finalizers: m.Finalizers}
 	device.Status = nil
 	return &task{at: position{file, d.Line}, size: len(d.Text), resource: device}, nil
+}
+
+// problems are what of a document is probably not meant so.
+func (t *task) problems() []registry.Problem {
+	if t.isDevice() {
+		return registry.CheckDevice(t.resource)
+	}
+	return registry.CheckApplication((*registry.Application)(t.resource))
 }
 
 // invalid counts a document that cannot be used. The second pass meets it again.

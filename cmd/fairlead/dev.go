@@ -48,6 +48,7 @@ type devCommand struct {
 	Issuer string `env:"FAIRLEAD_ISSUER" group:"Neighbours" help:"URL of a real OpenID provider instead of the embedded one. Its tokens are for the client drogue."`
 
 	Registry []string          `type:"path" env:"FAIRLEAD_DEV_REGISTRY" group:"Files" help:"File with applications and devices, YAML or JSON; repeatable. Read again when it changes. Without it, an example."`
+	Lenient  bool              `env:"FAIRLEAD_DEV_LENIENT" group:"Files" help:"Take registry files with members that are unknown or have no effect, and warn."`
 	Triggers string            `type:"path" env:"FAIRLEAD_DEV_TRIGGERS" group:"Files" help:"Folder with Trigger manifests. Read again when it changes. Without it, an example in the data folder."`
 	Ref      map[string]string `mapsep:"," env:"FAIRLEAD_DEV_REF" placeholder:"NAME=URL" group:"Files" help:"Where an object runs that Triggers refer to, by name or namespace/name; repeatable."`
 	Data     string            `type:"path" env:"FAIRLEAD_DATA" group:"Files" help:"Folder for everything that is kept across restarts. Without it, a temporary one that is removed at the end."`
@@ -116,7 +117,7 @@ func (c *devCommand) config() devcloud.Config {
 		API: c.API, Identity: c.Identity, Issuer: c.Issuer, Auth: c.Auth, Metrics: c.Metrics, Receiver: c.Receiver, DeadLetters: c.DeadLetters,
 		Kafka: c.Kafka, KafkaSecret: c.KafkaSecret, KafkaAddress: c.KafkaAddress,
 		Redis: c.Redis, RedisAddress: c.RedisAddress, Database: c.Database,
-		Registry: c.Registry, Triggers: c.Triggers, Targets: c.Ref, Data: c.Data,
+		Registry: c.Registry, Lenient: c.Lenient, Triggers: c.Triggers, Targets: c.Ref, Data: c.Data,
 	}
 }
 

@@ -19,6 +19,7 @@ type deviceCommand struct {
 type deviceCreate struct {
 	inApplication
 	content
+	strictness
 	Name string `arg:"" help:"Name: any text without control characters."`
 }
 
@@ -30,6 +31,9 @@ func (c *deviceCreate) Run(ctx context.Context, t terminal) error {
 	}
 	document, err := c.build(t, c.Name, application)
 	if err != nil {
+		return err
+	}
+	if err := c.judge(t, "device "+c.Name, document.problems(true)); err != nil {
 		return err
 	}
 	if err := client.CreateDevice(ctx, application, document); err != nil {
@@ -80,6 +84,7 @@ func (c *deviceList) Run(ctx context.Context, t terminal) error {
 
 type deviceEdit struct {
 	inApplication
+	strictness
 	Name string `arg:"" complete:"device" help:"Device."`
 }
 
@@ -89,7 +94,9 @@ func (c *deviceEdit) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	return about("device "+c.Name, edit(ctx, t, client, cloud.DevicePath(application, c.Name)))
+	return about("device "+c.Name, edit(ctx, t, client, cloud.DevicePath(application, c.Name), func(r resource) error {
+		return c.judge(t, "device "+c.Name, r.problems(true))
+	}))
 }
 
 type deviceDelete struct {

@@ -17,8 +17,8 @@ import (
 )
 
 // edit lets a person change a resource in their editor, and writes it unless somebody else has written meanwhile. What the
-// person wrote is kept in a file if it cannot be used.
-func edit(ctx context.Context, t terminal, client *cloud.Client, path cloud.Path) error {
+// person wrote is checked first, and kept in a file if it cannot be used.
+func edit(ctx context.Context, t terminal, client *cloud.Client, path cloud.Path, check func(resource) error) error {
 	var before json.RawMessage
 	if err := client.Get(ctx, path, &before); err != nil {
 		return err
@@ -36,6 +36,9 @@ func edit(ctx context.Context, t terminal, client *cloud.Client, path cloud.Path
 		return os.Remove(name)
 	}
 	next, err := parseResource(edited)
+	if err == nil {
+		err = check(next)
+	}
 	if err == nil {
 		err = client.Replace(ctx, path, next)
 	}

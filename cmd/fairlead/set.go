@@ -29,6 +29,7 @@ type setCommand struct {
 // ofDevice are the flags of every command that changes one device.
 type ofDevice struct {
 	inApplication
+	strictness
 	Device string `arg:"" complete:"device" help:"Device."`
 }
 
@@ -38,7 +39,14 @@ func (o *ofDevice) change(ctx context.Context, t terminal, do func(resource) err
 	if err != nil {
 		return err
 	}
-	if err := changeResource(ctx, client, cloud.DevicePath(application, o.Device), do); err != nil {
+	checked := func(device resource) error {
+		before := device.problems(true)
+		if err := do(device); err != nil {
+			return err
+		}
+		return o.judge(t, "device "+o.Device, since(before, device.problems(true)))
+	}
+	if err := changeResource(ctx, client, cloud.DevicePath(application, o.Device), checked); err != nil {
 		return about("device "+o.Device, err)
 	}
 	fmt.Fprintf(t.err, "device %s changed\n", printable(o.Device))

@@ -295,6 +295,8 @@ func passwordOf(c registry.Credential) registry.Password {
 //	password           "pass"; "user" with unique, if its name is the presented device; "user" without, if its name is
 //	                   the device's registry name
 //	name and password  "pass", if the name is the device's registry name; "user" with that name
+//
+// What is none, presented or stored, is compared with nothing.
 func matching(credentials []registry.Credential, name string, r Request) (stored []registry.Credential, presented string) {
 	user, withUser := r.Credential.(UserPassword)
 	if withUser {
@@ -303,13 +305,22 @@ func matching(credentials []registry.Credential, name string, r Request) (stored
 		password, _ := r.Credential.(Password)
 		presented = string(password)
 	}
+	if presented == "" {
+		return nil, presented
+	}
 	for _, c := range credentials {
 		switch {
 		case c.Password != nil:
+			if c.Password.None() {
+				continue
+			}
 			if !withUser || user.Username == name {
 				stored = append(stored, c)
 			}
 		case c.User != nil:
+			if c.User.Username == "" || c.User.Password.None() {
+				continue
+			}
 			wanted := user.Username
 			if !withUser && c.User.Unique {
 				wanted = r.Device

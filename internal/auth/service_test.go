@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
@@ -327,4 +328,54 @@ func canonical(t *testing.T, document any) string {
 		t.Fatal(err)
 	}
 	return string(sorted)
+}
+
+// TestNoCredentialsAdmitNobody tries to log in with nothing where nothing is stored, in every spelling of nothing.
+func TestNoCredentialsAdmitNobody(t *testing.T) {
+	nothing := []string{
+		`null`, `[]`, `[null]`, `[{}]`,
+		`[{"pass":null}]`, `[{"pass":""}]`, `[{"pass":{}}]`, `[{"pass":[]}]`, `[{"pass":0}]`, `[{"pass":false}]`,
+		`[{"Pass":""}]`, `[{"pass":"x","pass":null}]`, `[{"pass":"x","Pass":null}]`,
+		`[{"user":null}]`, `[{"user":{}}]`, `[{"user":""}]`, `[{"user":{"username":"device"}}]`, `[{"user":{"password":""}}]`,
+		`[{"user":{"username":"","password":""}}]`, `[{"user":{"username":null,"password":null,"unique":null}}]`,
+		`[{"user":{"username":"device","password":"x","Password":null}}]`, `[{"psk":null}]`, `[{"psk":{}}]`, `[{"psk":{"key":null}}]`,
+		`[{"psk":{"key":""}}]`, `[{"psk":{"key":[]}}]`, `[{"psk":{"key":{}}}]`, `[{"psk":{"key":"","validity":null}}]`,
+		`[{"psk":{"key":"AAEC","validity":{}}}]`, `[{"psk":{"key":"AAEC","validity":{"notBefore":null,"notAfter":"9999-01-01T00:00:00Z"}}}]`,
+		`[{"psk":{"key":"AAEC","validity":{"notAfter":"9999-01-01T00:00:00Z"}}}]`, `[{"psk":{"key":"AAEC","validity":{"notBefore":"2020-01-01T00:00:00Z"}}}]`,
+		`[{"cert":null}]`, `[{"cert":""}]`,
+	}
+	for _, kind := range []string{"plain", "bcrypt", "sha512"} {
+		for _, value := range []string{`null`, `""`, `{}`, `0`} {
+			password := `{"` + kind + `":` + value + `}`
+			nothing = append(nothing, `[{"pass":`+password+`}]`)
+			for _, unique := range []string{`null`, `false`, `true`} {
+				nothing = append(nothing, `[{"user":{"username":"device","password":`+password+`,"unique":`+unique+`}}]`)
+			}
+		}
+	}
+	for _, value := range []string{`null`, `""`, `{}`, `[]`, `0`} {
+		nothing = append(nothing, `[{"user":{"username":"device","password":`+value+`}}]`, `[{"user":{"username":"device","unique":true,"password":`+value+`}}]`)
+	}
+	for _, section := range []string{"authentication", "credentials"} {
+		for _, stored := range nothing {
+			service := newTestService(t, application(t, "app", ""), device(t, "app", "device", `{"`+section+`":{"credentials":`+stored+`}}`))
+			for _, presented := range []Credential{
+				nil, Password(""), Password("null"), Password("{}"), Password("0"), Password("<nil>"),
+				UserPassword{}, UserPassword{"device", ""}, UserPassword{"device", "null"}, UserPassword{"", "null"},
+			} {
+				_, err := service.Authenticate(t.Context(), Request{Application: "app", Device: "device", Credential: presented})
+				expect(t, section+" "+stored, err, outcome.Unauthenticated)
+			}
+			if key, err := service.PreSharedKey(t.Context(), "app", "device"); err == nil {
+				t.Errorf("%s: gives out a key of %d bytes", stored, len(key.Secret))
+			}
+		}
+	}
+	empty, err := bcrypt.GenerateFromPassword(nil, bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := newTestService(t, application(t, "app", ""), device(t, "app", "device", `{"authentication":{"credentials":[{"pass":{"bcrypt":"`+string(empty)+`"}}]}}`))
+	_, err = service.Authenticate(t.Context(), Request{Application: "app", Device: "device", Credential: Password("")})
+	expect(t, "the hash of nothing", err, outcome.Unauthenticated)
 }

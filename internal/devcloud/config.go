@@ -35,6 +35,7 @@ type Config struct {
 	Database     string   // postgres:// URL; "" embeds SQLite
 	Issuer       string   // URL of a real identity provider, for the API; "" embeds one
 	Registry     []string // files with applications and devices; none takes the example
+	Lenient      bool     // takes registry files with members that are unknown or have no effect
 	Triggers     string   // folder with manifests; "" takes the example
 	Targets      manifests.Targets
 	Data         string // folder; "" takes a temporary one

@@ -249,7 +249,7 @@ func (d *Dev) serveMetrics(listener net.Listener) error {
 // followRegistry brings the registry and the topics to what the files say, and keeps them there.
 func (d *Dev) followRegistry(ctx, watching context.Context, n *Neighbours) (registryfile.Contents, error) {
 	files := &registryFiles{
-		names:  d.config.Registry,
+		names: d.config.Registry, lenient: d.config.Lenient,
 		kafka:  n.Kafka,
 		logger: d.logger,
 		syncer: &registryfile.Syncer{

@@ -27,11 +27,12 @@ const (
 
 // A registryFiles keeps the registry as the files say, and a topic for every application.
 type registryFiles struct {
-	names  []string              // none: the example
-	extra  registryfile.Contents // of the demo
-	syncer *registryfile.Syncer
-	kafka  kafka.Config
-	logger *slog.Logger
+	names   []string              // none: the example
+	lenient bool                  // about what is probably not meant so
+	extra   registryfile.Contents // of the demo
+	syncer  *registryfile.Syncer
+	kafka   kafka.Config
+	logger  *slog.Logger
 }
 
 func (r *registryFiles) load() (contents registryfile.Contents, err error) {
@@ -40,9 +41,18 @@ func (r *registryFiles) load() (contents registryfile.Contents, err error) {
 	} else {
 		contents, err = registryfile.Load(r.names...)
 	}
+	if err == nil && !r.lenient {
+		err = contents.Strict()
+	}
+	if err != nil {
+		return contents, err
+	}
+	for _, problem := range contents.Problems() {
+		r.logger.Warn(fmt.Sprintf("registry files: %v", problem))
+	}
 	contents.Applications = append(contents.Applications, r.extra.Applications...)
 	contents.Devices = append(contents.Devices, r.extra.Devices...)
-	return contents, err
+	return contents, nil
 }
 
 // apply reads the files and makes the registry and the topics follow.

@@ -59,9 +59,9 @@ type Validity struct {
 	NotAfter  time.Time `json:"notAfter"`
 }
 
-// Contains tells whether a moment lies in the span.
+// Contains tells whether a moment lies in the span. A span that lacks one of its ends contains nothing.
 func (v *Validity) Contains(t time.Time) bool {
-	return !t.Before(v.NotBefore) && !t.After(v.NotAfter)
+	return !v.NotBefore.IsZero() && !v.NotAfter.IsZero() && !t.Before(v.NotBefore) && !t.After(v.NotAfter)
 }
 
 // A PasswordKind says how a password is stored.
@@ -75,14 +75,21 @@ const (
 )
 
 // A Password is stored as plain text or as a hash. In JSON it is a string (plain) or an object with one member that is
-// named after its kind.
+// named after its kind. Null is the zero Password.
 type Password struct {
 	Kind  PasswordKind
 	Value string
 }
 
+// None tells whether this is no password: it was left out, null or empty. It admits nobody, even who presents nothing.
+func (p Password) None() bool { return p.Kind == "" || p.Value == "" }
+
 // UnmarshalJSON reads both forms. Errors say nothing of the value.
 func (p *Password) UnmarshalJSON(b []byte) error {
+	*p = Password{}
+	if string(b) == "null" {
+		return nil
+	}
 	var plain string
 	if json.Unmarshal(b, &plain) == nil {
 		*p = Password{PlainPassword, plain}
@@ -101,8 +108,11 @@ func (p *Password) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// MarshalJSON writes the object form.
+// MarshalJSON writes the object form, and null for the zero Password.
 func (p Password) MarshalJSON() ([]byte, error) {
+	if p.Kind == "" {
+		return []byte("null"), nil
+	}
 	return json.Marshal(map[PasswordKind]string{p.Kind: p.Value})
 }
 
