@@ -26,7 +26,8 @@ import (
 // Neighbours are what the functions are put together around.
 type Neighbours struct {
 	Kafka kafka.Config
-	Redis string // URL
+	Redis string       // URL
+	Save  func() error // has on disk what is in the embedded Redis; nil with a real one
 	Store *store.Store
 }
 

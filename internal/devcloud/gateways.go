@@ -128,7 +128,11 @@ func (d *Dev) startPresence(n *Neighbours) (*presence.Tracker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening Redis for presence: %w", err)
 	}
-	tracker, err := presence.New(presence.DefaultConfig(), client, c.Instance, d.functions.pipeline, zapTo(d.logger))
+	var publisher presence.Publisher = d.functions.pipeline
+	if n.Save != nil {
+		publisher = &savedPublisher{publisher, n.Save, d.fail}
+	}
+	tracker, err := presence.New(presence.DefaultConfig(), client, c.Instance, publisher, zapTo(d.logger))
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}

@@ -34,13 +34,9 @@ func (d *Dev) startNeighbours(ctx context.Context) (*Neighbours, error) {
 			return nil, err
 		}
 	} else {
-		server, err := neighbours.StartRedis(d.config.RedisAddress)
-		if err != nil {
+		if err := d.startRedis(n); err != nil {
 			return nil, err
 		}
-		d.onClose(func(context.Context) error { server.Close(); return nil })
-		n.Redis = server.URL()
-		d.note.Redis = n.Redis
 	}
 	var err error
 	if n.Store, err = d.openStore(ctx); err != nil {
@@ -51,6 +47,26 @@ func (d *Dev) startNeighbours(ctx context.Context) (*Neighbours, error) {
 		return nil, err
 	}
 	return n, nil
+}
+
+// startRedis embeds Redis. With a data folder it keeps who is connected.
+func (d *Dev) startRedis(n *Neighbours) error {
+	file := ""
+	if !d.folder.Temporary() {
+		file = d.folder.File("redis.json")
+	}
+	server, err := neighbours.StartRedis(d.config.RedisAddress, file)
+	if err != nil {
+		return err
+	}
+	if sessions := server.Sessions(); sessions > 0 {
+		d.logger.Warn(fmt.Sprintf("the last process on this data folder was killed: the sessions of its devices (%d) have ended; "+
+			"within seconds applications are told, and get the devices' wills", sessions))
+	}
+	d.onClose(func(context.Context) error { return server.Close() })
+	n.Redis, n.Save = server.URL(), server.Save
+	d.note.Redis = n.Redis
+	return nil
 }
 
 func (d *Dev) startKafka(ctx context.Context, c *kafka.Config) error {

@@ -158,13 +158,13 @@ func TestKafkaNamesATakenAddress(t *testing.T) {
 	if _, err := StartKafka(KafkaOptions{Address: listener.Addr().String(), Folder: t.TempDir()}); err == nil || !strings.Contains(err.Error(), listener.Addr().String()) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := StartRedis(listener.Addr().String()); err == nil || !strings.Contains(err.Error(), listener.Addr().String()) {
+	if _, err := StartRedis(listener.Addr().String(), ""); err == nil || !strings.Contains(err.Error(), listener.Addr().String()) {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestRedisKeysExpire(t *testing.T) {
-	server, err := StartRedis("127.0.0.1:0")
+	server, err := StartRedis("127.0.0.1:0", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,25 +3,35 @@ package neighbours
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 )
 
-// A Redis is a server in this process. It keeps nothing across restarts: Fairlead holds only caches and leases there.
+// A Redis is a server in this process. With a file, it keeps what is in it when Save is called across restarts.
 type Redis struct {
 	server *miniredis.Miniredis
+	file   string // "" keeps nothing
 	stop   chan struct{}
 	ended  sync.WaitGroup
+
+	asked   atomic.Bool // Save was called since the last tick
+	writing sync.Mutex  // held while the file is written
+	mu      sync.Mutex
+	next    *saving // that has not begun
 }
 
-// StartRedis starts a server at an address host:port; port 0 takes a free one.
-func StartRedis(address string) (*Redis, error) {
-	server := miniredis.NewMiniRedis()
-	if err := server.StartAddr(address); err != nil {
+// StartRedis starts a server at an address host:port; port 0 takes a free one. What an earlier one has saved in the file is
+// there again; "" keeps nothing.
+func StartRedis(address, file string) (*Redis, error) {
+	r := &Redis{server: miniredis.NewMiniRedis(), file: file, stop: make(chan struct{})}
+	if err := r.restore(); err != nil {
+		return nil, fmt.Errorf("reading what the embedded Redis has saved: %w", err)
+	}
+	if err := r.server.StartAddr(address); err != nil {
 		return nil, fmt.Errorf("starting the embedded Redis on %s: %w", address, err)
 	}
-	r := &Redis{server: server, stop: make(chan struct{})}
 	r.ended.Go(r.tick)
 	return r, nil
 }
@@ -34,6 +44,9 @@ func (r *Redis) tick() {
 		select {
 		case <-ticker.C:
 			r.server.FastForward(time.Second)
+			if r.asked.Swap(false) {
+				_ = r.save() // what followed is saved, too; who needs it to be calls Save, and is told
+			}
 		case <-r.stop:
 			return
 		}
@@ -43,9 +56,11 @@ func (r *Redis) tick() {
 // URL is where clients find the server.
 func (r *Redis) URL() string { return "redis://" + r.server.Addr() + "/0" }
 
-// Close stops the server.
-func (r *Redis) Close() {
+// Close saves what there is, and stops the server.
+func (r *Redis) Close() error {
 	close(r.stop)
 	r.ended.Wait()
+	err := r.Save()
 	r.server.Close()
+	return err
 }
