@@ -73,7 +73,8 @@ func (h *Handler) createApplication(c *call) error {
 
 func (h *Handler) getApplication(c *call) error {
 	name := c.parameters[0]
-	if _, err := h.tenant(c, name, user.Read, nothingThere, notPermitted); err != nil {
+	t, err := h.tenant(c, name, user.Read, nothingThere, notPermitted)
+	if err != nil {
 		return err
 	}
 	a, err := h.Store.Application(c.ctx(), name)
@@ -82,6 +83,9 @@ func (h *Handler) getApplication(c *call) error {
 	}
 	if err != nil {
 		return err
+	}
+	if !c.may(t, user.Write) {
+		a = a.WithoutSecrets()
 	}
 	return c.answer(a)
 }

@@ -13,13 +13,13 @@ type Config struct {
 	Timeout       time.Duration `doc:"duration after which a request is answered as unavailable"`
 	ListTimeout   time.Duration `doc:"longest time that the answer with a list may take; what is not sent by then is cut off"`
 	SweepInterval time.Duration `doc:"duration between two looks for applications whose deletion was not ended"`
-	Origins       []string      `doc:"web origins, as https://console.example.com, whose pages may use the API; * is every one, which is safe since no request is authenticated by what a browser adds by itself"`
+	Origins       []string      `doc:"web origins, as https://console.example.com, whose pages may use the API; none by default; * is every one, and lets any page that a browser of your network opens read what is public"`
 	Endpoints     EndpointsConfig
 }
 
 // DefaultConfig has no addresses.
 func DefaultConfig() Config {
-	return Config{Timeout: 10 * time.Second, ListTimeout: 2 * time.Minute, SweepInterval: 10 * time.Second, Origins: []string{"*"}}
+	return Config{Timeout: 10 * time.Second, ListTimeout: 2 * time.Minute, SweepInterval: 10 * time.Second}
 }
 
 // Validate names the first bad field.

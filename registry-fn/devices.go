@@ -71,6 +71,9 @@ func (h *Handler) getDevice(c *call) error {
 	if err != nil {
 		return err
 	}
+	if !c.may(t, user.Write) {
+		d = d.WithoutSecrets()
+	}
 	return c.answer(d)
 }
 

@@ -2,6 +2,7 @@ package registryfn
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -71,7 +72,11 @@ func (h *Handler) listApplications(c *call) error {
 		return err
 	}
 	return stream(h, c, s, func(ctx context.Context, q store.Query) ([]*registry.Application, error) {
-		return h.Store.Applications(ctx, c.reader(), q)
+		found, err := h.Store.Applications(ctx, c.reader(), q)
+		if err != nil {
+			return nil, err
+		}
+		return h.openApplications(c, found)
 	}, func(a *registry.Application) string { return a.Metadata.Name })
 }
 
@@ -85,8 +90,32 @@ func (h *Handler) listDevices(c *call) error {
 		return err
 	}
 	return stream(h, c, s, func(ctx context.Context, q store.Query) ([]*registry.Device, error) {
-		return h.Store.Devices(ctx, t.Application, t.UID, q)
+		found, err := h.Store.Devices(ctx, t.Application, t.UID, q)
+		if !c.may(t, user.Write) {
+			for i := range found {
+				found[i] = found[i].WithoutSecrets()
+			}
+		}
+		return found, err
 	}, func(d *registry.Device) string { return d.Metadata.Name })
+}
+
+// openApplications leaves the secrets out of applications that the caller may only read. Few have any: only for those it is
+// looked up who the caller is there.
+func (h *Handler) openApplications(c *call, found []*registry.Application) ([]*registry.Application, error) {
+	for i, a := range found {
+		if !a.HasSecrets() {
+			continue
+		}
+		t, err := h.Store.Tenant(c.ctx(), a.Metadata.Name)
+		if err != nil && !errors.Is(err, registry.ErrNotFound) {
+			return nil, err
+		}
+		if err != nil || !c.may(t, user.Write) {
+			found[i] = a.WithoutSecrets()
+		}
+	}
+	return found, nil
 }
 
 // stream answers with a list, page by page, so that one of any length takes the memory of a page. What cannot be read
