@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead/fairlead/internal/process"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/store/accounts"
+	"github.com/fairlead/fairlead/internal/topics"
 	"github.com/fairlead/fairlead/internal/user"
 	registryfn "github.com/fairlead/fairlead/registry-fn"
 )
@@ -23,6 +24,7 @@ import (
 type Registry struct {
 	http.Handler
 	relay   *changes.Relay
+	topics  *topics.Topics
 	stop    context.CancelFunc
 	running sync.WaitGroup
 }
@@ -36,8 +38,13 @@ func NewRegistry(c Config, s *store.Store, caches changes.Invalidator, w changes
 		return nil, err
 	}
 	relay := changes.New(c.Changes, s, caches, w, log)
+	followed, err := topics.New(c.Changes.Topics, c.Kafka, s, log)
+	if err != nil {
+		return nil, err
+	}
+	relay.FollowWith(followed)
 	ctx, stop := context.WithCancel(context.Background())
-	r := &Registry{relay: relay, stop: stop}
+	r := &Registry{relay: relay, topics: followed, stop: stop}
 	r.Handler = registryfn.New(c.Registry, registryfn.Parts{
 		Store: s, Users: users, Directory: directory, Tokens: user.NewTokens(c.User.Tokens, directory), Changes: relay, Log: log,
 	})
@@ -52,6 +59,7 @@ func (r *Registry) Close(ctx context.Context) error {
 	r.stop()
 	r.running.Wait()
 	r.relay.Drain(ctx)
+	r.topics.Close()
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/event"
+	"github.com/fairlead/fairlead/internal/topics"
 )
 
 // A Config says where changes are told, and how soon.
@@ -13,12 +14,13 @@ type Config struct {
 	Instance   string        `doc:"name of this installation, the extension attribute instance of every event"`
 	Interval   time.Duration `doc:"duration between two looks for changes that another process has left, and after a failure"`
 	Batch      int           `doc:"number of changes that are read at once, and of resources whose events are on their way at once"`
-	MaxWaiting int           `doc:"number of changes that may wait to be told; beyond, the registry is not changed until they are fewer"`
+	Topics     topics.Config
+	MaxWaiting int `doc:"number of changes that may wait to be told; beyond, the registry is not changed until they are fewer"`
 }
 
 // DefaultConfig has the values of the wire contract.
 func DefaultConfig() Config {
-	return Config{Topic: "registry", Instance: "drogue", Interval: time.Second, Batch: 100, MaxWaiting: 100_000}
+	return Config{Topic: "registry", Instance: "drogue", Interval: time.Second, Batch: 100, Topics: topics.DefaultConfig(), MaxWaiting: 100_000}
 }
 
 // Validate names the first bad field.

@@ -29,12 +29,19 @@ type Writer interface {
 	Write(ctx context.Context, record *kgo.Record, done func(error))
 }
 
+// A Follower does what a change asks for before others hear of it: internal/topics makes the topic of an application. An
+// error has it asked again later.
+type Follower interface {
+	Follow(ctx context.Context, change registry.Change) error
+}
+
 // A Relay tells what waits in an outbox. It is safe for concurrent use.
 type Relay struct {
 	config  Config
 	outbox  Outbox
 	caches  Invalidator
 	writer  Writer
+	follow  Follower // may be nil
 	log     *zap.Logger
 	metrics *metrics
 	wake    chan struct{}
@@ -51,6 +58,27 @@ func New(c Config, o Outbox, i Invalidator, w Writer, log *zap.Logger) *Relay {
 	return r
 }
 
+// FollowWith has a follower do its part of every change. It is for before the first change.
+func (r *Relay) FollowWith(f Follower) { r.follow = f }
+
+// followTimeout bounds how long a writer waits for what his change asks for; beyond, Run sees to it.
+const followTimeout = 2 * time.Second
+
+// followNow does at once what new changes ask for, so that an application that was made can be used when its maker hears of
+// it. What ends with an error is done by Run. Deletions wait for their turn: what is older goes first.
+func (r *Relay) followNow(ctx context.Context, changes []registry.Change) {
+	if r.follow == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), followTimeout)
+	defer cancel()
+	for _, change := range changes {
+		if !change.Deleted {
+			_ = r.follow.Follow(ctx, change)
+		}
+	}
+}
+
 // Tell has every process forget what was just committed, so that it holds when the writer hears that it is done, and
 // has the rest told soon. It does not fail: what is not told now is told by Run, here or in another process.
 func (r *Relay) Tell(ctx context.Context, changes []registry.Change) {
@@ -60,6 +88,7 @@ func (r *Relay) Tell(ctx context.Context, changes []registry.Change) {
 	if err := r.caches.Invalidate(context.WithoutCancel(ctx), changes...); err != nil {
 		r.metrics.failed(failedRedis)
 	}
+	r.followNow(ctx, changes)
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -220,6 +249,11 @@ func byResource(entries []store.Entry) [][]store.Entry {
 
 // write has the events of one entry stored, one after the other.
 func (r *Relay) write(ctx context.Context, entry store.Entry) error {
+	if r.follow != nil {
+		if err := r.follow.Follow(ctx, entry.Change); err != nil {
+			return err
+		}
+	}
 	for _, event := range r.events(entry) {
 		if err := context.Cause(ctx); err != nil {
 			return err

@@ -85,7 +85,7 @@ func (f *Functions) manage(ctx context.Context, c assembly.Config, n *Neighbours
 		return err
 	}
 	c.User, c.Registry.Endpoints = m.Users, m.Endpoints
-	api, err := assembly.NewRegistry(c, n.Store, &topics{kafka: n.Kafka, next: devices, there: map[string]bool{}}, producer, log)
+	api, err := assembly.NewRegistry(c, n.Store, devices, producer, log)
 	if err != nil {
 		return err
 	}

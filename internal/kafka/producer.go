@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/fairlead/fairlead/internal/outcome"
 )
@@ -18,6 +21,10 @@ type Producer struct {
 	client  *kgo.Client
 	overdue *overdue
 	metrics *producerMetrics
+	log     *zap.Logger // of topics that are not there; lines are bounded
+
+	mu      sync.Mutex
+	purging map[string]bool // topics of which the client forgets what it knows
 }
 
 // NewProducer makes a producer. It connects at the first record or the first Ready.
@@ -39,7 +46,18 @@ func NewProducer(c Config) (*Producer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a kafka client: %w", err)
 	}
-	return &Producer{client: client, overdue: newOverdue(c.DeliveryTimeout), metrics: newProducerMetrics(client)}, nil
+	return &Producer{
+		client: client, overdue: newOverdue(c.DeliveryTimeout), metrics: newProducerMetrics(client),
+		log: zap.NewNop(), purging: map[string]bool{},
+	}, nil
+}
+
+// LogTo has the producer say which topics are not there. It is for before the first record.
+func (p *Producer) LogTo(log *zap.Logger) {
+	const first, thereafter = 5, 10_000 // of the same line in a minute
+	p.log = log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+		return zapcore.NewSamplerWithOptions(core, time.Minute, first, thereafter)
+	}))
 }
 
 // Write hands a record to Kafka and calls done exactly once: with nil after the acknowledgement, else with an error
@@ -51,7 +69,8 @@ func NewProducer(c Config) (*Producer, error) {
 func (p *Producer) Write(ctx context.Context, record *kgo.Record, done func(error)) {
 	w := &write{done: done, started: time.Now(), metrics: p.metrics}
 	p.overdue.add(w)
-	p.client.TryProduce(context.WithoutCancel(ctx), record, func(_ *kgo.Record, err error) {
+	p.client.TryProduce(context.WithoutCancel(ctx), record, func(record *kgo.Record, err error) {
+		p.missing(record.Topic, err)
 		if p.overdue.remove(w) {
 			w.finish(classify(err))
 		}
@@ -59,6 +78,30 @@ func (p *Producer) Write(ctx context.Context, record *kgo.Record, done func(erro
 }
 
 var errOverdue error = outcome.Wrap(outcome.Unavailable, "Kafka did not answer in time", errors.New("no acknowledgement within the delivery timeout"))
+
+// missing says that a topic is not there. One that was deleted and made again has another id, which the client finds out only
+// when it forgets the topic.
+func (p *Producer) missing(topic string, err error) {
+	switch {
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		p.log.Error("events cannot be stored: their topic does not exist in Kafka: "+topic, zap.String("topic", topic))
+	case errors.Is(err, kerr.UnknownTopicID):
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.purging[topic] {
+			return
+		}
+		p.purging[topic] = true
+		go p.purge(topic) // which waits for what this is called by
+	}
+}
+
+func (p *Producer) purge(topic string) {
+	p.client.PurgeTopicsFromProducing(topic)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.purging, topic)
+}
 
 // A write is one record on its way. Whoever takes it out of the list of those that may become overdue decides: the
 // acknowledgement, or the end of its time.

@@ -1,0 +1,24 @@
+package topics
+
+import "errors"
+
+// A Config says what topics are like.
+type Config struct {
+	Make        bool `doc:"whether the registry makes the Kafka topic of each application, and deletes it with the application; false where somebody else does"`
+	Partitions  int  `doc:"number of partitions of a topic that is made; 1 to 10000"`
+	Replication int  `doc:"number of brokers that have each partition of a topic that is made; -1 is the broker's default; up to 32"`
+}
+
+// DefaultConfig makes topics with three partitions.
+func DefaultConfig() Config { return Config{Make: true, Partitions: 3, Replication: -1} }
+
+// Validate names the first bad field.
+func (c *Config) Validate() error {
+	switch {
+	case c.Partitions < 1 || c.Partitions > 10_000:
+		return errors.New("partitions: must lie between 1 and 10000")
+	case c.Replication != -1 && (c.Replication < 1 || c.Replication > 32):
+		return errors.New("replication: must be -1 or lie between 1 and 32")
+	}
+	return nil
+}
