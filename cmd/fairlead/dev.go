@@ -141,7 +141,7 @@ func (c *devCommand) welcome(out io.Writer, n devcloud.Note) {
 			row("log in as", n.Account.User+" with the password "+n.Account.Password)
 		}
 	}
-	row("device authentication", n.Auth)
+	row("device authentication", n.Auth+", for gateways with FAIRLEAD_AUTH_CLIENT_TOKEN="+n.AuthToken)
 	row("metrics", suffixed(n.Metrics, "/metrics"))
 	row("built-in receiver", n.Receiver)
 	row("dead letters", n.DeadLetters)

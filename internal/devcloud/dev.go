@@ -2,6 +2,7 @@ package devcloud
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -80,6 +81,8 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 	if err != nil {
 		return err
 	}
+	neighbours.Token = rand.Text()
+	d.note.AuthToken = neighbours.Token
 	management, err := d.manage(listeners)
 	if err != nil {
 		return err
@@ -100,7 +103,7 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 	if err := d.followTriggers(ctx, watching, neighbours, listeners); err != nil {
 		return err
 	}
-	d.onClose(serve(newServer(d.functions.Auth), listeners.auth, d.fail))
+	d.onClose(serve(newServer(onlyByAddress(d.config.Auth, d.functions.Auth)), listeners.auth, d.fail))
 	d.onClose(serve(newServer(frontDoor(d.functions)), listeners.http, d.fail))
 	if err := d.serveMQTT(neighbours, listeners); err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 
+	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/devcloud/dispatch"
 	"github.com/fairlead/fairlead/internal/devcloud/receiver"
 	"github.com/fairlead/fairlead/test/neighbour"
@@ -404,5 +405,39 @@ func TestCloseEndsEverything(t *testing.T) {
 	}
 	if _, err := os.Stat(n.Data); !os.IsNotExist(err) {
 		t.Errorf("the temporary folder is still there: %v", err)
+	}
+}
+
+// TestAuthenticationIsForThoseWhoKnowTheToken has a program on this machine, and a web page, ask for what lets devices in.
+func TestAuthenticationIsForThoseWhoKnowTheToken(t *testing.T) {
+	n := start(t, anywhere()).Note()
+	f := func(token, host string, want int) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.Auth+auth.PathKeys, strings.NewReader(`{"application":"example-app","device":"device1"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/json")
+		if token != "" {
+			request.Header.Set("Authorization", "Bearer "+token)
+		}
+		if host != "" {
+			request.Host = host
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("token %q, host %q: %s", token, host, response.Status)
+		}
+	}
+	f("", "", http.StatusUnauthorized)
+	f("guess", "", http.StatusForbidden)
+	f(n.AuthToken, "", http.StatusOK)
+	f(n.AuthToken, "evil.example", http.StatusMisdirectedRequest)
+	if info, err := os.Stat(filepath.Join(n.Data, NoteFile)); err != nil || info.Mode().Perm()&0o077 != 0 {
+		t.Errorf("the note, which has the token, is open to others: %v, %v", info, err)
 	}
 }

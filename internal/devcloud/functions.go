@@ -27,6 +27,7 @@ import (
 type Neighbours struct {
 	Kafka kafka.Config
 	Redis string       // URL
+	Token string       // that who asks for device authentication has to show
 	Save  func() error // has on disk what is in the embedded Redis; nil with a real one
 	Store *store.Store
 }
@@ -56,6 +57,7 @@ type Functions struct {
 func assemble(ctx context.Context, n *Neighbours, m *Management, logger *slog.Logger) (*Functions, error) {
 	c := assembly.DefaultConfig()
 	c.Kafka, c.Cache.URL = n.Kafka, n.Redis
+	c.API.Token = n.Token
 	devices, err := door.NewJudge(ctx, c.Auth, c.Cache, n.Store, zapTo(logger))
 	if err != nil {
 		return nil, err

@@ -26,6 +26,7 @@ type Note struct {
 	CA          string   `json:"ca,omitempty"` // file with the certificate of the authority that clients over TLS have to trust
 	API         string   `json:"api,omitempty"`
 	Auth        string   `json:"auth"`
+	AuthToken   string   `json:"authToken"` // FAIRLEAD_AUTH_CLIENT_TOKEN of who asks there
 	Metrics     string   `json:"metrics,omitempty"`
 	Receiver    string   `json:"receiver,omitempty"`
 	DeadLetters string   `json:"deadLetters,omitempty"`
