@@ -2,7 +2,7 @@
 // process is, FAIRLEAD_FUNCTION tells.
 package function
 
-import "github.com/fairlead/fairlead/internal/assembly"
+import "github.com/fairlead/fairlead/internal/assembly/functions"
 
 // New makes the function. The middleware calls its Start, Handle, Ready, Alive and Stop.
-func New() *assembly.Function { return assembly.New() }
+func New() *functions.Function { return functions.New() }

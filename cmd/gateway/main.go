@@ -8,6 +8,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/fairlead/fairlead/internal/assembly"
+	"github.com/fairlead/fairlead/internal/assembly/gateways"
 	"github.com/fairlead/fairlead/internal/process"
 )
 
@@ -20,42 +22,34 @@ func main() {
 
 // run runs one gateway until ctx ends, and returns the exit status: 1 for what went wrong, 2 for a wrong command line.
 func run(ctx context.Context, arguments, environment []string, problems io.Writer) int {
-	if len(arguments) == 1 && (arguments[0] == "--help" || arguments[0] == "-h") {
+	if len(arguments) != 1 {
+		usage(problems)
+		return 2
+	}
+	if arguments[0] == "--help" || arguments[0] == "-h" {
 		usage(problems)
 		return 0
 	}
-	g, ok := chosen(arguments)
+	gateway, ok := assembly.Find(assembly.Gateway, arguments[0])
 	if !ok {
 		usage(problems)
 		return 2
 	}
-	config, err := loadConfig(g, environment)
+	config, err := gateways.LoadConfig(gateway, environment)
 	if err == nil {
-		err = serve(ctx, g, config)
+		err = gateways.Run(ctx, gateway, config)
 	}
 	if err != nil {
-		fmt.Fprintf(problems, "gateway %s: %v\n", g.name, err)
+		fmt.Fprintf(problems, "gateway %s: %v\n", gateway.Name, err)
 		return 1
 	}
 	return 0
 }
 
-func chosen(arguments []string) (gateway, bool) {
-	if len(arguments) != 1 {
-		return gateway{}, false
-	}
-	for _, g := range gateways() {
-		if g.name == arguments[0] {
-			return g, true
-		}
-	}
-	return gateway{}, false
-}
-
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "Usage: gateway NAME, where NAME is one of")
-	for _, g := range gateways() {
-		fmt.Fprintf(w, "  %-8s %s\n", g.name, g.summary)
+	for _, p := range assembly.Of(assembly.Gateway) {
+		fmt.Fprintf(w, "  %-8s %s\n", p.Name, p.Summary)
 	}
 	fmt.Fprintln(w, "Settings are environment variables that begin with FAIRLEAD_; docs/gateways.md lists them.")
 }

@@ -1,126 +1,105 @@
 package assembly
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
-	authfn "github.com/fairlead/fairlead/functions/auth"
-	"github.com/fairlead/fairlead/functions/telemetry"
-	"github.com/fairlead/fairlead/functions/ttn"
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/cache"
-	"github.com/fairlead/fairlead/internal/changes"
 	"github.com/fairlead/fairlead/internal/config"
-	"github.com/fairlead/fairlead/internal/forwarded"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/process"
-	"github.com/fairlead/fairlead/internal/store/postgres"
 	"github.com/fairlead/fairlead/internal/user"
-	registryfn "github.com/fairlead/fairlead/registry-fn"
 )
 
 // Prefix begins the name of every environment variable that is a setting.
 const Prefix = "FAIRLEAD"
 
-// The functions, as FAIRLEAD_FUNCTION names them.
-const (
-	Telemetry = "telemetry"
-	TTN       = "ttn"
-	Auth      = "auth"
-
-	DeviceRegistry = "registry"
-)
-
-// A Config is all that a function process can be told. A function reads the groups that it needs.
+// A Config has the groups that functions and gateways share. Their own configurations embed it.
 type Config struct {
-	Function  string `doc:"which function this process is: telemetry, ttn, auth or registry"`
-	Process   process.Config
-	Proxies   forwarded.Config
-	Kafka     kafka.Config
-	Ingest    ingest.Config
-	Database  postgres.Config
-	Cache     cache.Config
-	Auth      auth.Config
-	Telemetry telemetry.Config
-	TTN       ttn.Config
-	API       authfn.Config
-	User      user.Config
-	Self      user.SourceConfig
-	Changes   changes.Config
-	Registry  registryfn.Config
+	Process process.Config
+	Kafka   kafka.Config
+	Ingest  ingest.Config
+	Cache   cache.Config
+	Self    user.SourceConfig
 }
 
 // DefaultConfig has everything but addresses.
 func DefaultConfig() Config {
 	return Config{
-		Function:  Telemetry,
-		Process:   process.DefaultConfig(),
-		Proxies:   forwarded.DefaultConfig(),
-		Kafka:     kafka.DefaultConfig(),
-		Ingest:    ingest.DefaultConfig(),
-		Database:  postgres.DefaultConfig(),
-		Cache:     cache.DefaultConfig(),
-		Auth:      auth.DefaultConfig(),
-		Telemetry: telemetry.DefaultConfig(),
-		TTN:       ttn.DefaultConfig(),
-		API:       authfn.DefaultConfig(),
-		User:      user.DefaultConfig(),
-		Self:      user.DefaultSourceConfig(),
-		Changes:   changes.DefaultConfig(),
-		Registry:  registryfn.DefaultConfig(),
+		Process: process.DefaultConfig(),
+		Kafka:   kafka.DefaultConfig(),
+		Ingest:  ingest.DefaultConfig(),
+		Cache:   cache.DefaultConfig(),
+		Self:    user.DefaultSourceConfig(),
 	}
 }
 
-// LoadConfig reads the environment, given as NAME=value, and checks every group that the function needs.
-func LoadConfig(environment []string) (Config, error) {
-	c := DefaultConfig()
-	if err := config.Load(Prefix, environment, &c); err != nil {
-		return c, err
-	}
-	return c, c.Validate()
+// A Condition is what has to hold between two fields.
+type Condition string
+
+// The conditions, as errors put them.
+const (
+	BeBelow    Condition = "must be below"
+	NotBeBelow Condition = "must not be below"
+)
+
+// A Rule is a condition between fields of two groups, which no group can check by itself. Fields are numbers or durations,
+// named by their paths.
+type Rule struct {
+	Field string
+	Must  Condition
+	Other string
 }
 
-// Validate checks the groups that the function needs. Errors name the path of each bad field.
-func (c *Config) Validate() error {
-	groups := []group{{"process", &c.Process}, {"proxies", &c.Proxies}}
-	switch c.Function {
-	case Telemetry:
-		groups = append(groups, group{"kafka", &c.Kafka}, group{"ingest", &c.Ingest}, group{"telemetry", &c.Telemetry})
-	case TTN:
-		groups = append(groups, group{"kafka", &c.Kafka}, group{"ingest", &c.Ingest}, group{"ttn", &c.TTN})
-	case Auth:
-		groups = append(groups, group{"api", &c.API}, group{"user", &c.User})
-	case DeviceRegistry:
-		groups = append(groups, group{"kafka", &c.Kafka}, group{"user", &c.User}, group{"changes", &c.Changes}, group{"registry", &c.Registry})
-	default:
-		return fmt.Errorf("function: must be %s, %s, %s or %s", Telemetry, TTN, Auth, DeviceRegistry)
+// check holds a configuration against the rule.
+func (r Rule) check(configuration any) error {
+	field, err := config.Number(configuration, r.Field)
+	if err != nil {
+		return err
 	}
-	if c.Function != DeviceRegistry {
-		groups = append(groups, group{"auth", &c.Auth}, group{"self", &c.Self})
+	other, err := config.Number(configuration, r.Other)
+	if err != nil {
+		return err
 	}
-	if c.judges() {
-		groups = append(groups, group{"database", &c.Database}, group{"cache", &c.Cache})
-	} else if c.watches() {
-		groups = append(groups, group{"cache", &c.Cache})
+	if below := cmp.Less(field, other); below != (r.Must == BeBelow) {
+		return fmt.Errorf("%s: %s %s", r.Field, r.Must, r.Other)
 	}
+	return nil
+}
+
+// Load fills the configuration of a program, a pointer to a struct that holds the defaults, from its environment.
+func Load(environment []string, configuration any) error {
+	return config.Load(Prefix, environment, configuration)
+}
+
+// Validate checks the groups of a configuration that a process needs, and the rules between them. The configuration is a
+// pointer to the struct of a program, c and a are its groups. Errors name the path of each bad field.
+func (p *Process) Validate(configuration any, c *Config, a *auth.Config) error {
 	var problems []error
-	for _, g := range groups {
-		problems = append(problems, config.Validate(g.path, g.settings))
+	for _, name := range p.validated(c, a) {
+		group, err := config.Group(configuration, name)
+		if err != nil {
+			return err
+		}
+		problems = append(problems, config.Validate(name, group))
+	}
+	for _, r := range p.Rules {
+		problems = append(problems, r.check(configuration))
 	}
 	return errors.Join(problems...)
 }
 
-// A group is a part of the configuration that is validated on its own.
-type group struct {
-	path     string
-	settings any
+// validated are the groups that a process needs with a configuration.
+func (p *Process) validated(c *Config, a *auth.Config) []string {
+	access := p.access(a.Client.URL != "")
+	groups := slices.Concat(kindGroups[p.Kind], p.Groups, accessGroups[access])
+	if c.Cache.URL != "" && access == Asks {
+		groups = append(groups, "cache") // is listened to for changes of the registry
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups)
 }
-
-// judges tells whether this process has the registry's documents itself, and does not ask the authentication function.
-func (c *Config) judges() bool {
-	return c.Function == Auth || c.Function == DeviceRegistry || c.Auth.Client.URL == ""
-}
-
-// watches tells whether a process that asks the authentication function hears of changes by Redis.
-func (c *Config) watches() bool { return c.Cache.URL != "" }

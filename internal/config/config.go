@@ -69,6 +69,9 @@ func validate(path string, v reflect.Value) (problems []error) {
 			continue
 		}
 		fieldPath := join(path, lowerCamel(field.Name))
+		if field.Anonymous {
+			fieldPath = path
+		}
 		if isGroup(v.Field(i)) {
 			problems = append(problems, validate(fieldPath, v.Field(i))...)
 		}
@@ -107,6 +110,9 @@ func list(name, path string, v reflect.Value) (settings []Setting) {
 			continue
 		}
 		fieldName, fieldPath := name+"_"+upperSnake(field.Name), join(path, lowerCamel(field.Name))
+		if field.Anonymous {
+			fieldName, fieldPath = name, path
+		}
 		if isGroup(v.Field(i)) {
 			settings = append(settings, list(fieldName, fieldPath, v.Field(i))...)
 			continue

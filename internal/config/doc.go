@@ -9,5 +9,7 @@
 // "corp" of Users.Providers is FAIRLEAD_USERS_PROVIDERS_CORP_ISSUER. Keys are lower case, with hyphens where the variable has
 // underscores.
 //
+// The fields of an embedded struct count as fields of the struct around it.
+//
 // Variables that Kubernetes makes for Services whose names begin with the prefix are no settings, and are passed over.
 package config

@@ -50,6 +50,9 @@ func grow(name string, environment []string, v reflect.Value) {
 			continue
 		}
 		fieldName := name + "_" + upperSnake(field.Name)
+		if field.Anonymous {
+			fieldName = name
+		}
 		if isGroup(v.Field(i)) {
 			grow(fieldName, environment, v.Field(i))
 		}

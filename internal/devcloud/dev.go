@@ -257,7 +257,7 @@ func (d *Dev) followRegistry(ctx, watching context.Context, n *Neighbours) (regi
 		logger: d.logger,
 		syncer: &registryfile.Syncer{
 			Store:      n.Store,
-			Invalidate: d.functions.Invalidate,
+			Invalidate: d.functions.Documents.Invalidate,
 			Memory:     d.folder.File("registry-files.json"),
 		},
 	}

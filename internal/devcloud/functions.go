@@ -6,18 +6,12 @@ import (
 	"log/slog"
 	"net/http"
 
-	"go.uber.org/zap"
-
 	authfn "github.com/fairlead/fairlead/functions/auth"
 	"github.com/fairlead/fairlead/functions/telemetry"
 	"github.com/fairlead/fairlead/functions/ttn"
 	"github.com/fairlead/fairlead/internal/assembly"
-	"github.com/fairlead/fairlead/internal/command"
-	"github.com/fairlead/fairlead/internal/door"
-	"github.com/fairlead/fairlead/internal/ingest"
+	"github.com/fairlead/fairlead/internal/assembly/functions"
 	"github.com/fairlead/fairlead/internal/kafka"
-	"github.com/fairlead/fairlead/internal/process"
-	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/user"
 	registryfn "github.com/fairlead/fairlead/registry-fn"
@@ -40,59 +34,49 @@ type Management struct {
 
 // Functions are the functions of the data plane in this process.
 type Functions struct {
+	*assembly.Parts      // which the gateways are made from, too
 	Telemetry, TTN, Auth http.Handler
 	Registry             http.Handler // nil without a Management
-	Ready                func(context.Context) error
-	Invalidate           func(context.Context, ...registry.Change) error // tells caches what changed in the registry
-	Close                func(context.Context) error                     // flushes what Kafka has not acknowledged
-
-	// What gateways are put together from, too.
-	door     *door.Door
-	pipeline *ingest.Pipeline
-	commands *command.Hub
 }
 
-// assemble puts the functions together as internal/assembly does for a cluster, with its defaults. All of them share one
-// door, one pipeline and one producer. Without a Management there is no API.
+// everything is the process that is all functions and gateways at once. They share one authenticator, which judges
+// credentials itself, one pipeline and one producer.
+var everything = assembly.Process{Name: "dev", Groups: []string{"kafka", "ingest"}, Access: assembly.Judges}
+
+// assemble puts the functions together as for a cluster, with the defaults. Without a Management there is no API.
 func assemble(ctx context.Context, n *Neighbours, m *Management, logger *slog.Logger) (*Functions, error) {
-	c := assembly.DefaultConfig()
+	c := functions.DefaultConfig()
 	c.Kafka, c.Cache.URL = n.Kafka, n.Redis
 	c.API.Token = n.Token
-	devices, err := door.NewJudge(ctx, c.Auth, c.Cache, n.Store, zapTo(logger))
+	parts, err := assembly.Open(ctx, everything, c.Config, c.Auth, assembly.Neighbours{Log: zapTo(logger), Registry: n.Store})
 	if err != nil {
 		return nil, err
 	}
-	producer, err := kafka.NewProducer(c.Kafka)
-	if err != nil {
-		return nil, errors.Join(err, devices.Close(ctx))
+	f := &Functions{
+		Parts:     parts,
+		Telemetry: telemetry.New(c.Telemetry, parts.Authenticator, parts.Pipeline),
+		TTN:       ttn.New(c.TTN, parts.Authenticator, parts.Pipeline),
+		Auth:      authfn.New(c.API, parts.Decisions),
 	}
-	f := &Functions{Invalidate: devices.Invalidate}
-	f.Close = func(ctx context.Context) error { return errors.Join(producer.Close(ctx), devices.Close(ctx)) }
 	if m != nil {
-		if err := f.manage(ctx, c, n, m, devices, producer, zapTo(logger)); err != nil {
+		if err := f.manage(ctx, c, n, m); err != nil {
 			return nil, errors.Join(err, f.Close(ctx))
 		}
 	}
-	pipeline := ingest.New(c.Ingest, producer)
-	health := process.NewHealth(append(devices.Checks(), process.Check{Name: "kafka", Run: producer.Ready})...)
-	f.Telemetry, f.TTN = telemetry.New(c.Telemetry, devices, pipeline), ttn.New(c.TTN, devices, pipeline)
-	f.Auth, f.Ready = authfn.New(c.API, devices.ForGateways()), health.Ready
-	f.door, f.pipeline, f.commands = devices, pipeline, command.NewHub()
 	return f, nil
 }
 
 // manage adds the registry's API.
-func (f *Functions) manage(ctx context.Context, c assembly.Config, n *Neighbours, m *Management, devices *door.Door, producer *kafka.Producer, log *zap.Logger) error {
+func (f *Functions) manage(ctx context.Context, c functions.Config, n *Neighbours, m *Management) error {
 	if err := kafka.EnsureTopics(ctx, n.Kafka, Partitions, c.Changes.Topic); err != nil {
 		return err
 	}
 	c.User, c.Registry.Endpoints = m.Users, m.Endpoints
-	api, err := assembly.NewRegistry(c, n.Store, devices, producer, log)
+	api, err := functions.NewRegistry(&c, n.Store, f.Documents, f.Producer, f.Log)
 	if err != nil {
 		return err
 	}
 	f.Registry = api
-	rest := f.Close
-	f.Close = func(ctx context.Context) error { return errors.Join(api.Close(ctx), rest(ctx)) }
+	f.OnClose(api.Close)
 	return nil
 }

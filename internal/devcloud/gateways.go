@@ -3,7 +3,6 @@ package devcloud
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/fairlead/fairlead/gateways/coap"
 	"github.com/fairlead/fairlead/gateways/mqtt"
+	"github.com/fairlead/fairlead/internal/assembly/gateways"
 	"github.com/fairlead/fairlead/internal/cache"
 	"github.com/fairlead/fairlead/internal/devcloud/authority"
 	"github.com/fairlead/fairlead/internal/presence"
@@ -40,7 +40,8 @@ func (d *Dev) serveMQTT(n *Neighbours, l *listeners) error {
 		return err
 	}
 	config := mqtt.DefaultConfig()
-	gateway := mqtt.New(config, d.functions.door, d.functions.pipeline, d.functions.commands, tracker, zapTo(d.logger))
+	f := d.functions
+	gateway := mqtt.New(config, f.Authenticator, f.Pipeline, f.Commands, tracker, f.Log)
 	serving, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
@@ -69,7 +70,7 @@ func (d *Dev) serveCoAP() error {
 		return err
 	}
 	f := d.functions
-	gateway, err := coap.New(config, f.door, f.pipeline, f.commands, certificate, zapTo(d.logger))
+	gateway, err := coap.New(config, f.Authenticator, f.Pipeline, f.Commands, certificate, f.Log)
 	if err != nil {
 		return explain("coap or --coaps", joined(config.Address, config.SecureAddress), err)
 	}
@@ -124,24 +125,18 @@ func joined(parts ...string) string {
 func (d *Dev) startPresence(n *Neighbours) (*presence.Tracker, error) {
 	c := cache.DefaultConfig()
 	c.URL = n.Redis
-	client, err := c.Client()
-	if err != nil {
-		return nil, fmt.Errorf("opening Redis for presence: %w", err)
-	}
-	var publisher presence.Publisher = d.functions.pipeline
+	var publisher presence.Publisher = d.functions.Pipeline
 	if n.Save != nil {
 		publisher = &savedPublisher{publisher, n.Save, d.fail}
 	}
-	tracker, err := presence.New(presence.DefaultConfig(), client, c.Instance, publisher, zapTo(d.logger))
+	tracker, closeTracker, err := gateways.StartPresence(context.Background(), presence.DefaultConfig(), c, publisher, d.functions.Log)
 	if err != nil {
-		return nil, errors.Join(err, client.Close())
+		return nil, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- tracker.Run(context.Background()) }()
 	d.onClose(func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, presenceDrain)
 		defer cancel()
-		return errors.Join(tracker.Close(ctx), <-ended, client.Close())
+		return closeTracker(ctx)
 	})
 	return tracker, nil
 }

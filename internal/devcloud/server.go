@@ -49,7 +49,7 @@ func frontDoor(f *Functions) http.Handler {
 	mux.HandleFunc("GET /{$}", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /health/liveness", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /health/readiness", func(w http.ResponseWriter, r *http.Request) {
-		if err := f.Ready(r.Context()); err != nil {
+		if err := f.Health.Ready(r.Context()); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		}
 	})

@@ -27,15 +27,22 @@ type Check struct {
 // Health runs the checks of a process. Probes that come close together share one round, so that a storm of them costs
 // the neighbours nothing.
 type Health struct {
+	mu     sync.Mutex
 	checks []Check
-
-	mu   sync.Mutex
-	at   time.Time
-	last error
+	at     time.Time
+	last   error
 }
 
 // NewHealth makes a Health of checks that must all succeed.
 func NewHealth(checks ...Check) *Health { return &Health{checks: checks} }
+
+// Add adds a check, which the next probe asks.
+func (h *Health) Add(c Check) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.checks = append(h.checks, c)
+	h.at = time.Time{}
+}
 
 // Ready runs all checks at once and joins what fails.
 func (h *Health) Ready(ctx context.Context) error {

@@ -21,10 +21,7 @@ import (
 
 	"github.com/fairlead/fairlead/gateways/coap"
 	"github.com/fairlead/fairlead/internal/assembly"
-	"github.com/fairlead/fairlead/internal/command"
-	"github.com/fairlead/fairlead/internal/door"
-	"github.com/fairlead/fairlead/internal/ingest"
-	"github.com/fairlead/fairlead/internal/kafka"
+	"github.com/fairlead/fairlead/internal/assembly/functions"
 )
 
 const (
@@ -75,7 +72,7 @@ func serveCoAPGateway(ctx context.Context, arguments []string) (err error) {
 	if err != nil {
 		return err
 	}
-	config, err := assembly.LoadConfig(os.Environ())
+	config, err := functions.LoadConfig(os.Environ())
 	if err != nil {
 		return err
 	}
@@ -84,19 +81,15 @@ func serveCoAPGateway(ctx context.Context, arguments []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, database.Close()) }()
-	door, err := door.NewJudge(ctx, config.Auth, config.Cache, database, zap.NewNop())
+	gatewayThatJudges := assembly.Process{Name: assembly.CoAP, Kind: assembly.Gateway, Groups: []string{"kafka", "ingest"}, Access: assembly.Judges}
+	parts, err := assembly.Open(ctx, gatewayThatJudges, config.Config, config.Auth, assembly.Neighbours{Log: zap.NewNop(), Registry: database})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, door.Close(context.WithoutCancel(ctx))) }()
-	producer, err := kafka.NewProducer(config.Kafka)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, producer.Close(context.WithoutCancel(ctx))) }()
+	defer func() { err = errors.Join(err, parts.Close(context.WithoutCancel(ctx))) }()
 	settings := coap.DefaultConfig()
 	settings.SecureAddress = address
-	gateway, err := coap.New(settings, door, ingest.New(config.Ingest, producer), command.NewHub(), nil, zap.NewNop())
+	gateway, err := coap.New(settings, parts.Authenticator, parts.Pipeline, parts.Commands, nil, parts.Log)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	function "github.com/fairlead/fairlead"
-	"github.com/fairlead/fairlead/internal/assembly"
+	"github.com/fairlead/fairlead/internal/assembly/functions"
 	"github.com/fairlead/fairlead/test/neighbour"
 )
 
@@ -52,7 +52,7 @@ func profile(ctx context.Context, path string) (err error) {
 }
 
 // startHere makes telemetry ready in this process.
-func startHere(ctx context.Context, n *neighbours) (*assembly.Function, error) {
+func startHere(ctx context.Context, n *neighbours) (*functions.Function, error) {
 	f := function.New()
 	if err := f.Start(ctx, n.environment()); err != nil {
 		return nil, err

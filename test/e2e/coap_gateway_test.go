@@ -17,12 +17,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/gateways/coap"
+	"github.com/fairlead/fairlead/internal/assembly"
 	"github.com/fairlead/fairlead/internal/auth"
-	"github.com/fairlead/fairlead/internal/cache"
 	"github.com/fairlead/fairlead/internal/command"
-	"github.com/fairlead/fairlead/internal/door"
-	"github.com/fairlead/fairlead/internal/ingest"
-	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/test/authority"
 )
 
@@ -39,16 +36,15 @@ type coapSite struct {
 // startCoAP runs a gateway of this process until the test ends.
 func startCoAP(t *testing.T) *coapSite {
 	t.Helper()
-	door := coapDoor(t)
-	producer := coapProducer(t)
-	s := &coapSite{t: t, hub: command.NewHub(), servers: authority.New(t, "Servers"), stopped: make(chan error, 1)}
+	parts := coapParts(t)
+	s := &coapSite{t: t, hub: parts.Commands, servers: authority.New(t, "Servers"), stopped: make(chan error, 1)}
 	config := coap.DefaultConfig()
 	config.Address, config.SecureAddress = "127.0.0.1:0", "127.0.0.1:0"
 	config.DrainTimeout = 5 * time.Second
 	server := s.servers.Issue("localhost", nil)
 	var err error
-	s.Gateway, err = coap.New(config, door, ingest.New(ingest.DefaultConfig(), producer), s.hub,
-		func() (*tls.Certificate, error) { return &server, nil }, zap.NewNop())
+	s.Gateway, err = coap.New(config, parts.Authenticator, parts.Pipeline, parts.Commands,
+		func() (*tls.Certificate, error) { return &server, nil }, parts.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,43 +60,28 @@ func startCoAP(t *testing.T) *coapSite {
 	return s
 }
 
-// coapDoor is the way to the authentication function. Decisions last for longer than any test, so that only a push can end
-// them.
-func coapDoor(t *testing.T) *door.Door {
+// coapParts are those of a gateway that asks the authentication function. Decisions last for longer than any test, so that only
+// a push can end them.
+func coapParts(t *testing.T) *assembly.Parts {
 	t.Helper()
-	decisions, changes := auth.DefaultConfig(), cache.DefaultConfig()
-	decisions.Client.URL, changes.URL = here.auth.URL(), here.redis.URL()
+	gateway, _ := assembly.Find(assembly.Gateway, assembly.CoAP)
+	shared, decisions := assembly.DefaultConfig(), auth.DefaultConfig()
+	shared.Cache.URL, shared.Kafka.Brokers, shared.Kafka.DeliveryTimeout = here.redis.URL(), here.kafka.Brokers(), 2*time.Second
+	decisions.Client.URL = here.auth.URL()
 	decisions.Cache.TTL, decisions.Cache.HardTTL = 10*time.Minute, 20*time.Minute
 	decisions.Steady.Quantum, decisions.Steady.MaxDelay, decisions.Steady.Failures = 20*time.Millisecond, 40*time.Millisecond, 100_000
-	door, err := door.NewClient(t.Context(), decisions, changes, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := door.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return door
-}
-
-func coapProducer(t *testing.T) *kafka.Producer {
-	t.Helper()
-	config := kafka.DefaultConfig()
-	config.Brokers = here.kafka.Brokers()
-	config.DeliveryTimeout = 2 * time.Second
-	producer, err := kafka.NewProducer(config)
+	parts, err := assembly.Open(t.Context(), gateway, shared, decisions, assembly.Neighbours{Log: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := producer.Close(ctx); err != nil {
+		if err := parts.Close(ctx); err != nil {
 			t.Error(err)
 		}
 	})
-	return producer
+	return parts
 }
 
 // plain and secure are the URLs of a path.

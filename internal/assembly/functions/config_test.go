@@ -1,67 +1,44 @@
-package assembly
+package functions
 
 import (
-	"bytes"
-	"flag"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/fairlead/fairlead/internal/config"
+	"github.com/fairlead/fairlead/internal/assembly"
+	"github.com/fairlead/fairlead/internal/assembly/assemblytest"
 )
 
-var update = flag.Bool("update", false, "write docs/configuration.md anew")
-
-const documented = "../../docs/configuration.md"
-
-// page is docs/configuration.md as the code has it.
-func page() []byte {
-	var b bytes.Buffer
-	b.WriteString(`# Configuration of the functions
+const introduction = `# Configuration of the functions
 
 Functions are configured by environment variables. Durations are written like ` + "`250ms`, `10s` or `1m30s`" + `, lists with commas, and
 booleans as ` + "`true` or `false`" + `. A variable that begins with ` + "`FAIRLEAD_`" + ` and is not in this list stops the function with an error,
 and so does a value out of its range; errors name the setting by its path, such as ` + "`kafka.deliveryTimeout`" + `.
 
-Which groups a function needs: all need ` + "`PROCESS`, and all but registry `AUTH`; telemetry and ttn also `KAFKA`, `INGEST` and their own; auth also `API`" + `;
-registry also ` + "`KAFKA`, `DATABASE`, `CACHE`, `USER`, `CHANGES` and `REGISTRY`" + `.
-A function that judges credentials itself (auth always; the others unless ` + "`FAIRLEAD_AUTH_CLIENT_URL`" + ` is set) also needs ` + "`DATABASE` and `CACHE`" + `.
+Which groups a function needs, besides ` + "`PROCESS` and `PROXIES`" + `:
+
+GROUPS
+
 With ` + "`FAIRLEAD_AUTH_CLIENT_URL`, a `FAIRLEAD_CACHE_URL`" + ` is optional: with it the function hears at once of devices that are locked out.
 How functions show each other who they are is in ` + "`SELF`, and whom auth answers in `API` and `USER`" + `; see the [guide](guides/users.md).
 
-This page is generated from the code: ` + "`go test ./internal/assembly -run Documented -update`" + `.
+This page is generated from the code: ` + "`go test ./internal/assembly/functions -run Documented -update`" + `.
 
-`)
-	c := DefaultConfig()
-	b.WriteString(config.Markdown(config.Settings(Prefix, &c)))
-	return b.Bytes()
-}
+`
 
 func TestConfigurationIsDocumented(t *testing.T) {
-	if *update {
-		if err := os.WriteFile(documented, page(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	written, err := os.ReadFile(documented)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(written, page()) {
-		t.Error("docs/configuration.md is not what the code says; run this test with -update")
-	}
+	c := DefaultConfig()
+	assemblytest.Documented(t, "../../../docs/configuration.md", introduction, assembly.Function, &c)
 }
 
 func TestEverySettingHasAMeaning(t *testing.T) {
 	c := DefaultConfig()
-	for _, s := range config.Settings(Prefix, &c) {
-		if s.Doc == "" {
-			t.Errorf("%s has no doc tag", s.Name)
-		}
-		if !s.Secret && (strings.HasSuffix(s.Name, "_TOKEN") || strings.HasSuffix(s.Name, "_PASSWORD")) {
-			t.Errorf("%s is not marked as secret", s.Name)
-		}
-	}
+	assemblytest.Meaningful(t, &c)
+}
+
+func TestTable(t *testing.T) {
+	c := DefaultConfig()
+	assemblytest.Complete(t, assembly.Function, constructors)
+	assemblytest.Known(t, assembly.Function, &c)
 }
 
 func TestLoadConfig(t *testing.T) {

@@ -1,17 +1,13 @@
-package assembly
+package functions
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync"
 
 	"go.uber.org/zap"
 
-	"github.com/fairlead/fairlead/internal/cache"
 	"github.com/fairlead/fairlead/internal/changes"
-	"github.com/fairlead/fairlead/internal/kafka"
-	"github.com/fairlead/fairlead/internal/process"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/store/accounts"
 	"github.com/fairlead/fairlead/internal/topics"
@@ -31,7 +27,7 @@ type Registry struct {
 
 // NewRegistry puts the registry together on a store, and starts what runs beside the API. The store, the caches and the
 // writer stay the caller's to close, after the registry.
-func NewRegistry(c Config, s *store.Store, caches changes.Invalidator, w changes.Writer, log *zap.Logger) (*Registry, error) {
+func NewRegistry(c *Config, s *store.Store, caches changes.Invalidator, w changes.Writer, log *zap.Logger) (*Registry, error) {
 	directory := accounts.New(s)
 	users, err := user.New(c.User, directory, directory, log)
 	if err != nil {
@@ -60,30 +56,5 @@ func (r *Registry) Close(ctx context.Context) error {
 	r.running.Wait()
 	r.relay.Drain(ctx)
 	r.topics.Close()
-	return nil
-}
-
-// startRegistry assembles the registry's function. It is ready when the database is: without Redis and Kafka it serves,
-// and what changed waits in the database to be told.
-func (i *instance) startRegistry(ctx context.Context, c Config) error {
-	database, err := c.Database.Open(ctx)
-	if err != nil {
-		return err
-	}
-	documents, err := cache.New(c.Cache, database)
-	if err != nil {
-		return errors.Join(err, database.Close())
-	}
-	producer, err := kafka.NewProducer(c.Kafka)
-	if err != nil {
-		return errors.Join(err, documents.Close(), database.Close())
-	}
-	registry, err := NewRegistry(c, database, documents, producer, i.log)
-	if err != nil {
-		return errors.Join(err, producer.Close(ctx), documents.Close(), database.Close())
-	}
-	i.handler = registry
-	i.health = process.NewHealth(process.Check{Name: "registry", Run: database.Ready})
-	i.closers = append(i.closers, registry.Close, producer.Close, closing(documents.Close), closing(database.Close))
 	return nil
 }

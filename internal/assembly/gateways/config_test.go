@@ -1,76 +1,45 @@
-package main
+package gateways
 
 import (
-	"bytes"
-	"flag"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/fairlead/fairlead/internal/config"
+	"github.com/fairlead/fairlead/internal/assembly"
+	"github.com/fairlead/fairlead/internal/assembly/assemblytest"
 )
 
-var update = flag.Bool("update", false, "write docs/gateways.md anew")
-
-const documented = "../../docs/gateways.md"
-
-// page is docs/gateways.md as the code has it.
-func page() []byte {
-	var b bytes.Buffer
-	b.WriteString(`# Configuration of the gateways
+const introduction = `# Configuration of the gateways
 
 Gateways are long-lived processes: ` + "`gateway mqtt`, `gateway coap`, `gateway bridge`" + `. Like functions they are configured by environment variables.
 Durations are written like ` + "`250ms`, `10s` or `1m30s`" + `, lists with commas, and booleans as ` + "`true` or `false`" + `. A variable that begins with
 ` + "`FAIRLEAD_`" + ` and is not in this list stops the gateway with an error, and so does a value out of its range; errors name the setting by its
 path, such as ` + "`mqtt.tls.certificateFile`" + `.
 
-Every gateway needs ` + "`HEALTH`, `PROCESS`, `KAFKA`, `INGEST` and `AUTH`" + `: at least ` + "`FAIRLEAD_KAFKA_BROKERS` and `FAIRLEAD_AUTH_CLIENT_URL`" + `.
-` + "`gateway mqtt`" + ` also needs ` + "`CACHE`, `PRESENCE` and `MQTT`" + `: at least ` + "`FAIRLEAD_CACHE_URL`" + `, the Redis in which processes agree who holds a device.
-` + "`gateway coap` also needs `COAP`" + `; with a ` + "`FAIRLEAD_CACHE_URL`" + ` it hears at once of devices that are locked out.
-` + "`gateway bridge`" + ` also needs ` + "`BRIDGE`" + `; with a ` + "`FAIRLEAD_CACHE_URL`" + ` it hears at once when its device is locked out.
+Which groups a gateway needs, besides ` + "`PROCESS` and `HEALTH`" + `:
 
-This page is generated from the code: ` + "`go test ./cmd/gateway -run Documented -update`" + `.
+GROUPS
 
-`)
-	c := DefaultConfig()
-	b.WriteString(config.Markdown(config.Settings(prefix, &c)))
-	return b.Bytes()
-}
+Every gateway needs at least ` + "`FAIRLEAD_KAFKA_BROKERS` and `FAIRLEAD_AUTH_CLIENT_URL`" + `. ` + "`gateway mqtt`" + ` also needs ` + "`FAIRLEAD_CACHE_URL`" + `, the Redis in
+which processes agree who holds a device; with it the others hear at once of devices that are locked out.
+
+This page is generated from the code: ` + "`go test ./internal/assembly/gateways -run Documented -update`" + `.
+
+`
 
 func TestConfigurationIsDocumented(t *testing.T) {
-	if *update {
-		if err := os.WriteFile(documented, page(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	written, err := os.ReadFile(documented)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(written, page()) {
-		t.Error("docs/gateways.md is not what the code says; run this test with -update")
-	}
+	c := DefaultConfig()
+	assemblytest.Documented(t, "../../../docs/gateways.md", introduction, assembly.Gateway, &c)
 }
 
 func TestEverySettingHasAMeaning(t *testing.T) {
 	c := DefaultConfig()
-	for _, s := range config.Settings(prefix, &c) {
-		if s.Doc == "" {
-			t.Errorf("%s has no doc tag", s.Name)
-		}
-		if !s.Secret && (strings.HasSuffix(s.Name, "_TOKEN") || strings.HasSuffix(s.Name, "_PASSWORD")) {
-			t.Errorf("%s is not marked as secret", s.Name)
-		}
-	}
+	assemblytest.Meaningful(t, &c)
 }
 
-func named(t *testing.T, name string) gateway {
-	t.Helper()
-	g, ok := chosen([]string{name})
-	if !ok {
-		t.Fatalf("there is no gateway %s", name)
-	}
-	return g
+func TestTable(t *testing.T) {
+	c := DefaultConfig()
+	assemblytest.Complete(t, assembly.Gateway, constructors)
+	assemblytest.Known(t, assembly.Gateway, &c)
 }
 
 func TestLoadConfig(t *testing.T) {
@@ -81,7 +50,11 @@ func TestLoadConfig(t *testing.T) {
 	}
 	f := func(name, want string, more ...string) {
 		t.Helper()
-		_, err := loadConfig(named(t, name), append(enough[:len(enough):len(enough)], more...))
+		gateway, ok := assembly.Find(assembly.Gateway, name)
+		if !ok {
+			t.Fatalf("there is no gateway %s", name)
+		}
+		_, err := LoadConfig(gateway, append(enough[:len(enough):len(enough)], more...))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s with %v: %v, want %q", name, more, err, want)
 		}

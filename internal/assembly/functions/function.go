@@ -1,8 +1,10 @@
-package assembly
+package functions
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -10,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fairlead/fairlead/internal/assembly"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/process"
 )
@@ -22,7 +25,7 @@ type Function struct {
 
 // New makes a function that is not assembled yet, and has the middleware log as the function does.
 func New() *Function {
-	process.FormatMiddlewareLog(os.Getenv(Prefix + "_PROCESS_LOG_LEVEL"))
+	process.FormatMiddlewareLog(os.Getenv(assembly.Prefix + "_PROCESS_LOG_LEVEL"))
 	return &Function{}
 }
 
@@ -36,10 +39,11 @@ func (f *Function) Start(ctx context.Context, environment map[string]string) err
 	if err != nil {
 		return fmt.Errorf("reading the configuration: %w", err)
 	}
-	running, err := start(ctx, c)
+	running, err := start(ctx, &c)
 	if err != nil {
 		return fmt.Errorf("starting the function %s: %w", c.Function, err)
 	}
+	running.Listening("http", listens(environment), false)
 	f.running.Store(running)
 	return nil
 }
@@ -61,8 +65,8 @@ func (f *Function) Ready(ctx context.Context) (bool, error) {
 	if running == nil {
 		return false, nil
 	}
-	if err := running.health.Ready(ctx); err != nil {
-		running.log.Warn("not ready", zap.Error(err))
+	if err := running.Health.Ready(ctx); err != nil {
+		running.Log.Warn("not ready", zap.Error(err))
 		return false, nil
 	}
 	return true, nil
@@ -77,5 +81,26 @@ func (f *Function) Stop(ctx context.Context) error {
 	if running == nil {
 		return nil
 	}
-	return running.stop(ctx)
+	return running.Close(ctx)
+}
+
+// An address is one that the middleware was told.
+type address string
+
+// Network is what the middleware listens with.
+func (address) Network() string { return "tcp" }
+
+// String is host and port.
+func (a address) String() string { return string(a) }
+
+// listens is where the middleware listens, by its own rules: it tells nobody.
+func listens(environment map[string]string) address {
+	if a := environment["LISTEN_ADDRESS"]; a != "" {
+		return address(a)
+	}
+	host, port := environment["ADDRESS"], environment["PORT"]
+	if host == "" && port == "" {
+		return "[::]:8080"
+	}
+	return address(net.JoinHostPort(cmp.Or(host, "127.0.0.1"), cmp.Or(port, "8080")))
 }

@@ -1,0 +1,58 @@
+package functions
+
+import (
+	"net/http"
+
+	authfn "github.com/fairlead/fairlead/functions/auth"
+	"github.com/fairlead/fairlead/functions/telemetry"
+	"github.com/fairlead/fairlead/functions/ttn"
+	"github.com/fairlead/fairlead/internal/assembly"
+	"github.com/fairlead/fairlead/internal/process"
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/user"
+)
+
+// A constructor makes the handler of a function from its parts. s is nil where the function has no database.
+type constructor func(c *Config, p *assembly.Parts, s *store.Store) (http.Handler, error)
+
+// constructors has one for each function of the table.
+var constructors = map[string]constructor{
+	assembly.Telemetry:      newTelemetry,
+	assembly.TTN:            newTTN,
+	assembly.Auth:           newAuth,
+	assembly.DeviceRegistry: newRegistry,
+}
+
+func newTelemetry(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) {
+	return telemetry.New(c.Telemetry, p.Authenticator, p.Pipeline), nil
+}
+
+func newTTN(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) {
+	return ttn.New(c.TTN, p.Authenticator, p.Pipeline), nil
+}
+
+// newAuth makes the authentication function. Where providers are configured, their services may ask.
+func newAuth(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) {
+	handler := authfn.New(c.API, p.Decisions)
+	if len(c.User.Providers) == 0 {
+		return handler, nil
+	}
+	callers, err := user.New(c.User, nil, nil, p.Log)
+	if err != nil {
+		return nil, err
+	}
+	handler.AdmitServices(callers)
+	return handler, nil
+}
+
+// newRegistry makes the registry's API. It is ready when the database is: without Redis and Kafka it serves, and what changed
+// waits in the database to be told.
+func newRegistry(c *Config, p *assembly.Parts, s *store.Store) (http.Handler, error) {
+	registry, err := NewRegistry(c, s, p.Documents, p.Producer, p.Log)
+	if err != nil {
+		return nil, err
+	}
+	p.Health.Add(process.Check{Name: "registry", Run: s.Ready})
+	p.OnClose(registry.Close)
+	return registry, nil
+}
