@@ -105,7 +105,7 @@ func (c *Client) askRenewals(batch []*renewal) {
 	body, err := json.Marshal(map[string][]json.RawMessage{"requests": texts})
 	var answer renewed
 	if err == nil {
-		err = c.persist(context.Background(), PathRenewals, body, maxAnswers, &answer)
+		err = c.persist(context.Background(), PathRenewals, body, c.mostAnswers, &answer)
 	}
 	if errors.Is(err, errAnswerTooLarge) && len(batch) > 1 {
 		c.askRenewals(batch[:len(batch)/2])

@@ -40,6 +40,8 @@ type Client struct {
 	extended atomic.Bool
 	turns    *turns // for connections
 	batches  batches
+	// mostAnswers bounds the answer to many renewals, in bytes.
+	mostAnswers int
 }
 
 var _ Authenticator = (*Client)(nil)
@@ -53,7 +55,7 @@ func NewClient(c ClientConfig) *Client {
 		IdleConnTimeout:     idleFor,
 	}
 	return &Client{config: c, http: &http.Client{Transport: transport, CheckRedirect: noRedirect}, metrics: newClientMetrics(), sealer: newSealer(),
-		turns: newTurns(c.Connections, max(1, c.Connections/4), maxWaiting)}
+		turns: newTurns(c.Connections, max(1, c.Connections/4), maxWaiting), mostAnswers: maxAnswers}
 }
 
 // SignWith has every request carry what a function puts on it, for services that change their token now and then. It is

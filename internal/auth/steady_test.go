@@ -325,3 +325,51 @@ func TestRenewalsAreNeitherHeldNorCounted(t *testing.T) {
 		}
 	})
 }
+
+// A refusal that needs longer than one quantum sets the pace of its own application's refusals, for a while.
+func TestPaceIsThatOfOneApplication(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := DefaultSteadyConfig()
+		quantum := config.Quantum
+		steady, _, _ := stack(t, 2*quantum+quantum/2)
+		f := func(what, application, device string, want time.Duration) {
+			t.Helper()
+			if took, o := timed(steady, Request{Application: application, Device: device, Credential: Password("x " + what)}); took != want || o != outcome.Unauthenticated {
+				t.Errorf("%s: %v after %v, want %v", what, o, took, want)
+			}
+		}
+		f("before", "app1", "nobody", quantum)
+		f("a slow hash", "app1", "bcrypt", 3*quantum)
+		f("after it", "app1", "nobody", 3*quantum)
+		f("another application", "elsewhere", "nobody", quantum)
+		time.Sleep(paceMemory)
+		f("after a while", "app1", "nobody", quantum)
+	})
+}
+
+// Who guesses at one application takes no more than a share of the places in which refusals wait.
+func TestWaitingRefusalsAreShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		steady, _, _ := stack(t, 0)
+		steady.waiting, steady.shares = make(chan struct{}, 10), newShares(6)
+		var crowded, refused atomic.Int64
+		var waiting sync.WaitGroup
+		for i := range 20 {
+			waiting.Go(func() {
+				if _, o := timed(steady, login(fmt.Sprint("nobody-", i), "x")); o == outcome.Overloaded {
+					crowded.Add(1)
+				} else {
+					refused.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		if took, o := timed(steady, Request{Application: "elsewhere", Device: "d", Credential: Password("x")}); took != DefaultSteadyConfig().Quantum || o != outcome.Unauthenticated {
+			t.Errorf("of another application: %v after %v", o, took)
+		}
+		waiting.Wait()
+		if crowded.Load() != 14 || refused.Load() != 6 {
+			t.Errorf("%d turned away at once, %d refused", crowded.Load(), refused.Load())
+		}
+	})
+}
