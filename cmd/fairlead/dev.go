@@ -21,40 +21,40 @@ const (
 )
 
 type devCommand struct {
-	HTTP        string `name:"http" default:"127.0.0.1:8080" env:"FAIRLEAD_DEV_HTTP" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices and webhooks."`
-	MQTT        string `name:"mqtt" default:"127.0.0.1:1883" env:"FAIRLEAD_DEV_MQTT" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over MQTT. Empty for none."`
-	MQTTS       string `name:"mqtts" default:"127.0.0.1:8883" env:"FAIRLEAD_DEV_MQTTS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over MQTT with TLS, with a certificate of its own. Empty for none."`
-	MQTTWS      string `name:"mqtt-ws" default:"127.0.0.1:20880" env:"FAIRLEAD_DEV_MQTT_WS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over MQTT through WebSocket. Empty for none."`
-	MQTTWSS     string `name:"mqtt-wss" default:"127.0.0.1:20443" env:"FAIRLEAD_DEV_MQTT_WSS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over MQTT through WebSocket with TLS. Empty for none."`
-	COAP        string `name:"coap" default:"127.0.0.1:5683" env:"FAIRLEAD_DEV_COAP" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over CoAP. Empty for none."`
-	COAPS       string `name:"coaps" default:"127.0.0.1:5684" env:"FAIRLEAD_DEV_COAPS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over CoAP with DTLS. Empty for none."`
-	API         string `name:"api" default:"127.0.0.1:8081" env:"FAIRLEAD_DEV_API" group:"Addresses (host:port; port 0 takes a free one)" help:"For the registry's API. Empty for none."`
-	Identity    string `default:"127.0.0.1:8086" env:"FAIRLEAD_DEV_IDENTITY" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the embedded identity provider, on a loopback address."`
-	Auth        string `default:"127.0.0.1:8083" env:"FAIRLEAD_DEV_AUTH" group:"Addresses (host:port; port 0 takes a free one)" help:"For device authentication."`
-	Metrics     string `default:"127.0.0.1:8084" env:"FAIRLEAD_DEV_METRICS" group:"Addresses (host:port; port 0 takes a free one)" help:"For Prometheus, at /metrics. Empty for none."`
-	Receiver    string `default:"127.0.0.1:8090" env:"FAIRLEAD_DEV_RECEIVER" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the built-in subscriber, which Triggers reach as Service receiver. Empty for none."`
-	DeadLetters string `default:"127.0.0.1:8091" env:"FAIRLEAD_DEV_DEAD_LETTERS" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the built-in dead letter sink, which Triggers reach as Service dead-letters. Empty for none."`
+	HTTP        string `name:"http-address" aliases:"http" default:"127.0.0.1:8080" env:"FAIRLEAD_HTTP_ADDRESS" was:"FAIRLEAD_DEV_HTTP" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices and webhooks."`
+	MQTT        string `name:"mqtt-tcp-address" aliases:"mqtt" default:"127.0.0.1:1883" env:"FAIRLEAD_MQTT_TCP_ADDRESS" was:"FAIRLEAD_DEV_MQTT" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over MQTT. Empty for none."`
+	MQTTS       string `name:"mqtt-tls-address" aliases:"mqtts" default:"127.0.0.1:8883" env:"FAIRLEAD_MQTT_TLS_ADDRESS" was:"FAIRLEAD_DEV_MQTTS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over MQTT with TLS, with a certificate of its own. Empty for none."`
+	MQTTWS      string `name:"mqtt-web-socket-address" aliases:"mqtt-ws" default:"127.0.0.1:20880" env:"FAIRLEAD_MQTT_WEB_SOCKET_ADDRESS" was:"FAIRLEAD_DEV_MQTT_WS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over MQTT through WebSocket. Empty for none."`
+	MQTTWSS     string `name:"mqtt-web-socket-tls-address" aliases:"mqtt-wss" default:"127.0.0.1:20443" env:"FAIRLEAD_MQTT_WEB_SOCKET_TLS_ADDRESS" was:"FAIRLEAD_DEV_MQTT_WSS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over MQTT through WebSocket with TLS. Empty for none."`
+	COAP        string `name:"coap-address" aliases:"coap" default:"127.0.0.1:5683" env:"FAIRLEAD_COAP_ADDRESS" was:"FAIRLEAD_DEV_COAP" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over CoAP. Empty for none."`
+	COAPS       string `name:"coap-secure-address" aliases:"coaps" default:"127.0.0.1:5684" env:"FAIRLEAD_COAP_SECURE_ADDRESS" was:"FAIRLEAD_DEV_COAPS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices over CoAP with DTLS. Empty for none."`
+	API         string `name:"api-address" aliases:"api" default:"127.0.0.1:8081" env:"FAIRLEAD_API_ADDRESS" was:"FAIRLEAD_DEV_API" group:"Addresses (host:port; port 0 takes a free one)" help:"For the registry's API. Empty for none."`
+	Identity    string `name:"identity-address" aliases:"identity" default:"127.0.0.1:8086" env:"FAIRLEAD_IDENTITY_ADDRESS" was:"FAIRLEAD_DEV_IDENTITY" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the embedded identity provider, on a loopback address."`
+	Auth        string `name:"auth-address" aliases:"auth" default:"127.0.0.1:8083" env:"FAIRLEAD_AUTH_ADDRESS" was:"FAIRLEAD_DEV_AUTH" group:"Addresses (host:port; port 0 takes a free one)" help:"For device authentication."`
+	Metrics     string `name:"metrics-address" aliases:"metrics" default:"127.0.0.1:8084" env:"FAIRLEAD_METRICS_ADDRESS" was:"FAIRLEAD_DEV_METRICS" group:"Addresses (host:port; port 0 takes a free one)" help:"For Prometheus, at /metrics. Empty for none."`
+	Receiver    string `name:"receiver-address" aliases:"receiver" default:"127.0.0.1:8090" env:"FAIRLEAD_RECEIVER_ADDRESS" was:"FAIRLEAD_DEV_RECEIVER" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the built-in subscriber, which Triggers reach as Service receiver. Empty for none."`
+	DeadLetters string `name:"dead-letters-address" aliases:"dead-letters" default:"127.0.0.1:8091" env:"FAIRLEAD_DEAD_LETTERS_ADDRESS" was:"FAIRLEAD_DEV_DEAD_LETTERS" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the built-in dead letter sink, which Triggers reach as Service dead-letters. Empty for none."`
 
-	PortsFrom   int  `xor:"ports" placeholder:"N" env:"FAIRLEAD_DEV_PORTS_FROM" group:"Addresses (host:port; port 0 takes a free one)" help:"Listen on port N and those that follow it, in the order above, instead of the default ports: for a second one on this machine. Addresses that are given stay."`
-	RandomPorts bool `xor:"ports" env:"FAIRLEAD_DEV_RANDOM_PORTS" group:"Addresses (host:port; port 0 takes a free one)" help:"Listen on free ports instead of the default ones. Addresses that are given stay."`
+	PortsFrom   int  `xor:"ports" placeholder:"N" env:"FAIRLEAD_PORTS_FROM" was:"FAIRLEAD_DEV_PORTS_FROM" group:"Addresses (host:port; port 0 takes a free one)" help:"Listen on port N and those that follow it, in the order above, instead of the default ports: for a second one on this machine. Addresses that are given stay."`
+	RandomPorts bool `xor:"ports" env:"FAIRLEAD_RANDOM_PORTS" was:"FAIRLEAD_DEV_RANDOM_PORTS" group:"Addresses (host:port; port 0 takes a free one)" help:"Listen on free ports instead of the default ones. Addresses that are given stay."`
 
-	Kafka        []string `env:"FAIRLEAD_KAFKA" group:"Neighbours" help:"Addresses host:port of real Kafka brokers instead of the embedded one."`
-	KafkaSecret  string   `type:"path" env:"FAIRLEAD_KAFKA_SECRET" group:"Neighbours" help:"Folder with a mounted Secret in the layout of Knative's Kafka components, for real brokers."`
-	KafkaAddress string   `default:"127.0.0.1:0" env:"FAIRLEAD_DEV_KAFKA_ADDRESS" group:"Neighbours" help:"Address of the embedded Kafka broker."`
-	Redis        string   `env:"FAIRLEAD_REDIS" group:"Neighbours" help:"URL redis://… of a real Redis instead of the embedded one."`
-	RedisAddress string   `default:"127.0.0.1:0" env:"FAIRLEAD_DEV_REDIS_ADDRESS" group:"Neighbours" help:"Address of the embedded Redis."`
-	Database     string   `env:"FAIRLEAD_DATABASE" group:"Neighbours" help:"URL postgres://… of a real PostgreSQL instead of SQLite in the data folder."`
+	Kafka        []string `name:"kafka-brokers" aliases:"kafka" env:"FAIRLEAD_KAFKA_BROKERS" was:"FAIRLEAD_KAFKA" group:"Neighbours" help:"Addresses host:port of real Kafka brokers instead of the embedded one."`
+	KafkaSecret  string   `name:"kafka-secret-dir" aliases:"kafka-secret" type:"path" env:"FAIRLEAD_KAFKA_SECRET_DIR" was:"FAIRLEAD_KAFKA_SECRET" group:"Neighbours" help:"Folder with a mounted Secret in the layout of Knative's Kafka components, for real brokers."`
+	KafkaAddress string   `default:"127.0.0.1:0" env:"FAIRLEAD_KAFKA_ADDRESS" was:"FAIRLEAD_DEV_KAFKA_ADDRESS" group:"Neighbours" help:"Address of the embedded Kafka broker."`
+	Redis        string   `name:"redis-url" aliases:"redis" env:"FAIRLEAD_REDIS_URL" was:"FAIRLEAD_REDIS" group:"Neighbours" help:"URL redis://… of a real Redis instead of the embedded one."`
+	RedisAddress string   `default:"127.0.0.1:0" env:"FAIRLEAD_REDIS_ADDRESS" was:"FAIRLEAD_DEV_REDIS_ADDRESS" group:"Neighbours" help:"Address of the embedded Redis."`
+	Database     string   `name:"database-url" aliases:"database" env:"FAIRLEAD_DATABASE_URL" was:"FAIRLEAD_DATABASE" group:"Neighbours" help:"URL postgres://… of a real PostgreSQL instead of SQLite in the data folder."`
 
 	Issuer string `env:"FAIRLEAD_ISSUER" group:"Neighbours" help:"URL of a real OpenID provider instead of the embedded one. Its tokens are for the client drogue."`
 
-	Registry []string          `type:"path" env:"FAIRLEAD_DEV_REGISTRY" group:"Files" help:"File with applications and devices, YAML or JSON; repeatable. Read again when it changes. Without it, an example."`
-	Lenient  bool              `env:"FAIRLEAD_DEV_LENIENT" group:"Files" help:"Take registry files with members that are unknown or have no effect, and warn."`
-	Triggers string            `type:"path" env:"FAIRLEAD_DEV_TRIGGERS" group:"Files" help:"Folder with Trigger manifests. Read again when it changes. Without it, an example in the data folder."`
-	Ref      map[string]string `mapsep:"," env:"FAIRLEAD_DEV_REF" placeholder:"NAME=URL" group:"Files" help:"Where an object runs that Triggers refer to, by name or namespace/name; repeatable."`
+	Registry []string          `type:"path" env:"FAIRLEAD_REGISTRY" was:"FAIRLEAD_DEV_REGISTRY" group:"Files" help:"File with applications and devices, YAML or JSON; repeatable. Read again when it changes. Without it, an example."`
+	Lenient  bool              `env:"FAIRLEAD_LENIENT" was:"FAIRLEAD_DEV_LENIENT" group:"Files" help:"Take registry files with members that are unknown or have no effect, and warn."`
+	Triggers string            `type:"path" env:"FAIRLEAD_TRIGGERS" was:"FAIRLEAD_DEV_TRIGGERS" group:"Files" help:"Folder with Trigger manifests. Read again when it changes. Without it, an example in the data folder."`
+	Ref      map[string]string `mapsep:"," env:"FAIRLEAD_REF" was:"FAIRLEAD_DEV_REF" placeholder:"NAME=URL" group:"Files" help:"Where an object runs that Triggers refer to, by name or namespace/name; repeatable."`
 	Data     string            `type:"path" env:"FAIRLEAD_DATA" group:"Files" help:"Folder for everything that is kept across restarts. Without it, a temporary one that is removed at the end."`
 
-	Demo  bool `env:"FAIRLEAD_DEV_DEMO" help:"Run simulated devices, and show events as they are delivered."`
-	Print bool `default:"true" negatable:"" env:"FAIRLEAD_DEV_PRINT" help:"Print a line for each delivered event."`
+	Demo  bool `env:"FAIRLEAD_DEMO" was:"FAIRLEAD_DEV_DEMO" help:"Run simulated devices, and show events as they are delivered."`
+	Print bool `default:"true" negatable:"" env:"FAIRLEAD_PRINT" was:"FAIRLEAD_DEV_PRINT" help:"Print a line for each delivered event."`
 }
 
 // Run starts everything, says where it is, and ends it after a signal.

@@ -81,6 +81,10 @@ func run(ctx context.Context, program string, arguments []string, t terminal) (s
 		fmt.Fprintf(t.err, "fairlead: %v\n", err)
 		return 2
 	}
+	if err := renamedVariables(command.Flags()); err != nil {
+		fmt.Fprintf(t.err, "fairlead: %v\n", err)
+		return 2
+	}
 	err = command.Run()
 	switch {
 	case err == nil:

@@ -10,7 +10,7 @@ import (
 )
 
 type migrateCommand struct {
-	Database string `help:"URL postgres://… of the registry's database." env:"FAIRLEAD_DATABASE_URL" required:""`
+	Database string `name:"database-url" aliases:"database" help:"URL postgres://… of the registry's database." env:"FAIRLEAD_DATABASE_URL" required:""`
 }
 
 // Run makes the schema of a registry's database, or brings it to the version of this program, which is what functions of

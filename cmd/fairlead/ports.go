@@ -20,9 +20,9 @@ type address struct {
 // addresses are those of the flags that have a port by default, in their order.
 func (c *devCommand) addresses() []address {
 	return []address{
-		{"http", &c.HTTP}, {"mqtt", &c.MQTT}, {"mqtts", &c.MQTTS}, {"mqtt-ws", &c.MQTTWS}, {"mqtt-wss", &c.MQTTWSS},
-		{"coap", &c.COAP}, {"coaps", &c.COAPS}, {"api", &c.API}, {"identity", &c.Identity}, {"auth", &c.Auth},
-		{"metrics", &c.Metrics}, {"receiver", &c.Receiver}, {"dead-letters", &c.DeadLetters},
+		{"http-address", &c.HTTP}, {"mqtt-tcp-address", &c.MQTT}, {"mqtt-tls-address", &c.MQTTS}, {"mqtt-web-socket-address", &c.MQTTWS}, {"mqtt-web-socket-tls-address", &c.MQTTWSS},
+		{"coap-address", &c.COAP}, {"coap-secure-address", &c.COAPS}, {"api-address", &c.API}, {"identity-address", &c.Identity}, {"auth-address", &c.Auth},
+		{"metrics-address", &c.Metrics}, {"receiver-address", &c.Receiver}, {"dead-letters-address", &c.DeadLetters},
 	}
 }
 

@@ -23,7 +23,7 @@ func parsedDev(t *testing.T, arguments ...string) (*devCommand, error) {
 }
 
 func TestPorts(t *testing.T) {
-	t.Setenv("FAIRLEAD_DEV_AUTH", "127.0.0.1:7000")
+	t.Setenv("FAIRLEAD_AUTH_ADDRESS", "127.0.0.1:7000")
 	all := func(c *devCommand) (list []string) {
 		for _, a := range c.addresses() {
 			list = append(list, *a.value)

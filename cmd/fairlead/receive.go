@@ -18,7 +18,7 @@ import (
 const stopTimeout = 5 * time.Second
 
 type receiveCommand struct {
-	Address string `default:"127.0.0.1:8090" env:"FAIRLEAD_RECEIVE_ADDRESS" help:"Address host:port to listen on."`
+	Address string `name:"receive-address" aliases:"address" default:"127.0.0.1:8090" env:"FAIRLEAD_RECEIVE_ADDRESS" help:"Address host:port to listen on."`
 	JSON    bool   `name:"json" help:"Print each event as one line of CloudEvents JSON."`
 }
 
@@ -26,7 +26,7 @@ type receiveCommand struct {
 func (c *receiveCommand) Run(ctx context.Context, t terminal) error {
 	listener, err := net.Listen("tcp", c.Address)
 	if err != nil {
-		return fmt.Errorf("listening: %w (fairlead dev listens on 127.0.0.1:8090 itself: start it with --receiver=, or listen elsewhere with --address)", err)
+		return fmt.Errorf("listening: %w (fairlead dev listens on 127.0.0.1:8090 itself: start it with --receiver-address=, or listen elsewhere with --receive-address)", err)
 	}
 	var lines sync.Mutex
 	server := receiver.Server(receiver.Handler(func(e cloudevents.Event) {

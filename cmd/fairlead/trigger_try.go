@@ -30,8 +30,8 @@ type triggerTest struct {
 	File        string   `short:"f" required:"" help:"Manifest with the Trigger."`
 	App         string   `help:"Application whose events to try; without it, the one that spec.broker names."`
 	Count       int      `short:"n" default:"20" help:"How many of the newest events to try."`
-	Kafka       []string `env:"FAIRLEAD_KAFKA" help:"Addresses host:port of brokers. Without it, those of the fairlead dev that runs on --data."`
-	KafkaSecret string   `type:"path" env:"FAIRLEAD_KAFKA_SECRET" help:"Folder with a mounted Secret in the layout of Knative's Kafka components."`
+	Kafka       []string `name:"kafka-brokers" aliases:"kafka" env:"FAIRLEAD_KAFKA_BROKERS" was:"FAIRLEAD_KAFKA" help:"Addresses host:port of brokers. Without it, those of the fairlead dev that runs on --data."`
+	KafkaSecret string   `name:"kafka-secret-dir" aliases:"kafka-secret" type:"path" env:"FAIRLEAD_KAFKA_SECRET_DIR" was:"FAIRLEAD_KAFKA_SECRET" help:"Folder with a mounted Secret in the layout of Knative's Kafka components."`
 	Data        string   `type:"path" env:"FAIRLEAD_DATA" help:"Data folder of a running fairlead dev. Without it, .fairlead or the newest temporary one."`
 }
 
@@ -135,7 +135,7 @@ func findNote(folder string) (note devcloud.Note, err error) {
 		}
 		return note, nil
 	}
-	return note, errors.New("no running fairlead dev was found: name its folder with --data, or brokers with --kafka")
+	return note, errors.New("no running fairlead dev was found: name its folder with --data, or brokers with --kafka-brokers")
 }
 
 func modified(name string) time.Time {

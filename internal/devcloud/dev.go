@@ -168,17 +168,17 @@ func (d *Dev) listen() (*listeners, error) {
 		secure        bool
 		into          *net.Listener
 	}{
-		{"http", d.config.HTTP, false, &l.http},
-		{"mqtt", d.config.MQTT, false, &l.mqtt},
-		{"mqtts", d.config.MQTTS, true, &l.mqtts},
-		{"mqtt-ws", d.config.MQTTWS, false, &l.mqttWS},
-		{"mqtt-wss", d.config.MQTTWSS, true, &l.mqttWSS},
-		{"api", d.config.API, false, &l.api},
-		{"identity", d.identityAddress(), false, &l.identity},
-		{"auth", d.config.Auth, false, &l.auth},
-		{"metrics", d.config.Metrics, false, &l.metrics},
-		{"receiver", d.config.Receiver, false, &l.receiver},
-		{"dead-letters", d.config.DeadLetters, false, &l.deadLetters},
+		{"http-address", d.config.HTTP, false, &l.http},
+		{"mqtt-tcp-address", d.config.MQTT, false, &l.mqtt},
+		{"mqtt-tls-address", d.config.MQTTS, true, &l.mqtts},
+		{"mqtt-web-socket-address", d.config.MQTTWS, false, &l.mqttWS},
+		{"mqtt-web-socket-tls-address", d.config.MQTTWSS, true, &l.mqttWSS},
+		{"api-address", d.config.API, false, &l.api},
+		{"identity-address", d.identityAddress(), false, &l.identity},
+		{"auth-address", d.config.Auth, false, &l.auth},
+		{"metrics-address", d.config.Metrics, false, &l.metrics},
+		{"receiver-address", d.config.Receiver, false, &l.receiver},
+		{"dead-letters-address", d.config.DeadLetters, false, &l.deadLetters},
 	}
 	for _, w := range wanted {
 		if w.address == "" {

@@ -72,7 +72,7 @@ func (d *Dev) serveCoAP() error {
 	f := d.functions
 	gateway, err := coap.New(config, f.Authenticator, f.Pipeline, f.Commands, certificate, f.Log)
 	if err != nil {
-		return explain("coap or --coaps", joined(config.Address, config.SecureAddress), err)
+		return explain("coap-address or --coap-secure-address", joined(config.Address, config.SecureAddress), err)
 	}
 	d.note.COAP, d.note.COAPS = socket("coap", gateway.Address()), socket("coaps", gateway.SecureAddress())
 	serving, stop := context.WithCancel(context.Background())

@@ -54,7 +54,7 @@ func (d *Dev) manage(l *listeners) (*Management, error) {
 	account := &Account{Issuer: d.config.Issuer, Client: identity.People}
 	if account.Issuer == "" {
 		if l.identity == nil {
-			return nil, errors.New("the API needs an identity provider: give an address with --identity, or the URL of a real one with --issuer")
+			return nil, errors.New("the API needs an identity provider: give an address with --identity-address, or the URL of a real one with --issuer")
 		}
 		if err := d.startIdentity(l.identity, account); err != nil {
 			return nil, err
@@ -83,7 +83,7 @@ func (d *Dev) startIdentity(listener net.Listener, account *Account) error {
 		Issuer: account.Issuer, User: account.User, Password: account.Password, ClientSecret: account.ServiceSecret, Logger: d.logger,
 	})
 	if err != nil {
-		return fmt.Errorf("%w; give another address with --identity", err)
+		return fmt.Errorf("%w; give another address with --identity-address", err)
 	}
 	d.onClose(serve(newServer(provider), listener, d.fail))
 	return nil

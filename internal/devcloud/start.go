@@ -108,7 +108,7 @@ func checkKafka(ctx context.Context, c kafka.Config) error {
 func checkRedis(ctx context.Context, url string) error {
 	options, err := redis.ParseURL(url)
 	if err != nil {
-		return errors.New("the URL given with --redis is not of the form redis://user:password@host:port/database")
+		return errors.New("the URL given with --redis-url is not of the form redis://user:password@host:port/database")
 	}
 	client := redis.NewClient(options)
 	defer client.Close()
@@ -126,7 +126,7 @@ func (d *Dev) openStore(ctx context.Context) (*store.Store, error) {
 		return sqlite.Open(ctx, d.note.Database)
 	}
 	if !strings.HasPrefix(d.config.Database, "postgres://") && !strings.HasPrefix(d.config.Database, "postgresql://") {
-		return nil, errors.New("--database takes a postgres:// URL; without it the registry is a SQLite file in the data folder")
+		return nil, errors.New("--database-url takes a postgres:// URL; without it the registry is a SQLite file in the data folder")
 	}
 	return postgres.Open(ctx, d.config.Database)
 }

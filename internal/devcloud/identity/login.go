@@ -55,7 +55,7 @@ func (p *pages) showLogin(w http.ResponseWriter, r *http.Request) {
 // login ends a log-in of a browser, which goes back to the program that asked.
 func (p *pages) login(w http.ResponseWriter, r *http.Request) {
 	id := r.PostFormValue("id")
-	begun, ok := p.storage.requests.get(id)
+	begun, ok := p.storage.requests.Get(id)
 	switch {
 	case !ok:
 		p.show(w, http.StatusBadRequest, view{Action: loginPath, Said: "This log-in is over. Begin again in the program."})

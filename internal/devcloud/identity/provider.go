@@ -69,11 +69,11 @@ func New(o Options) (*Provider, error) {
 	pages := &pages{storage: s, callback: o.Issuer + provider.AuthorizationEndpoint().Relative() + "/callback"}
 	pages.register(mux)
 	mux.Handle("/", provider)
-	return &Provider{Handler: guard(mux)}, nil
+	return &Provider{Handler: onlyThisMachine(mux)}, nil
 }
 
-// guard keeps out web pages that reach this machine under a name of their own (DNS rebinding), and bounds what is sent.
-func guard(next http.Handler) http.Handler {
+// onlyThisMachine keeps out web pages that reach this machine under a name of their own (DNS rebinding), and bounds what is sent.
+func onlyThisMachine(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
 		if err != nil {

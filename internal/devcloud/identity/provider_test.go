@@ -297,30 +297,6 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-func TestShelf(t *testing.T) {
-	s := newShelf[int](3, time.Minute)
-	for n := range 5 {
-		s.put(fmt.Sprint(n), n)
-	}
-	if _, ok := s.get("0"); ok || len(s.items) != 3 {
-		t.Errorf("%d items, the oldest is there: %v", len(s.items), ok)
-	}
-	if v, ok := s.take("4"); !ok || v != 4 {
-		t.Errorf("%d, %v", v, ok)
-	}
-	if _, ok := s.take("4"); ok {
-		t.Error("a thing is taken twice")
-	}
-	s = newShelf[int](3, -time.Second)
-	s.put("x", 1)
-	if _, ok := s.get("x"); ok {
-		t.Error("an expired thing is given")
-	}
-	if _, ok := s.take("x"); ok {
-		t.Error("an expired thing is taken")
-	}
-}
-
 func TestDevicesAreBounded(t *testing.T) {
 	d := newDevices()
 	for n := range maxDevices {

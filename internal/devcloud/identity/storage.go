@@ -36,9 +36,9 @@ type storage struct {
 	options  Options
 	key      key
 	clients  map[string]*client
-	requests *shelf[*request]
-	codes    *shelf[string]   // request by code
-	sessions *shelf[*session] // by refresh token
+	requests expiringMap[*request]
+	codes    expiringMap[string]   // request by code
+	sessions expiringMap[*session] // by refresh token
 	devices  *devices
 }
 
@@ -57,9 +57,9 @@ func newStorage(o Options) (*storage, error) {
 		options:  o,
 		key:      key{id: uuid.NewString(), private: private},
 		clients:  map[string]*client{People: people(), Services: services()},
-		requests: newShelf[*request](maxRequests, requestLifetime),
-		codes:    newShelf[string](maxRequests, codeLifetime),
-		sessions: newShelf[*session](maxSessions, sessionLifetime),
+		requests: newExpiringMap[*request](maxRequests, requestLifetime),
+		codes:    newExpiringMap[string](maxRequests, codeLifetime),
+		sessions: newExpiringMap[*session](maxSessions, sessionLifetime),
 		devices:  newDevices(),
 	}, nil
 }
@@ -80,13 +80,13 @@ func (s *storage) CreateAuthRequest(_ context.Context, asked *oidc.AuthRequest, 
 		return nil, oidc.ErrLoginRequired()
 	}
 	r := &request{id: uuid.NewString(), asked: asked}
-	s.requests.put(r.id, r)
+	s.requests.Add(r.id, r)
 	return r, nil
 }
 
 // AuthRequestByID finds a log-in that has begun.
 func (s *storage) AuthRequestByID(_ context.Context, id string) (op.AuthRequest, error) {
-	r, ok := s.requests.get(id)
+	r, ok := s.requests.Get(id)
 	if !ok {
 		return nil, fmt.Errorf("the log-in is %w", errNotFound)
 	}
@@ -104,7 +104,7 @@ func (s *storage) AuthRequestByCode(ctx context.Context, code string) (op.AuthRe
 
 // SaveAuthCode keeps the code of a log-in that is done.
 func (s *storage) SaveAuthCode(_ context.Context, id, code string) error {
-	s.codes.put(code, id)
+	s.codes.Add(code, id)
 	return nil
 }
 
@@ -126,7 +126,7 @@ func (s *storage) CreateAccessAndRefreshTokens(ctx context.Context, asked op.Tok
 		return "", "", time.Time{}, err
 	}
 	refresh := rand.Text() + rand.Text()
-	s.sessions.put(refresh, next)
+	s.sessions.Add(refresh, next)
 	id, until, err := s.CreateAccessToken(ctx, asked)
 	return id, refresh, until, err
 }
@@ -148,7 +148,7 @@ func (s *storage) nextSession(asked op.TokenRequest, current string) (*session, 
 
 // TokenRequestByRefreshToken finds a session.
 func (s *storage) TokenRequestByRefreshToken(_ context.Context, token string) (op.RefreshTokenRequest, error) {
-	present, ok := s.sessions.get(token)
+	present, ok := s.sessions.Get(token)
 	if !ok {
 		return nil, op.ErrInvalidRefreshToken
 	}
@@ -160,7 +160,7 @@ func (s *storage) TerminateSession(context.Context, string, string) error { retu
 
 // RevokeToken ends a session. Access tokens end by themselves.
 func (s *storage) RevokeToken(_ context.Context, token, _, clientID string) *oidc.Error {
-	if present, ok := s.sessions.get(token); ok && present.client == clientID {
+	if present, ok := s.sessions.Get(token); ok && present.client == clientID {
 		s.sessions.take(token)
 	}
 	return nil
@@ -168,7 +168,7 @@ func (s *storage) RevokeToken(_ context.Context, token, _, clientID string) *oid
 
 // GetRefreshTokenInfo finds a session.
 func (s *storage) GetRefreshTokenInfo(_ context.Context, clientID, token string) (userID, tokenID string, err error) {
-	if present, ok := s.sessions.get(token); ok && present.client == clientID {
+	if present, ok := s.sessions.Get(token); ok && present.client == clientID {
 		return UserID, token, nil
 	}
 	return "", "", op.ErrInvalidRefreshToken
