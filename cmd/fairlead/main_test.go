@@ -118,7 +118,7 @@ func TestReceive(t *testing.T) {
 	if status, _, errors := command(ctx, "receive", "--address", "127.0.0.1:0"); status != 0 || !strings.Contains(errors, "listening on http://127.0.0.1:") {
 		t.Errorf("status %d, %q", status, errors)
 	}
-	if status, _, errors := command(t.Context(), "receive", "--address", "192.0.2.1:1"); status != 1 || !strings.Contains(errors, "--address") {
+	if status, _, errors := command(t.Context(), "receive", "--address", "192.0.2.1:1"); status != 1 || !strings.Contains(errors, "--receive-address") {
 		t.Errorf("status %d, %q", status, errors)
 	}
 }

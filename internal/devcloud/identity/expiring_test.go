@@ -41,7 +41,7 @@ func TestExpiringMapIsBounded(t *testing.T) {
 }
 
 func TestValuesExpire(t *testing.T) {
-	m := newExpiringMap[int](2, time.Nanosecond)
+	m := newExpiringMap[int](2, 100*time.Millisecond)
 	m.Add("a", 1)
 	neighbour.Eventually(t, "the end of a value", func() bool { _, ok := m.Get("a"); return !ok })
 	m.Add("b", 1)
