@@ -15,6 +15,7 @@ type heart struct {
 	last    atomic.Int64  // when the last heartbeat that arrived was sent, in nanoseconds since the start; 0 for never
 	waiting atomic.Int64  // devices with waiting events, as of then
 	hears   atomic.Bool   // there is a subscription to what others say
+	failing atomic.Bool   // the last heartbeat did not arrive
 	now     chan struct{} // asks for a heartbeat at once
 }
 
@@ -50,6 +51,7 @@ func (t *Tracker) beat(ctx context.Context) {
 		p, err := t.beatOnce(ctx, number, known)
 		switch {
 		case err != nil:
+			t.heart.failing.Store(true)
 			t.metrics.failure(failedHeartbeat)
 		case p.standing == buried:
 			t.rename()
@@ -57,6 +59,7 @@ func (t *Tracker) beat(ctx context.Context) {
 			continue
 		default:
 			known = true
+			t.heart.failing.Store(false)
 			t.heart.arrived(sent)
 			t.buryAll(ctx, w.overdue(sent, time.Now(), p.living, t.process()))
 		}

@@ -117,6 +117,8 @@ func (t *Tracker) Ready(context.Context) error {
 	switch {
 	case !t.heart.beats():
 		return errors.New("presence: redis has not heard a heartbeat of this process for too long")
+	case t.heart.failing.Load():
+		return errors.New("presence: the last heartbeat did not reach redis")
 	case !t.heart.hears.Load():
 		return errors.New("presence: there is no subscription to redis")
 	}
