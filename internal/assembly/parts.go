@@ -1,13 +1,14 @@
 package assembly
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 
 	"go.uber.org/zap"
+	"knative.dev/pkg/observability/metrics"
 
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/cache"
@@ -16,6 +17,9 @@ import (
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/process"
 )
+
+// defaultMetrics is where Knative's library serves Prometheus unless it is told otherwise.
+const defaultMetrics = ":9090"
 
 // Parts are what a process is made from. Those that it does not need are nil.
 type Parts struct {
@@ -90,6 +94,9 @@ func (p *Parts) observe(ctx context.Context, of Process, c process.Config) error
 		return err
 	}
 	p.OnClose(shutdown)
+	if c.MetricsProtocol == metrics.ProtocolPrometheus {
+		p.Listening("http", cmp.Or(c.MetricsEndpoint, defaultMetrics), false)
+	}
 	return nil
 }
 
@@ -133,8 +140,8 @@ func (p *Process) HasRegistry(a auth.Config) bool {
 }
 
 // Listening logs that the process listens at an address.
-func (p *Parts) Listening(protocol string, address net.Addr, secure bool) {
-	p.Log.Info("listening", zap.String("protocol", protocol), zap.Stringer("address", address), zap.Bool("tls", secure))
+func (p *Parts) Listening(protocol, address string, secure bool) {
+	p.Log.Info("listening", zap.String("protocol", protocol), zap.String("address", address), zap.Bool("tls", secure))
 }
 
 // OnClose adds a step to Close, before those that are there: what was opened last is closed first.

@@ -84,23 +84,14 @@ func (f *Function) Stop(ctx context.Context) error {
 	return running.Close(ctx)
 }
 
-// An address is one that the middleware was told.
-type address string
-
-// Network is what the middleware listens with.
-func (address) Network() string { return "tcp" }
-
-// String is host and port.
-func (a address) String() string { return string(a) }
-
 // listens is where the middleware listens, by its own rules: it tells nobody.
-func listens(environment map[string]string) address {
+func listens(environment map[string]string) string {
 	if a := environment["LISTEN_ADDRESS"]; a != "" {
-		return address(a)
+		return a
 	}
 	host, port := environment["ADDRESS"], environment["PORT"]
 	if host == "" && port == "" {
 		return "[::]:8080"
 	}
-	return address(net.JoinHostPort(cmp.Or(host, "127.0.0.1"), cmp.Or(port, "8080")))
+	return net.JoinHostPort(cmp.Or(host, "127.0.0.1"), cmp.Or(port, "8080"))
 }

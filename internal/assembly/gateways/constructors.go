@@ -52,7 +52,7 @@ func newMQTT(ctx context.Context, c *Config, p *assembly.Parts) (func(context.Co
 		{"mqtt over websocket", listeners.WebSocketTLS, c.MQTT.WebSocketTLS.CertificateFile != ""},
 	} {
 		if l.listener != nil {
-			p.Listening(l.protocol, l.listener.Addr(), l.secure)
+			p.Listening(l.protocol, l.listener.Addr().String(), l.secure)
 		}
 	}
 	gateway := mqtt.New(c.MQTT, p.Authenticator, p.Pipeline, p.Commands, tracker, p.Log)
@@ -90,10 +90,10 @@ func newCoAP(_ context.Context, c *Config, p *assembly.Parts) (func(context.Cont
 		return nil, err
 	}
 	if a := gateway.Address(); a.IsValid() {
-		p.Listening("coap", net.UDPAddrFromAddrPort(a), false)
+		p.Listening("coap", a.String(), false)
 	}
 	if a := gateway.SecureAddress(); a.IsValid() {
-		p.Listening("coap", net.UDPAddrFromAddrPort(a), true)
+		p.Listening("coap", a.String(), true)
 	}
 	return gateway.Run, nil
 }

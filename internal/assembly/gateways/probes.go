@@ -47,6 +47,6 @@ func startProbes(c HealthConfig, p *assembly.Parts) error {
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	go func() { _ = server.Serve(listener) }()
 	p.OnClose(func(context.Context) error { return server.Close() })
-	p.Listening("http", listener.Addr(), false)
+	p.Listening("http", listener.Addr().String(), false)
 	return nil
 }

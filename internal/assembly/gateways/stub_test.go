@@ -31,7 +31,7 @@ func newLine(_ context.Context, _ *Config, p *assembly.Parts) (func(context.Cont
 	if err != nil {
 		return nil, fmt.Errorf("listening for lines: %w", err)
 	}
-	p.Listening("line", listener.Addr(), false)
+	p.Listening("line", listener.Addr().String(), false)
 	c := forward.Config{
 		Gateway:    forward.GatewayConfig{Application: "plant", Device: "site", Password: "hey-rodney"},
 		RetryDelay: time.Second, AuthTimeout: 5 * time.Second,
