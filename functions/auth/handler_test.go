@@ -30,6 +30,8 @@ func (d documents) Application(_ context.Context, alias string) (*registry.Appli
 		"spec":{"core":{},"downstream":{"password":"topsecret"}},"status":{"kafka":{"user":{"password":"topsecret"}}}}`))
 }
 
+func (d documents) Anchored(context.Context, string) ([]string, error) { return nil, d.err }
+
 func (d documents) Device(_ context.Context, _, alias string) (*registry.Device, error) {
 	switch alias {
 	case "gateway":

@@ -53,6 +53,21 @@ func (b *books) Application(_ context.Context, alias string) (*registry.Applicat
 	return nil, registry.ErrNotFound
 }
 
+func (b *books) Anchored(_ context.Context, subject string) (names []string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.broken != nil {
+		return nil, b.broken
+	}
+	for _, a := range b.applications {
+		aliases, err := a.Aliases()
+		if err == nil && slices.ContainsFunc(aliases, func(x registry.Alias) bool { return x.Kind == registry.AliasTrustAnchor && x.Value == subject }) {
+			names = append(names, a.Metadata.Name)
+		}
+	}
+	return names, nil
+}
+
 func (b *books) Device(_ context.Context, application, alias string) (*registry.Device, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

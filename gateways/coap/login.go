@@ -35,7 +35,7 @@ func (g *Gateway) login(ctx context.Context, r *protocol.Request, q endpoint.Que
 	defer span.End()
 	authorization, given := r.First(optionAuthorization)
 	s, _ := r.Peer.Client.(*session)
-	if s != nil && s.proven() && !given && q.Application == "" && q.Device == "" {
+	if s != nil && s.proven() && !given && q.Device == "" && s.belongsTo(q.Application) {
 		return g.known(ctx, s, q.As)
 	}
 	request, err := auth.FromHTTP(string(authorization), q.Application, q.Device)

@@ -85,6 +85,30 @@ func requestOf(conn *dtls.Conn) (request auth.Request) {
 	return request
 }
 
+// belongsTo tells whether the device of a session may say that it is of an application; "" says nothing. A chain of
+// certificates that leads to trust anchors of several applications needs that before it is admitted.
+func (s *session) belongsTo(application string) bool {
+	if application == "" {
+		return true
+	}
+	chain, ok := s.request.Credential.(auth.CertificateChain)
+	if !ok {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.admitted != nil {
+		return s.admitted.Application.Metadata.Name == application
+	}
+	named, err := auth.FromCertificatesOf(application, chain)
+	if err != nil {
+		return false
+	}
+	named.Remote = s.request.Remote
+	s.request = named
+	return true
+}
+
 // proven tells whether the device has proven itself in the handshake.
 func (s *session) proven() bool { return s.request.Credential != nil }
 
@@ -124,6 +148,10 @@ func (s *session) hold(admitted *auth.Session) bool {
 		return false
 	}
 	s.admitted = admitted
+	if timer := s.timers[refused]; timer != nil { // it named its application after all
+		timer.Stop()
+		s.timers[refused] = nil
+	}
 	s.stop = admitted.OnRevoked(func() { go s.revoked(admitted) })
 	s.set(certificateEnds, admitted.Until())
 	return true

@@ -51,6 +51,18 @@ func (d *documents) Application(_ context.Context, alias string) (*registry.Appl
 	return nil, registry.ErrNotFound
 }
 
+func (d *documents) Anchored(_ context.Context, subject string) ([]string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.away {
+		return nil, errAway
+	}
+	if a, ok := d.applications[subject]; ok {
+		return []string{a.Metadata.Name}, nil
+	}
+	return nil, nil
+}
+
 func (d *documents) Device(_ context.Context, application, alias string) (*registry.Device, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

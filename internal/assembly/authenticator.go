@@ -94,6 +94,8 @@ func (noRegistry) Application(context.Context, string) (*registry.Application, e
 	return nil, errNoRegistry
 }
 
+func (noRegistry) Anchored(context.Context, string) ([]string, error) { return nil, errNoRegistry }
+
 func (noRegistry) Device(context.Context, string, string) (*registry.Device, error) {
 	return nil, errNoRegistry
 }

@@ -272,7 +272,7 @@ func (c *Cache) len() (sum int64) {
 // presentedNames are what is known of a request before anybody is asked.
 func presentedNames(r Request) []watchName {
 	var names []watchName
-	for _, application := range applicationNames(r) {
+	for _, application := range presentedApplications(r) {
 		names = append(names, watchName{presentedApplication, "", application})
 	}
 	names = append(names, watchName{presentedDevice, "", r.Device})

@@ -40,6 +40,21 @@ func (d *documents) Application(_ context.Context, alias string) (*registry.Appl
 	return nil, registry.ErrNotFound
 }
 
+func (d *documents) Anchored(_ context.Context, subject string) (names []string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.broken != nil {
+		return nil, d.broken
+	}
+	for _, a := range d.applications {
+		aliases, err := a.Aliases()
+		if err == nil && slices.ContainsFunc(aliases, func(x registry.Alias) bool { return x.Kind == registry.AliasTrustAnchor && x.Value == subject }) {
+			names = append(names, a.Metadata.Name)
+		}
+	}
+	return names, nil
+}
+
 func (d *documents) Device(_ context.Context, application, alias string) (*registry.Device, error) {
 	d.reads.Add(1)
 	d.mu.Lock()

@@ -28,13 +28,17 @@ type MQTTLogin struct {
 //	D@A        yes       anything                device D of application A, password
 //	U          yes       D@A                     device D of application A, user name U and password
 //	                     anything   chain        as FromCertificates has it
+//	@A                   anything   chain        as FromCertificates has it, of application A
 //
 // User name and client id are split at the first "@"; what is left of it is percent-decoded, the application is taken
-// literally. Everything else is outcome.Unauthenticated, as are a password that is not UTF-8 and a certificate beside a
-// user name. The request shares no memory with the log-in but the chain.
+// literally. Everything else is outcome.Unauthenticated, as are a password that is not UTF-8 and a certificate beside any
+// other user name. The request shares no memory with the log-in but the chain.
 func FromMQTT(l MQTTLogin) (Request, error) {
 	if !l.HasUsername && !l.HasPassword {
 		return FromCertificates(l.Chain)
+	}
+	if len(l.Chain) > 0 && !l.HasPassword {
+		return fromNamedCertificates(l)
 	}
 	if !l.HasUsername || !l.HasPassword || len(l.Chain) > 0 || !l.bounded() || !utf8.Valid(l.Password) {
 		return Request{}, refused()
@@ -48,6 +52,16 @@ func FromMQTT(l MQTTLogin) (Request, error) {
 		return Request{}, refused()
 	}
 	return mqttRequest(application, device, UserPassword{user, string(l.Password)})
+}
+
+// fromNamedCertificates is FromCertificates for a client that names its application, as it must where another application
+// has the same trust anchor.
+func fromNamedCertificates(l MQTTLogin) (Request, error) {
+	application, named := strings.CutPrefix(l.Username, "@")
+	if !named || !l.bounded() {
+		return Request{}, refused()
+	}
+	return FromCertificatesOf(strings.Clone(application), l.Chain)
 }
 
 func (l *MQTTLogin) bounded() bool {

@@ -24,6 +24,7 @@ const (
 	errProof               reason = "credential withdrawn"
 	errNoKey               reason = "no valid pre-shared key"
 	errAnchors             reason = "trust anchors do not parse"
+	errAmbiguous           reason = "two applications trust the key that issued the certificate, and the client names none"
 	errCertificate         reason = "certificate not acceptable"
 	errGateway             reason = "gateway without permission"
 )

@@ -16,6 +16,8 @@ import (
 type Registry interface {
 	Application(ctx context.Context, alias string) (*registry.Application, error)
 	Device(ctx context.Context, application, alias string) (*registry.Device, error)
+	// Anchored lists the names of the applications that have a trust anchor of a subject.
+	Anchored(ctx context.Context, subject string) ([]string, error)
 }
 
 // A Service judges credentials against the documents of the registry. It is the only place that sees stored secrets.
@@ -48,7 +50,7 @@ func (s *Service) Authenticate(ctx context.Context, r Request) (*Session, error)
 }
 
 func (s *Service) authenticate(ctx context.Context, r Request) (*Session, error) {
-	application, err := s.application(ctx, applicationNames(r))
+	application, err := s.applicationOf(ctx, r)
 	if err != nil {
 		return nil, s.refuse(r, err)
 	}

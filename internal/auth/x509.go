@@ -2,11 +2,14 @@ package auth
 
 import (
 	"bytes"
+	"context"
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
@@ -36,6 +39,16 @@ func FromCertificates(chain [][]byte) (Request, error) {
 		return Request{}, refused()
 	}
 	return Request{Application: application, Device: device, Credential: CertificateChain(chain)}, nil
+}
+
+// FromCertificatesOf is FromCertificates for a client that names its application.
+func FromCertificatesOf(application string, chain [][]byte) (Request, error) {
+	request, err := FromCertificates(chain)
+	if err != nil || registry.ValidateApplicationName(application) != nil {
+		return Request{}, refused()
+	}
+	request.Application = application
+	return request, nil
 }
 
 func parseChain(chain [][]byte) ([]*x509.Certificate, error) {
@@ -71,9 +84,9 @@ func issuers(certificates []*x509.Certificate) (names []string) {
 	return names
 }
 
-// applicationNames are the names under which the application of a request may be found, in the order of trying: the
-// one that the request gives and, for a chain with intermediates, those of the issuers further up.
-func applicationNames(r Request) []string {
+// presentedApplications are the names by which the application of a request may be found: the one that it gives, and the
+// issuers of a chain, which may be subjects of trust anchors.
+func presentedApplications(r Request) []string {
 	names := []string{r.Application}
 	chain, ok := r.Credential.(CertificateChain)
 	if !ok {
@@ -84,11 +97,81 @@ func applicationNames(r Request) []string {
 		return names
 	}
 	for _, name := range issuers(certificates) {
-		if name != r.Application {
+		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// maxCandidates bounds the applications whose trust anchors are tried on one chain.
+const maxCandidates = 64
+
+// applicationOf finds the application of a request: by its name, or, for a chain of certificates, as the one that has a trust anchor which
+// the chain leads to. A trust anchor is a key and not a name: whoever registers a certificate of the same subject has another
+// key. Where two applications have the same key, the client has to name its own.
+func (s *Service) applicationOf(ctx context.Context, r Request) (*registry.Application, error) {
+	chain, ok := r.Credential.(CertificateChain)
+	if !ok || registry.ValidateApplicationName(r.Application) == nil {
+		return s.application(ctx, []string{r.Application})
+	}
+	certificates, err := parseChain(chain)
+	if err != nil {
+		return nil, errCertificate
+	}
+	names, err := s.candidates(ctx, certificates)
+	if err != nil {
+		return nil, err
+	}
+	var found *registry.Application
+	reason := error(errNoApplication)
+	for _, name := range names {
+		application, err := s.application(ctx, []string{name})
+		if outcome.Of(err) == outcome.Unavailable {
+			return nil, err
+		}
+		if err != nil {
+			reason = err // of the applications that were tried the last one tells
+			continue
+		}
+		if !s.issued(application, certificates) {
+			continue
+		}
+		if found != nil {
+			return nil, errAmbiguous
+		}
+		found = application
+	}
+	if found == nil {
+		return nil, reason
+	}
+	return found, nil
+}
+
+// candidates are the names of the applications that have a trust anchor whose subject issued a certificate of the chain.
+func (s *Service) candidates(ctx context.Context, certificates []*x509.Certificate) (names []string, err error) {
+	for _, subject := range issuers(certificates) {
+		more, err := s.registry.Anchored(ctx, subject)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range more {
+			if len(names) < maxCandidates && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
+}
+
+// issued tells whether the chain leads to a trust anchor of an application, whoever the device is.
+func (s *Service) issued(a *registry.Application, certificates []*x509.Certificate) bool {
+	anchors, _, err := registry.Decode[registry.TrustAnchors](a.Status, registry.SectionTrustAnchors)
+	if err != nil {
+		return false
+	}
+	_, err = verify(certificates, anchors, time.Now())
+	return err == nil
 }
 
 // verifyChain checks that the chain leads from a leaf with that subject to one of the application's own trust anchors,
@@ -98,10 +181,14 @@ func verifyChain(chain CertificateChain, subject string, anchors registry.TrustA
 	if err != nil {
 		return until, err
 	}
-	leaf := certificates[0]
-	if name, err := registry.DistinguishedName(leaf.RawSubject); err != nil || name != subject {
+	if name, err := registry.DistinguishedName(certificates[0].RawSubject); err != nil || name != subject {
 		return until, errors.New("the certificate is another device's")
 	}
+	return verify(certificates, anchors, now)
+}
+
+// verify checks that a chain leads to one of the trust anchors, now, for client authentication.
+func verify(certificates []*x509.Certificate, anchors registry.TrustAnchors, now time.Time) (until time.Time, err error) {
 	intermediates := x509.NewCertPool()
 	for _, c := range certificates[1:] {
 		intermediates.AddCert(c)
@@ -110,7 +197,7 @@ func verifyChain(chain CertificateChain, subject string, anchors registry.TrustA
 	if !found {
 		return until, errors.New("no valid trust anchor issued the certificate")
 	}
-	verified, err := leaf.Verify(x509.VerifyOptions{
+	verified, err := certificates[0].Verify(x509.VerifyOptions{
 		Roots:         roots,
 		Intermediates: intermediates,
 		CurrentTime:   now,

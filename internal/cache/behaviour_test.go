@@ -397,14 +397,16 @@ func testApplications(t *testing.T, i *installation) {
 	i.backend.apps["app"], i.backend.apps[subject] = a, a
 	first, second := i.process(), i.process()
 	for _, c := range []*Cache{first, second} {
-		for _, alias := range []string{"app", subject} {
-			got, err := c.Application(t.Context(), alias)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(a, got); diff != "" {
-				t.Errorf("application by %q (-want +got):\n%s", alias, diff)
-			}
+		got, err := c.Application(t.Context(), "app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(a, got); diff != "" {
+			t.Errorf("application (-want +got):\n%s", diff)
+		}
+		names, err := c.Anchored(t.Context(), subject)
+		if err != nil || len(names) != 1 || names[0] != "app" {
+			t.Errorf("anchored %q, %v", names, err)
 		}
 		if _, err := c.Application(t.Context(), "none"); !errors.Is(err, registry.ErrNotFound) {
 			t.Errorf("error %v, want not found", err)
@@ -420,7 +422,7 @@ func testApplications(t *testing.T, i *installation) {
 	if err := first.Invalidate(t.Context(), change); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := second.Application(t.Context(), subject); !errors.Is(err, registry.ErrNotFound) {
-		t.Errorf("error %v, want not found", err)
+	if names, err := second.Anchored(t.Context(), subject); err != nil || len(names) > 0 {
+		t.Errorf("anchored %q, %v after the anchor was taken away", names, err)
 	}
 }

@@ -19,6 +19,8 @@ import (
 type Source interface {
 	Application(ctx context.Context, alias string) (*registry.Application, error)
 	Device(ctx context.Context, application, alias string) (*registry.Device, error)
+	// Anchored lists the names of the applications that have a trust anchor of a subject.
+	Anchored(ctx context.Context, subject string) ([]string, error)
 }
 
 // A Backend is the source behind the cache, usually a *store.Store.
@@ -76,8 +78,17 @@ func New(config Config, backend Backend) (*Cache, error) {
 // Close releases the connections to Redis. The backend stays open.
 func (c *Cache) Close() error { return c.remote.client.Close() }
 
-// Application finds an application by its name or the subject of one of its trust anchors. An error that is not
-// registry.ErrNotFound has the outcome Unavailable.
+// Anchored lists the names of the applications that have a trust anchor of a subject; there may be none. An error has the
+// outcome Unavailable.
+func (c *Cache) Anchored(ctx context.Context, subject string) ([]string, error) {
+	found, err := c.find(ctx, name{kind: anchored, alias: subject})
+	if err != nil {
+		return nil, fmt.Errorf("looking up the applications of a trust anchor: %w", err)
+	}
+	return found.anchored, nil
+}
+
+// Application finds an application by its name. An error that is not registry.ErrNotFound has the outcome Unavailable.
 func (c *Cache) Application(ctx context.Context, alias string) (*registry.Application, error) {
 	found, err := c.find(ctx, name{kind: registry.ApplicationChanged, alias: alias})
 	if err != nil {
@@ -171,9 +182,12 @@ func (c *Cache) read(ctx context.Context, n name, epoch uint64) (entry, error) {
 	defer cancel()
 	var found entry
 	var err error
-	if n.kind == registry.ApplicationChanged {
+	switch n.kind {
+	case anchored:
+		found.anchored, err = c.backend.Anchored(ctx, n.alias)
+	case registry.ApplicationChanged:
 		found.application, err = c.backend.Application(ctx, n.alias)
-	} else {
+	default:
 		found.device, err = c.backend.Device(ctx, n.application, n.alias)
 	}
 	if errors.Is(err, registry.ErrNotFound) {

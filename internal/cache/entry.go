@@ -21,10 +21,11 @@ var errEntry = errors.New("entry in Redis does not parse")
 type entry struct {
 	application *registry.Application
 	device      *registry.Device
-	size        int // bytes of the document as JSON
+	anchored    []string // names of applications
+	size        int      // bytes of the document as JSON
 }
 
-func (e entry) found() bool { return e.application != nil || e.device != nil }
+func (e entry) found() bool { return e.application != nil || e.device != nil || len(e.anchored) > 0 }
 
 // version is the uid and revision of the document, "-" and 0 without one.
 func (e entry) version() (uid string, revision uint64) {
@@ -49,8 +50,11 @@ func (e entry) encode(ttl time.Duration) ([]byte, error) {
 		return value, nil
 	}
 	var document any = e.application
-	if e.device != nil {
+	switch {
+	case e.device != nil:
 		document = e.device
+	case len(e.anchored) > 0:
+		document = e.anchored
 	}
 	text, err := json.Marshal(document)
 	if err != nil {
@@ -79,11 +83,14 @@ func decode(value []byte, kind registry.ChangeKind) (e entry, ttl time.Duration,
 		return entry{}, ttl, nil
 	}
 	e.size = len(document)
-	if kind == registry.ApplicationChanged {
+	switch kind {
+	case anchored:
+		err = json.Unmarshal(document, &e.anchored)
+	case registry.ApplicationChanged:
 		e.application = new(registry.Application)
 		err = json.Unmarshal(document, e.application)
 		e.application.Metadata.Revision = revision
-	} else {
+	default:
 		e.device = new(registry.Device)
 		err = json.Unmarshal(document, e.device)
 		e.device.Metadata.Revision = revision

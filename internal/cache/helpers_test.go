@@ -60,6 +60,17 @@ func (f *fake) Application(_ context.Context, alias string) (*registry.Applicati
 	return answerFrom(f, f.apps, alias)
 }
 
+func (f *fake) Anchored(_ context.Context, subject string) ([]string, error) {
+	found, err := answerFrom(f, f.apps, subject)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []string{found.Metadata.Name}, nil
+}
+
 func (f *fake) Device(_ context.Context, application, alias string) (*registry.Device, error) {
 	return answerFrom(f, f.devices, application+"/"+alias)
 }

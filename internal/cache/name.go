@@ -6,7 +6,11 @@ import (
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
-// A name is what somebody looks up: an application by alias, or a device of an application by alias.
+// anchored is the kind of the lists of applications that have a trust anchor of a subject.
+const anchored registry.ChangeKind = "anchored"
+
+// A name is what somebody looks up: an application by name, the applications that have a trust anchor of a subject, or a device
+// of an application by alias.
 type name struct {
 	kind               registry.ChangeKind
 	application, alias string // application is "" for applications
@@ -26,8 +30,11 @@ func names(change registry.Change) []name {
 	list := make([]name, len(change.Aliases))
 	for i, alias := range change.Aliases {
 		list[i] = name{kind: change.Kind, alias: alias}
-		if change.Kind == registry.DeviceChanged {
+		switch {
+		case change.Kind == registry.DeviceChanged:
 			list[i].application = change.Application
+		case alias != change.Application:
+			list[i].kind = anchored
 		}
 	}
 	return list
@@ -42,8 +49,11 @@ func newKeyspace(instance string) keyspace { return keyspace("fairlead:{" + inst
 // entry is the key of a document. Every part that somebody else chooses is percent-encoded, which leaves no colon in
 // it, so that no two names share a key.
 func (k keyspace) entry(n name) string {
-	if n.kind == registry.ApplicationChanged {
+	switch n.kind {
+	case registry.ApplicationChanged:
 		return string(k) + "app:" + url.QueryEscape(n.alias)
+	case anchored:
+		return string(k) + "anchored:" + url.QueryEscape(n.alias)
 	}
 	return string(k) + "dev:" + url.QueryEscape(n.application) + ":" + url.QueryEscape(n.alias)
 }

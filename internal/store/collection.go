@@ -37,10 +37,11 @@ func newDevices(d Dialect) *collection {
 func newCollection(d Dialect, kind registry.ChangeKind, notFound error, noun string, key ...string) *collection {
 	table, aliases := noun+"s", noun+"_aliases"
 	read := "d.name, '', d." + strings.ReplaceAll(columns, ", ", ", d.")
-	join, aliasKey := "d.name = a.name", "a.alias = $1"
+	// The aliases of applications are their names and the subjects of their trust anchors; those may be several applications'.
+	join, aliasKey := "d.name = a.name", "a.alias = $1 AND a.name = $1"
 	if len(key) == 2 {
 		read = strings.Replace(read, "''", "d.application", 1)
-		join, aliasKey = join+" AND d.application = a.application", aliasKey+" AND a.application = $2"
+		join, aliasKey = join+" AND d.application = a.application", "a.alias = $1 AND a.application = $2"
 	}
 	written := strings.Split(columns, ", ")
 	owner := where(0, key)

@@ -9,8 +9,25 @@ import (
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
-// Application finds an application by its name or the subject of one of its trust anchors, in one query. An
-// application that is being deleted is found, with its deletion timestamp.
+// MaxAnchored is how many applications Anchored finds.
+const MaxAnchored = 64
+
+// Anchored lists the names of applications that have a trust anchor of a subject, those that are the oldest first, at most
+// MaxAnchored. None is no error.
+func (s *Store) Anchored(ctx context.Context, subject string) ([]string, error) {
+	if registry.ValidateAlias(subject) != nil {
+		return nil, nil
+	}
+	names, err := list(ctx, s.read, "SELECT d.name FROM application_aliases a JOIN applications d ON d.name = a.name"+
+		" WHERE a.alias = $1 AND a.name <> $1 ORDER BY d.created, d.name LIMIT $2", subject, MaxAnchored)
+	if err != nil {
+		return nil, fmt.Errorf("looking up the applications of a trust anchor: %w", err)
+	}
+	return names, nil
+}
+
+// Application finds an application by its name, in one query. An application that is being deleted is found, with its deletion
+// timestamp.
 func (s *Store) Application(ctx context.Context, alias string) (*registry.Application, error) {
 	var found row
 	if err := s.find(ctx, s.applications, &found, alias); err != nil {

@@ -129,6 +129,8 @@ func (s *shelf) Application(_ context.Context, alias string) (*registry.Applicat
 	return s.application, nil
 }
 
+func (*shelf) Anchored(context.Context, string) ([]string, error) { return nil, nil }
+
 func (s *shelf) Device(_ context.Context, application, alias string) (*registry.Device, error) {
 	if application != s.application.Metadata.Name || alias != s.device.Metadata.Name {
 		return nil, registry.ErrNotFound

@@ -39,6 +39,8 @@ func (plant) Application(_ context.Context, alias string) (*registry.Application
 	return decoded[registry.Application](plantApplication)
 }
 
+func (plant) Anchored(context.Context, string) ([]string, error) { return nil, nil }
+
 func (plant) Device(_ context.Context, _, alias string) (*registry.Device, error) {
 	text, known := map[string]string{"site": site, "pump": pump, "stranger": stranger}[alias]
 	if !known {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
 )
@@ -46,9 +48,23 @@ func testTrustAnchors(t *testing.T, s *suite) {
 		{"valid":{"subject":"` + subject + `","certificate":"AA==","notBefore":"2020-01-01T00:00:00Z","notAfter":"2030-01-01T00:00:00Z"}},
 		{"invalid":{"error":"e","message":"m"}}]}}}`)
 	s.want(got, applicationChange("app", 1, subject, "app"))
-	if found := s.application(subject); found.Metadata.Name != "app" {
-		t.Errorf("the subject finds %q", found.Metadata.Name)
+	anchored := func(want ...string) {
+		t.Helper()
+		names, err := s.Anchored(t.Context(), subject)
+		if diff := cmp.Diff(want, names); err != nil || diff != "" {
+			t.Errorf("anchored: %v (-want +got):\n%s", err, diff)
+		}
 	}
+	anchored("app")
+	s.noApplication(subject) // which is no name
+
+	// Another application may trust a key of the same subject, and the older one stays the first.
+	s.want(s.applyApplication(`{"metadata":{"name":"aaa"},"status":{"trustAnchors":{"anchors":[
+		{"valid":{"subject":"`+subject+`","certificate":"AA==","notBefore":"2020-01-01T00:00:00Z","notAfter":"2030-01-01T00:00:00Z"}}]}}}`), applicationChange("aaa", 1, subject, "aaa"))
+	anchored("app", "aaa")
+	s.applyApplication(`{"metadata":{"name":"aaa"}}`)
+	anchored("app")
+	s.forget()
 	f := func(subject string, want error) {
 		t.Helper()
 		_, err := s.ApplyApplication(t.Context(), application(t, `{"metadata":{"name":"app2"},"status":{"trustAnchors":{"anchors":[{"valid":{"subject":"`+
@@ -57,14 +73,13 @@ func testTrustAnchors(t *testing.T, s *suite) {
 			t.Errorf("subject %.20q: %v, want %v at status.trustAnchors", subject, err, want)
 		}
 	}
-	f(subject, store.ErrConflict)
 	f("victim", store.ErrInvalid) // a name that another application may want
 	f("", store.ErrInvalid)
 	f("CN="+strings.Repeat("x", registry.MaxAlias), store.ErrInvalid)
 	s.want(nil)
 
 	s.want(s.applyApplication(`{"metadata":{"name":"app"}}`), at(applicationChange("app", 2, subject, "app"), ".status.trustAnchors"))
-	s.noApplication(subject)
+	anchored()
 }
 
 func testConflicts(t *testing.T, s *suite) {
