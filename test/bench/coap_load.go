@@ -73,7 +73,7 @@ func openSessions(ctx context.Context, address string) ([]*coapDevice, error) {
 		places <- struct{}{}
 		opening.Go(func() {
 			defer func() { <-places }()
-			sessions[i], problems[i] = newCoAPDevice(ctx, address, i%devices)
+			sessions[i], problems[i] = newCoAPDevice(ctx, address, benchUser(i%devices))
 		})
 	}
 	opening.Wait()
@@ -90,14 +90,14 @@ type coapDevice struct {
 	sequence uint16
 }
 
-func newCoAPDevice(ctx context.Context, address string, device int) (*coapDevice, error) {
+func newCoAPDevice(ctx context.Context, address, identity string) (*coapDevice, error) {
 	to, err := net.ResolveUDPAddr("udp", address)
 	if err != nil {
 		return nil, fmt.Errorf("finding the server: %w", err)
 	}
 	conn, err := dtls.DialWithOptions("udp", to,
 		dtls.WithPSK(func([]byte) ([]byte, error) { return []byte(benchPassword), nil }),
-		dtls.WithPSKIdentityHint([]byte(benchUser(device))),
+		dtls.WithPSKIdentityHint([]byte(identity)),
 		dtls.WithCipherSuites(dtls.TLS_PSK_WITH_AES_128_GCM_SHA256))
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)

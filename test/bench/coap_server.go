@@ -31,7 +31,7 @@ const (
 
 // coapAnswers does a handshake with a server.
 func coapAnswers(ctx context.Context, address string) error {
-	d, err := newCoAPDevice(ctx, address, 0)
+	d, err := newCoAPDevice(ctx, address, benchUser(0))
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func TestCoAPDeviceAndBareServer(t *testing.T) {
 		defer cancel()
 		return coapAnswers(attempt, address) == nil
 	})
-	d, err := newCoAPDevice(ctx, address, 0)
+	d, err := newCoAPDevice(ctx, address, benchUser(0))
 	if err != nil {
 		t.Fatal(err)
 	}

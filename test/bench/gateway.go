@@ -17,6 +17,7 @@ type gatewayProcess struct {
 	*gatewaybin.Gateway
 	address, secure string // of TCP and of TLS
 	authority       string // file of the certificate that clients over TLS have to trust
+	judge           *functionbin.Function
 }
 
 // gateway starts the MQTT gateway, and the authentication function that it asks, against the neighbours, and returns when
@@ -66,7 +67,7 @@ func (s *scene) gatewayBinary(ctx context.Context) (gatewaybin.Binary, error) {
 }
 
 func startGateway(ctx context.Context, binary gatewaybin.Binary, n *neighbours, judge *functionbin.Function) (*gatewayProcess, error) {
-	g := &gatewayProcess{}
+	g := &gatewayProcess{judge: judge}
 	for _, address := range []*string{&g.address, &g.secure} {
 		free, err := gatewaybin.FreeAddress()
 		if err != nil {

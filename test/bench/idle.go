@@ -34,6 +34,9 @@ const (
 	// dialers connect at the same time.
 	dialers = 64
 
+	// registrars write devices at the same time.
+	registrars = 8
+
 	// settling is how long the resident memory of the gateway is watched for its smallest value after the last log-in: what
 	// logging in has left behind goes when garbage is collected next, after two minutes at the latest.
 	settling = 150 * time.Second
@@ -64,7 +67,7 @@ func idle(ctx context.Context, arguments []string, input io.Reader, output io.Wr
 		return err
 	}
 	began := time.Now()
-	clients, err := connectAll(ctx, dial, *count)
+	clients, err := connectAll(ctx, dial, *count, application, idleName)
 	if err != nil {
 		return err
 	}
@@ -92,8 +95,8 @@ func dialerOf(address, authority string) (mqttclient.Dialer, error) {
 	return func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", address) }, nil
 }
 
-// connectAll logs every device in, again after a moment where the gateway sheds load.
-func connectAll(ctx context.Context, dial mqttclient.Dialer, count int) ([]*mqttclient.Client, error) {
+// connectAll logs devices of an application in, again after a moment where the gateway sheds load.
+func connectAll(ctx context.Context, dial mqttclient.Dialer, count int, application string, name func(int) string) ([]*mqttclient.Client, error) {
 	clients := make([]*mqttclient.Client, count)
 	var next atomic.Int64
 	var group sync.WaitGroup
@@ -103,8 +106,7 @@ func connectAll(ctx context.Context, dial mqttclient.Dialer, count int) ([]*mqtt
 			for i := int(next.Add(1)) - 1; i < count; i = int(next.Add(1)) - 1 {
 				var err error
 				for attempt := 0; attempt < 50; attempt++ {
-					user := idleName(i) + "@" + application
-					if clients[i], err = mqttclient.Dial(ctx, dial, idleName(i), user, benchPassword); err == nil {
+					if clients[i], err = mqttclient.Dial(ctx, dial, name(i), name(i)+"@"+application, benchPassword); err == nil {
 						break
 					}
 					time.Sleep(100 * time.Millisecond)
@@ -231,7 +233,18 @@ func smallestResident(ctx context.Context, p *neighbour.Process) (smallest int64
 }
 
 // registerIdle registers the devices. Their passwords are plain, so that logging in is not a matter of hashes.
-func (n *neighbours) registerIdle(ctx context.Context) (err error) {
+func (n *neighbours) registerIdle(ctx context.Context) error {
+	return n.register(ctx, idleConnections, func(i int) (*registry.Device, error) {
+		device, err := benchDevice(i, registry.Password{Kind: registry.PlainPassword, Value: benchPassword})
+		if err == nil {
+			device.Metadata.Name = idleName(i)
+		}
+		return device, err
+	})
+}
+
+// register registers devices, several at once.
+func (n *neighbours) register(ctx context.Context, count int, device func(int) (*registry.Device, error)) (err error) {
 	store, err := postgres.Open(ctx, n.postgres.URL())
 	if err != nil {
 		return err
@@ -239,14 +252,13 @@ func (n *neighbours) registerIdle(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, store.Close()) }()
 	var next atomic.Int64
 	var group sync.WaitGroup
-	failures := make(chan error, dialers)
-	for range 8 {
+	failures := make(chan error, registrars)
+	for range registrars {
 		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < idleConnections; i = int(next.Add(1)) - 1 {
-				device, err := benchDevice(i, registry.Password{Kind: registry.PlainPassword, Value: benchPassword})
+			for i := int(next.Add(1)) - 1; i < count; i = int(next.Add(1)) - 1 {
+				d, err := device(i)
 				if err == nil {
-					device.Metadata.Name = idleName(i)
-					_, err = store.ApplyDevice(ctx, device)
+					_, err = store.ApplyDevice(ctx, d)
 				}
 				if err != nil {
 					failures <- err

@@ -30,6 +30,10 @@ func run(ctx context.Context, arguments []string) error {
 			return mqttLoad(ctx, arguments[1:], os.Stdout)
 		case idleCommand:
 			return idle(ctx, arguments[1:], os.Stdin, os.Stdout)
+		case heldCommand:
+			return holdSessions(ctx, arguments[1:], os.Stdin, os.Stdout)
+		case attackCommand:
+			return attack(ctx, arguments[1:], os.Stdin)
 		case mqttSinkCommand:
 			return mqttSink(ctx, arguments[1:])
 		case coapBareCommand:

@@ -36,6 +36,16 @@ type Client struct {
 	Reader *bufio.Reader
 }
 
+// A RefusedError is a CONNACK that admits nobody.
+type RefusedError struct {
+	ClientID string
+	Code     byte // return code (section 3.2.2.3)
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("CONNECT of %s is refused with return code %d", e.ClientID, e.Code)
+}
+
 // A Dialer makes the connection that a client speaks on.
 type Dialer func(context.Context) (net.Conn, error)
 
@@ -77,8 +87,11 @@ func (c *Client) login(clientID, user, password string) error {
 	if err != nil {
 		return fmt.Errorf("waiting for CONNACK: %w", err)
 	}
-	if kind != connack || len(answer) != 2 || answer[1] != 0 {
+	if kind != connack || len(answer) != 2 {
 		return fmt.Errorf("CONNECT of %s is answered with %#x %x", clientID, kind, answer)
+	}
+	if answer[1] != 0 {
+		return &RefusedError{ClientID: clientID, Code: answer[1]}
 	}
 	return c.Conn.SetDeadline(time.Time{})
 }
