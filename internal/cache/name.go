@@ -3,6 +3,7 @@ package cache
 import (
 	"net/url"
 
+	"github.com/fairlead/fairlead/internal/redis"
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
@@ -40,11 +41,10 @@ func names(change registry.Change) []name {
 	return list
 }
 
-// keyspace is the prefix of all keys of one installation. The braces are a hash tag: in a Redis cluster all keys are
-// in one slot, so that a script may use an entry and its lease, and one pipeline any keys.
+// keyspace is the prefix of all keys of one installation.
 type keyspace string
 
-func newKeyspace(instance string) keyspace { return keyspace("fairlead:{" + instance + "}:") }
+func newKeyspace(instance string) keyspace { return keyspace(redis.Keys(instance)) }
 
 // entry is the key of a document. Every part that somebody else chooses is percent-encoded, which leaves no colon in
 // it, so that no two names share a key.

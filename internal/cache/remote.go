@@ -12,7 +12,7 @@ import (
 
 // A remote is the documents in Redis.
 type remote struct {
-	client  *redis.Client
+	client  redis.UniversalClient
 	keys    keyspace
 	timeout time.Duration
 	soft    time.Duration

@@ -4,15 +4,16 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/fairlead/fairlead/internal/redis"
 )
 
-// A keyspace is the prefix of all keys of one installation. The braces are a hash tag: in a Redis cluster all keys are in
-// one slot, so that a script may use any of them. Every part that somebody else chooses is percent-encoded, which leaves
+// A keyspace is the prefix of all keys of one installation. Every part that somebody else chooses is percent-encoded, which leaves
 // no colon in it, so that no two names share a key.
 type keyspace string
 
 func newKeyspace(instance string) keyspace {
-	return keyspace("fairlead:{" + url.QueryEscape(instance) + "}:presence:")
+	return keyspace(redis.Keys(url.QueryEscape(instance)) + "presence:")
 }
 
 // member is a device in sets and in the keys of what belongs to it.

@@ -3,104 +3,36 @@ package presence
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/fairlead/fairlead/internal/redis"
 )
 
-// A subscription is asked for signs of life as often as this process gives them, but not more often than listenPause; it
-// counts as lost after silence times that long without one.
-const (
-	listenPause = 500 * time.Millisecond
-	silence     = 3
-)
-
-var errSilent = errors.New("redis has gone silent")
+// listenPause is the shortest time between two signs of life that are asked for. Otherwise a subscription is asked for them as often as
+// this process gives them.
+const listenPause = 500 * time.Millisecond
 
 // listen hears what other processes have to say to this one, until ctx ends. News that are missed cost time only: verify
 // and sweep find out the same.
 func (t *Tracker) listen(ctx context.Context) {
-	wait := minPause
-	for {
-		subscribed, err := t.hearken(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil {
-			t.metrics.failure(failedSubscription)
-		}
-		if subscribed {
-			wait = minPause
-		}
-		if !pause(ctx, wait/2+rand.N(wait/2)) {
-			return
-		}
-		wait = min(2*wait, maxPause)
-	}
-}
-
-// hearken keeps one subscription until it is lost.
-func (t *Tracker) hearken(ctx context.Context) (subscribed bool, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	subscription := t.ledger.client.Subscribe(ctx, t.ledger.keys.channels()+t.node)
-	defer subscription.Close()
-	defer t.heart.hears.Store(false)
-	received := make(chan any)
-	go receive(ctx, subscription, received)
-
-	interval := max(t.config.Heartbeat, listenPause)
-	last := time.Now()
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return subscribed, ctx.Err()
-		case <-ticker.C:
-			if time.Since(last) > silence*interval {
-				return subscribed, errSilent
+	subscription := &redis.Subscription{
+		Client:   t.ledger.client,
+		Channels: []string{t.ledger.keys.channels() + t.node},
+		Interval: max(t.config.Heartbeat, listenPause),
+		Up: func() {
+			t.heart.hears.Store(true)
+			poke(t.checks) // something may have been missed before
+		},
+		Down: func(err error) {
+			t.heart.hears.Store(false)
+			if !errors.Is(err, context.Canceled) {
+				t.metrics.failure(failedSubscription)
 			}
-			if subscribed {
-				if err := subscription.Ping(ctx); err != nil {
-					return subscribed, fmt.Errorf("asking redis for a sign of life: %w", err)
-				}
-			}
-		case news := <-received:
-			last = time.Now()
-			switch news := news.(type) {
-			case error:
-				return subscribed, fmt.Errorf("receiving from redis: %w", news)
-			case *redis.Subscription:
-				subscribed = true
-				t.heart.hears.Store(true)
-				poke(t.checks) // something may have been missed before
-			case *redis.Message:
-				t.hear(news.Payload)
-			}
-		}
+		},
+		Message: t.hear,
 	}
-}
-
-// receive reads until the subscription fails or is closed.
-func receive(ctx context.Context, subscription *redis.PubSub, into chan<- any) {
-	for {
-		news, err := subscription.Receive(ctx)
-		if err != nil {
-			news = err
-		}
-		select {
-		case into <- news:
-		case <-ctx.Done():
-			return
-		}
-		if err != nil {
-			return
-		}
-	}
+	subscription.Run(ctx)
 }
 
 // hear does what a message says: a word, and the epoch of a session or the name of a device.
