@@ -21,7 +21,7 @@ func DefaultConfig() Config {
 
 // A ServiceConfig bounds the work that judging a credential takes.
 type ServiceConfig struct {
-	Hashes      int           `doc:"password hashes computed at once; 0 is the number of processors"`
+	Hashes      int           `doc:"password hashes computed at once; 0 is all cores but one"`
 	HashQueue   int           `doc:"password hashes that may wait for their turn; beyond, log-ins that need one are answered as overloaded"`
 	HashTimeout time.Duration `doc:"longest time that a log-in waits for its password hash"`
 	Memory      int           `doc:"number of credentials whose verification is remembered, for the right ones and for the wrong ones each"`

@@ -47,7 +47,7 @@ type hashing struct {
 func newPasswords(c ServiceConfig, m *serviceMetrics) *passwords {
 	slots := c.Hashes
 	if slots == 0 {
-		slots = runtime.GOMAXPROCS(0)
+		slots = max(1, runtime.GOMAXPROCS(0)-1) // one core is for all who need no hash
 	}
 	return &passwords{
 		config:  c,

@@ -104,8 +104,8 @@ func presentedApplications(r Request) []string {
 	return names
 }
 
-// maxCandidates bounds the applications whose trust anchors are tried on one chain.
-const maxCandidates = 64
+// maxCandidates bounds the applications whose trust anchors are tried on one chain, besides those that are found by a key.
+const maxCandidates = 128
 
 // applicationOf finds the application of a request: by its name, or, for a chain of certificates, as the one that has a trust anchor which
 // the chain leads to. A trust anchor is a key and not a name: whoever registers a certificate of the same subject has another
@@ -148,10 +148,12 @@ func (s *Service) applicationOf(ctx context.Context, r Request) (*registry.Appli
 	return found, nil
 }
 
-// candidates are the names of the applications that have a trust anchor whose subject issued a certificate of the chain.
+// candidates are the names of the applications that have a trust anchor that may have issued a certificate of the chain. Those
+// with the key that the chain names come first: however many others have the same subject, they are found. Where the chain
+// names no key, those with the subject are tried, as far as the bound goes.
 func (s *Service) candidates(ctx context.Context, certificates []*x509.Certificate) (names []string, err error) {
-	for _, subject := range issuers(certificates) {
-		more, err := s.registry.Anchored(ctx, subject)
+	for _, alias := range slices.Concat(issuerKeys(certificates), issuers(certificates)) {
+		more, err := s.registry.Anchored(ctx, alias)
 		if err != nil {
 			return nil, err
 		}
@@ -162,6 +164,19 @@ func (s *Service) candidates(ctx context.Context, certificates []*x509.Certifica
 		}
 	}
 	return names, nil
+}
+
+// issuerKeys are the aliases of the keys that issued the certificates of a chain, as far as it tells.
+func issuerKeys(certificates []*x509.Certificate) (aliases []string) {
+	for i, c := range certificates {
+		if len(c.AuthorityKeyId) > 0 {
+			aliases = append(aliases, registry.KeyID(c.AuthorityKeyId))
+		}
+		if i > 0 {
+			aliases = append(aliases, registry.KeyIDs(c)...)
+		}
+	}
+	return aliases
 }
 
 // issued tells whether the chain leads to a trust anchor of an application, whoever the device is.

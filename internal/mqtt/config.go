@@ -49,7 +49,7 @@ func DefaultConfig() Config {
 		MaxUnadmitted:     5_000,
 		ConnectRate:       1_000,
 		ConnectBurst:      2_000,
-		ConnectsAtOnce:    1_000,
+		ConnectsAtOnce:    3_000, // more than the lookups and the refusals that wait of one application
 		DeliveryQueue:     32,
 		DeliveryBytes:     256 << 10,
 		WriteTimeout:      10 * time.Second,

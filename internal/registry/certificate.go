@@ -2,7 +2,10 @@ package registry
 
 import (
 	"bytes"
+	"crypto/sha1" //nolint:gosec // as certificates name keys; who has another key with this hash still has to sign with the right one
+	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/hex"
@@ -150,6 +153,24 @@ func resolveAnchor(index int, encoded json.RawMessage) (valid *ValidAnchor, prob
 		NotAfter:    certificate.NotAfter.UTC(),
 	}, ""
 }
+
+// KeyIDs are the aliases that stand for the public key of a certificate: as the certificates that it issues name it in their
+// authority key identifier, by the methods of RFC 5280 section 4.2.1.2 and RFC 7093 section 2. They are computed of the key, and not
+// taken from the certificate, where anything may stand.
+func KeyIDs(c *x509.Certificate) []string {
+	var key struct {
+		Algorithm pkix.AlgorithmIdentifier
+		PublicKey asn1.BitString
+	}
+	if rest, err := asn1.Unmarshal(c.RawSubjectPublicKeyInfo, &key); err != nil || len(rest) > 0 {
+		return nil
+	}
+	older, newer := sha1.Sum(key.PublicKey.Bytes), sha256.Sum256(key.PublicKey.Bytes)
+	return []string{KeyID(older[:]), KeyID(newer[:sha1.Size])}
+}
+
+// KeyID is the alias for a key identifier.
+func KeyID(identifier []byte) string { return "keyid=" + hex.EncodeToString(identifier) }
 
 // ParseCertificate reads one X.509 certificate from PEM, where it is the first block of that type, or from DER.
 func ParseCertificate(content []byte) (*x509.Certificate, error) {

@@ -157,7 +157,17 @@ func TestResolvedTrustAnchorIsAnAlias(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	certificate, err := ParseCertificate(anchors.Anchors[0].Valid.Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := []Alias{{AliasName, "a"}, {AliasTrustAnchor, "O=Drogue IoT, OU=Cloud, CN=Application 1"}}
+	for _, id := range KeyIDs(certificate) {
+		want = append(want, Alias{AliasTrustAnchor, id})
+	}
+	if len(want) != 4 || want[3].Value != KeyID(certificate.SubjectKeyId) { // as Go names the keys of authorities
+		t.Errorf("key ids %v of a key that is named %x", want[2:], certificate.SubjectKeyId)
+	}
 	if diff := cmp.Diff(want, aliases); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

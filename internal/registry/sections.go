@@ -273,7 +273,7 @@ func (d *Device) Aliases() ([]Alias, error) {
 	return aliases, nil
 }
 
-// Aliases lists every name by which an application is found: its own name and the subjects of its trust anchors.
+// Aliases lists every name by which an application is found: its own name, and the subjects and keys of its trust anchors.
 func (a *Application) Aliases() ([]Alias, error) {
 	aliases := []Alias{{AliasName, a.Metadata.Name}}
 	anchors, _, err := Decode[TrustAnchors](a.Status, SectionTrustAnchors)
@@ -281,10 +281,18 @@ func (a *Application) Aliases() ([]Alias, error) {
 		return nil, err
 	}
 	for _, anchor := range anchors.Anchors {
-		if anchor.Valid == nil || slices.ContainsFunc(aliases, func(x Alias) bool { return x.Value == anchor.Valid.Subject }) {
+		if anchor.Valid == nil {
 			continue
 		}
-		aliases = append(aliases, Alias{AliasTrustAnchor, anchor.Valid.Subject})
+		names := []string{anchor.Valid.Subject}
+		if certificate, err := ParseCertificate(anchor.Valid.Certificate); err == nil {
+			names = append(names, KeyIDs(certificate)...)
+		}
+		for _, name := range names {
+			if !slices.ContainsFunc(aliases, func(x Alias) bool { return x.Value == name }) {
+				aliases = append(aliases, Alias{AliasTrustAnchor, name})
+			}
+		}
 	}
 	return aliases, nil
 }

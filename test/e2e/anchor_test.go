@@ -9,7 +9,7 @@ import (
 )
 
 // TestTrustAnchorsOfTheSameName has another tenant register an authority with the name of the owner's, and then the owner's
-// certificate itself. mosquitto_pub and libcoap's client are the devices.
+// certificate itself. mosquitto_pub is the device.
 func TestTrustAnchorsOfTheSameName(t *testing.T) {
 	g := ownMQTT(t)
 	attacker, owner := newTenant(t), newTenant(t)
