@@ -25,10 +25,10 @@ type Filter struct {
 	root matcher // nil: everything
 }
 
-// A matcher is one filter. It fails only if the filter itself is broken; an
-// event that it cannot be applied to just does not match.
+// A matcher is one filter. It fails where the Kafka dispatcher throws the event
+// away instead of deciding.
 type matcher interface {
-	match(e *event.Event) (bool, error)
+	match(e *Event) (bool, error)
 }
 
 // A FilterError says which filter of a Trigger cannot be used.
@@ -47,7 +47,7 @@ func (e *FilterError) Unwrap() error { return e.Err }
 // there are any, all of which must match, else filter.attributes, else
 // everything. A filter that Knative's webhook refuses, that its dispatcher would
 // skip, or a CESQL expression that cannot be boolean is a *FilterError. Once
-// compiled, a Filter decides as Knative's own does.
+// compiled, a Filter decides as that of Knative's Kafka dispatcher does.
 func Compile(t *Trigger) (Filter, error) {
 	c := compiler{}
 	switch {
@@ -61,30 +61,39 @@ func Compile(t *Trigger) (Filter, error) {
 		if err := checkNames("spec.filter.attributes", t.Spec.Filter.Attributes); err != nil {
 			return Filter{}, err
 		}
-		return Filter{root: legacy(maps.Clone(t.Spec.Filter.Attributes))}, nil
+		return Filter{root: newLegacy(t.Spec.Filter.Attributes)}, nil
 	}
 	return Filter{}, nil
 }
 
-// Match tells whether the Trigger gets the event. A Filter that fails
-// selects nothing.
+// Select tells whether the Trigger gets the event. An error says why the Kafka
+// dispatcher throws the event away before it has decided, whatever stands around
+// the filter that failed; the Trigger then does not get it.
+func (f Filter) Select(e *Event) (bool, error) {
+	if f.root == nil {
+		return true, nil
+	}
+	ok, err := f.root.match(e)
+	return ok && err == nil, err
+}
+
+// Match is Select for an event of the Go SDK. An event that no Kafka record can
+// hold does not match.
 func (f Filter) Match(e event.Event) bool {
 	ok, err := f.Evaluate(e)
 	return ok && err == nil
 }
 
-// Evaluate is Match that also tells when the filter is broken: a CESQL
-// expression whose result is not boolean or that panics. The result is then
-// false, even below not.
+// Evaluate is Match that also tells why the event would be thrown away.
 func (f Filter) Evaluate(e event.Event) (bool, error) {
 	if f.root == nil {
 		return true, nil
 	}
-	ok, err := f.root.match(&e)
+	own, err := FromSDK(e)
 	if err != nil {
 		return false, err
 	}
-	return ok, nil
+	return f.Select(own)
 }
 
 // A compiler counts what it has compiled.
@@ -128,11 +137,11 @@ func (c *compiler) filter(path string, doc *FilterDoc, depth int) (matcher, erro
 		child, err := c.filter(path, doc.Not, depth+1)
 		return not{child}, err
 	case "exact":
-		return newAttributes(path, doc.Exact, equal)
+		return newAttributes(path, doc.Exact, equal, true)
 	case "prefix":
-		return newAttributes(path, doc.Prefix, strings.HasPrefix)
+		return newAttributes(path, doc.Prefix, strings.HasPrefix, false)
 	case "suffix":
-		return newAttributes(path, doc.Suffix, strings.HasSuffix)
+		return newAttributes(path, doc.Suffix, strings.HasSuffix, false)
 	}
 	m, err := newCESQL(doc.CESQL)
 	if err != nil {
@@ -163,7 +172,7 @@ func (d *FilterDoc) dialects() []string {
 // all matches if every filter does.
 type all []matcher
 
-func (a all) match(e *event.Event) (bool, error) {
+func (a all) match(e *Event) (bool, error) {
 	for _, m := range a {
 		if ok, err := m.match(e); !ok || err != nil {
 			return false, err
@@ -175,7 +184,7 @@ func (a all) match(e *event.Event) (bool, error) {
 // anyOf matches if one filter does.
 type anyOf []matcher
 
-func (a anyOf) match(e *event.Event) (bool, error) {
+func (a anyOf) match(e *Event) (bool, error) {
 	for _, m := range a {
 		if ok, err := m.match(e); ok || err != nil {
 			return ok, err
@@ -187,20 +196,25 @@ func (a anyOf) match(e *event.Event) (bool, error) {
 // not matches if its filter does not.
 type not struct{ child matcher }
 
-func (n not) match(e *event.Event) (bool, error) {
+func (n not) match(e *Event) (bool, error) {
 	ok, err := n.child.match(e)
 	return !ok, err
 }
 
-// attributes matches if every attribute named is present and its text passes.
+// attributes matches if the text of every attribute named passes.
 type attributes struct {
-	want map[string]string
+	want []pair
 	test func(value, want string) bool
+	// absent tells that an attribute that is not there just does not match.
+	absent bool
 }
+
+// A pair is an attribute and what it should be.
+type pair struct{ name, value string }
 
 func equal(value, want string) bool { return value == want }
 
-func newAttributes(path string, want map[string]string, test func(value, want string) bool) (matcher, error) {
+func newAttributes(path string, want map[string]string, test func(value, want string) bool, absent bool) (matcher, error) {
 	if err := checkNames(path, want); err != nil {
 		return nil, err
 	}
@@ -209,33 +223,32 @@ func newAttributes(path string, want map[string]string, test func(value, want st
 			return nil, &FilterError{path + "." + name, errors.New("empty value; Knative would skip this filter and let every event through")}
 		}
 	}
-	return &attributes{want: maps.Clone(want), test: test}, nil
+	return &attributes{want: pairs(want), test: test, absent: absent}, nil
 }
 
-func (a *attributes) match(e *event.Event) (bool, error) {
-	for name, want := range a.want {
-		value, ok := attribute(e, name)
-		if !ok {
-			return false, nil
-		}
-		text, ok := value.(string)
-		if !ok {
-			text = fmt.Sprint(value)
-		}
-		if !a.test(text, want) {
-			return false, nil
+// pairs are the attributes that matter, by name: an empty value is no condition.
+func pairs(want map[string]string) []pair {
+	var out []pair
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if want[name] != "" {
+			out = append(out, pair{name, want[name]})
 		}
 	}
-	return true, nil
+	return out
 }
 
-// legacy is filter.attributes: equality of strings, "" stands for any value.
-type legacy map[string]string
+// newLegacy is filter.attributes: exact, in which an empty value is no condition.
+func newLegacy(want map[string]string) matcher {
+	return &attributes{want: pairs(want), test: equal, absent: true}
+}
 
-func (l legacy) match(e *event.Event) (bool, error) {
-	for name, want := range l {
-		value, ok := attribute(e, name)
-		if !ok || (want == "" && value == "") || (want != "" && value != want) {
+func (a *attributes) match(e *Event) (bool, error) {
+	for _, want := range a.want {
+		value, ok := e.filterText(want.name)
+		if !ok && !a.absent {
+			return false, fmt.Errorf("prefix and suffix cannot be asked for a %s that is not there", want.name)
+		}
+		if !ok || !a.test(value, want.value) {
 			return false, nil
 		}
 	}
@@ -253,34 +266,4 @@ func checkNames(path string, want map[string]string) error {
 		}
 	}
 	return nil
-}
-
-// attribute looks a context attribute up. The attributes of the specification
-// always exist and are "" when they are not set; time is then year 1.
-func attribute(e *event.Event, name string) (any, bool) {
-	switch name {
-	case "specversion":
-		return e.SpecVersion(), true
-	case "type":
-		return e.Type(), true
-	case "source":
-		return e.Source(), true
-	case "subject":
-		return e.Subject(), true
-	case "id":
-		return e.ID(), true
-	case "time":
-		text, err := e.Time().MarshalText()
-		return string(text), err == nil
-	case "dataschema", "schemaurl":
-		return e.DataSchema(), true
-	case "datacontenttype":
-		return e.DataContentType(), true
-	case "datamediatype":
-		return e.DataMediaType(), true
-	case "datacontentencoding":
-		return e.DeprecatedDataContentEncoding(), true
-	}
-	value, ok := e.Extensions()[name]
-	return value, ok
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/fairlead/fairlead/triggers/cesql"
 )
 
 // telemetry is an event as a device's message becomes one.
@@ -56,7 +58,7 @@ func TestMatch(t *testing.T) {
 	f(exact("id", "1"), true)
 	f(exact("time", "2026-03-04T05:06:07Z"), true)
 	f(exact("datacontenttype", "application/json; charset=utf-8"), true)
-	f(exact("datamediatype", "application/json"), true)
+	f(exact("datamediatype", "application/json"), false) // not an attribute, but for the Go SDK
 	f(exact("dataschema", "x"), false)
 	f(exact("schemaurl", "x"), false)
 	f(exact("datacontentencoding", "base64"), false)
@@ -80,13 +82,19 @@ func TestMatch(t *testing.T) {
 	f(noneOf(allOf(exact("id", "1"), oneOf(suffix("id", "2"), exact("id", "3")))), true)
 
 	f(sql("type = 'io.drogue.event.v1' AND subject LIKE 'temp/%'"), true)
-	f(sql("TYPE = 'io.drogue.event.v1'"), true)
+	f(sql("TYPE = 'io.drogue.event.v1'"), false) // names are taken as they are written
+	f(sql("EXISTS TYPE AND EXISTS Device"), true)
 	f(sql("lorawanport > 5"), true)
 	f(sql("lorawanport IN (1, 2)"), false)
 	f(sql("EXISTS device"), true)
 	f(sql("NOT EXISTS nosuch"), true)
-	f(sql("nosuch = 'x'"), false) // a missing attribute is an error, which does not match
+	f(sql("nosuch = 'x'"), false)
 	f(noneOf(sql("nosuch = 'x'")), true)
+	f(sql("NOT (nosuch = 'x')"), true) // errors end nothing
+	f(sql("nosuch = 'x' OR TRUE"), true)
+	f(sql("10 / 0 = 0"), true)
+	f(sql("device"), false)
+	f(noneOf(sql("device")), true)
 	f(sql("alarm"), true)
 	f(sql("LENGTH(subject) = 11"), true)
 	f(sql("1 / 0 = 1"), false)
@@ -113,10 +121,9 @@ func TestMatchLegacyAttributes(t *testing.T) {
 	f(map[string]string{"type": "io.drogue.event.v1", "device": "device1"}, true)
 	f(map[string]string{"type": "io.drogue.event.v1", "device": "device2"}, false)
 	f(map[string]string{"device": ""}, true)
-	f(map[string]string{"nosuch": ""}, false)
-	f(map[string]string{"dataschema": ""}, false) // an attribute of the specification that is not set
-	f(map[string]string{"hops": ""}, true)
-	f(map[string]string{"hops": "3"}, false) // only strings are compared
+	f(map[string]string{"nosuch": ""}, true) // an empty value is no condition
+	f(map[string]string{"nosuch": "", "id": "2"}, false)
+	f(map[string]string{"hops": "3"}, true)
 }
 
 func TestMatchWithoutFilter(t *testing.T) {
@@ -185,31 +192,45 @@ func TestCompileRefuses(t *testing.T) {
 	f(sql("2 * 2"), "spec.filters[0].cesql", "not boolean")
 	f(sql("((LENGTH(subject)))"), "spec.filters[0].cesql", "not boolean")
 	f(sql("NOSUCH(type)"), "spec.filters[0].cesql", "unknown")
-	f(sql("TRUE OR LENGTH(type, id) = 1"), "spec.filters[0].cesql", "unknown")
-	f(sql(strings.Repeat(" ", MaxCESQLBytes)+"TRUE"), "spec.filters[0].cesql", "longer")
+	f(sql("TRUE OR LENGTH(type, id) = 1"), "spec.filters[0].cesql", "takes 1 argument, not 2")
+	f(sql("SUBSTRING(type) = ''"), "spec.filters[0].cesql", "takes 2 arguments or 3 arguments, not 1")
+	f(sql("KN_VERIFY_CORRELATION_ID('a', 'b', 'c', 'd', 1, 1)"), "spec.filters[0].cesql", "Secret")
+	f(sql(`type LIKE 'a\\E.*'`), "spec.filters[0].cesql", "regular expression")
+	f(sql(strings.Repeat(" ", cesql.MaxBytes)+"TRUE"), "spec.filters[0].cesql", "longer")
 
 	if _, err := Compile(&Trigger{Spec: TriggerSpec{Filter: &Attributes{Attributes: map[string]string{"my-ext": "x"}}}}); err == nil {
 		t.Error("a legacy filter with a wrong name is not refused")
 	}
 }
 
-// A filter whose result is not boolean selects nothing, not even below not.
-func TestEvaluateBroken(t *testing.T) {
-	for _, doc := range []FilterDoc{
-		sql("device"),
-		noneOf(sql("device")),
-		oneOf(sql("device"), exact("id", "1")),
-		allOf(exact("id", "1"), sql("(device)")),
-	} {
+// Where the Kafka dispatcher throws the event away, nothing around the filter changes that.
+func TestEventsThatAreThrownAway(t *testing.T) {
+	bare := event.New()
+	bare.SetID("1")
+	bare.SetType("t")
+	bare.SetSource("s")
+	f := func(doc FilterDoc, want, wantThrown bool) {
+		t.Helper()
 		filter, err := Compile(trigger(doc))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := filter.Evaluate(telemetry())
-		if got || !errors.Is(err, ErrNotBoolean) || filter.Match(telemetry()) {
+		got, err := filter.Evaluate(bare)
+		if got != want || (err != nil) != wantThrown || filter.Match(bare) != want {
 			t.Errorf("%+v: got %v, %v", doc, got, err)
 		}
 	}
+	f(prefix("subject", "x"), false, true)
+	f(noneOf(prefix("subject", "x")), false, true)
+	f(noneOf(noneOf(suffix("datacontenttype", "x"))), false, true)
+	f(oneOf(prefix("subject", "x"), exact("id", "1")), false, true)
+	f(oneOf(exact("id", "1"), prefix("subject", "x")), true, false) // decided before
+	f(allOf(exact("id", "2"), prefix("subject", "x")), false, false)
+	f(noneOf(exact("subject", "x")), true, false)
+	f(noneOf(prefix("time", "x")), true, false)
+	f(noneOf(prefix("dataschema", "x")), true, false)
+	f(noneOf(suffix("nosuch", "x")), true, false)
+	f(noneOf(sql("subject LIKE 'x'")), true, false)
 }
 
 // A Filter keeps no reference to the manifest that it was made from.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -116,7 +117,28 @@ func TestLint(t *testing.T) {
 	f(filters("[{prefix: {type: ''}}]"), "error filter-invalid spec.filters[0].prefix.type")
 	f(filters("[{any: [{cesql: 'type ='}]}]"), "error filter-invalid spec.filters[0].any[0].cesql")
 	f(filters("[{cesql: 'LENGTH(type)'}]"), "error filter-boolean spec.filters[0].cesql")
-	f(filters("[{exact: {type: a}}, {not: {cesql: urgent}}]"), "warning filter-boolean spec.filters[1].not.cesql")
+	f(filters("[{exact: {type: a}}, {not: {cesql: urgent}}]"), "warning filter-boolean spec.filters[1].not.cesql", "warning filter-missing spec.filters[1].not.cesql")
+
+	cesql := func(expression string) string {
+		return filters("[{exact: {type: a}}, {cesql: " + strconv.Quote(expression) + "}]")
+	}
+	const at = " spec.filters[1].cesql"
+	f(cesql("lorawanport > 5"), "warning filter-missing"+at)
+	f(cesql("NOT (lorawanport > 5)"), "warning filter-missing"+at)
+	f(cesql("EXISTS lorawanport OR lorawanport > 5"), "warning filter-missing"+at)
+	f(cesql("EXISTS lorawanport AND lorawanport > 5"))
+	f(cesql("EXISTS LoraWanPort AND lorawanport > 5"))
+	f(cesql("NOT EXISTS lorawanport OR lorawanport > 5"))
+	f(cesql("NOT (NOT EXISTS a OR NOT EXISTS b) AND a = b"))
+	f(cesql("(EXISTS a AND TRUE) AND (EXISTS b OR a = 'x') AND a = 'y'"))
+	f(cesql("(EXISTS a OR EXISTS b) AND a = 'y'"), "warning filter-missing"+at)
+	f(cesql("(EXISTS a XOR TRUE) AND a = 'y'"), "warning filter-missing"+at)
+	f(cesql("Type = 'x' AND device = 'y' AND subject LIKE 'z'"), "warning filter-case"+at)
+	f(cesql("time = '2024-01-01T10:00:00Z'"), "warning filter-time"+at)
+	f(cesql("'yesterday' != time"), "warning filter-time"+at)
+	f(cesql("time = '2024-01-01T10:00Z'"))
+	f(cesql("time > '2024'"), "warning filter-order"+at)
+	f(cesql("time > '2024-01-01'"), "warning filter-order"+at)
 
 	const loop = "warning reply-loop spec.filters"
 	f(filters("[]"), loop)
@@ -126,7 +148,7 @@ func TestLint(t *testing.T) {
 	f(filters("[{any: [{exact: {type: x}}, {suffix: {source: x}}]}]"))
 	f(filters("[{all: [{exact: {type: x}}, {exact: {subject: x}}]}]"))
 	f(filters("[{not: {exact: {type: reply}}}]"))
-	f(filters(`[{cesql: "Type = 'x'"}]`))
+	f(filters(`[{cesql: "type = 'x'"}]`))
 	f(trigger("  filters: [{exact: {type: io.drogue.event.v1}}]", "  filter: {attributes: {type: x}}"))
 	f(trigger(`{uri: "http://receiver/"}`, "{ref: {apiVersion: eventing.knative.dev/v1, kind: Broker, name: app}}"), "error reply-loop spec.subscriber")
 	f(trigger(`{uri: "http://dead/"}`, "{ref: {apiVersion: eventing.knative.dev/v1, kind: Broker, name: app}}"), "error reply-loop spec.delivery.deadLetterSink")

@@ -7,8 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/antlr/antlr4/runtime/Go/antlr"
-	"github.com/cloudevents/sdk-go/sql/v2/gen"
+	"github.com/fairlead/fairlead/triggers/cesql"
 )
 
 func (l *linter) trigger(t *Trigger) {
@@ -63,14 +62,7 @@ func (l *linter) filter(t *Trigger) {
 		l.filterError(err)
 		return
 	}
-	walk("spec.filters", t.Spec.Filters, func(path string, doc *FilterDoc) {
-		if doc.CESQL == "" {
-			return
-		}
-		if tree, err := parseCESQL(doc.CESQL); err == nil && kindOf(tree) == kindUnknown {
-			l.report(Warning, ruleFilterBoolean, path+".cesql", "boolean only if the attribute is, and in Kafka every attribute is a text: compare it with something")
-		}
-	})
+	walk("spec.filters", t.Spec.Filters, l.cesql)
 	if !guarded(t) {
 		l.report(Warning, ruleReplyLoop, "spec.filters", "nothing restricts type or source: what the subscriber replies goes back into the topic and to the subscriber again; filter by type")
 	}
@@ -174,23 +166,10 @@ func guards(doc *FilterDoc) bool {
 	if doc.Not != nil {
 		return guards(doc.Not)
 	}
-	tree, err := parseCESQL(doc.CESQL)
-	return doc.CESQL != "" && err == nil && names(tree, "type", "source")
-}
-
-// names tells whether an expression names one of some attributes.
-func names(tree antlr.Tree, attributes ...string) bool {
-	if t, ok := tree.(*gen.IdentifierContext); ok {
-		for _, name := range attributes {
-			if strings.EqualFold(t.GetText(), name) {
-				return true
-			}
-		}
+	expression, err := cesql.Parse(doc.CESQL)
+	if err != nil || doc.CESQL == "" {
+		return false
 	}
-	for _, child := range tree.GetChildren() {
-		if names(child, attributes...) {
-			return true
-		}
-	}
-	return false
+	read := expression.Attributes()
+	return slices.Contains(read, "type") || slices.Contains(read, "source")
 }

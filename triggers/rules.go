@@ -17,6 +17,10 @@ const (
 	ruleFilterInvalid     = "filter-invalid"
 	ruleFilterAnyValue    = "filter-any-value"
 	ruleFilterBoolean     = "filter-boolean"
+	ruleFilterMissing     = "filter-missing"
+	ruleFilterCase        = "filter-case"
+	ruleFilterTime        = "filter-time"
+	ruleFilterOrder       = "filter-order"
 	ruleReplyLoop         = "reply-loop"
 	ruleDestination       = "destination"
 	ruleDestinationHTTPS  = "destination-https"
@@ -37,7 +41,8 @@ func Rules() []string {
 		ruleDecode, ruleSkippedVersion, ruleName, ruleDuplicateName,
 		ruleBrokerClass, ruleBrokerTopic, ruleBrokerConfig, ruleBrokerDelivery,
 		ruleTriggerBroker, ruleBrokerRef, ruleBrokerNamespace,
-		ruleFilterBoth, ruleFilterInvalid, ruleFilterAnyValue, ruleFilterBoolean, ruleReplyLoop,
+		ruleFilterBoth, ruleFilterInvalid, ruleFilterAnyValue, ruleFilterBoolean,
+		ruleFilterMissing, ruleFilterCase, ruleFilterTime, ruleFilterOrder, ruleReplyLoop,
 		ruleDestination, ruleDestinationHTTPS,
 		ruleTriggerDelivery, ruleDeadLetterSink, ruleDeliveryTimeout, ruleDeliveryInvalid, ruleDeliveryOrder, ruleDeliveryIgnored,
 		ruleDurationInvalid, ruleDurationTenths, ruleDurationComponent,
