@@ -198,6 +198,18 @@ func TestFiltersDecideAsKnative(t *testing.T) {
 	t.Logf("%d combinations of filters and events", count)
 }
 
+// texts tells whether the extensions of an event that are asked for are texts, or not there.
+func texts(e event.Event, names map[string]string) bool {
+	for name := range names {
+		switch e.Extensions()[name].(type) {
+		case nil, string:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 func TestLegacyFiltersDecideAsKnative(t *testing.T) {
 	check := func(want map[string]string) {
 		t.Helper()
@@ -211,6 +223,9 @@ func TestLegacyFiltersDecideAsKnative(t *testing.T) {
 		}
 		theirs := attributes.NewAttributesFilter(want)
 		for i, e := range events() {
+			if !texts(e, want) {
+				continue // a Kafka record has texts only, which Knative's Kafka dispatcher compares
+			}
 			passed, err := decide(theirs, e)
 			if err != nil || ours.Match(e) != passed {
 				t.Errorf("%v: event %d: Knative %v, %v", want, i, passed, err)
