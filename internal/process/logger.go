@@ -21,8 +21,12 @@ var severities = map[zapcore.Level]string{
 }
 
 // Logger makes a structured JSON logger on standard error. Repeated lines are sampled: of lines with the same text, 100
-// a second and then every hundredth, so that a flood of refusals cannot fill a disk.
-func Logger(c Config) *zap.Logger { return newLogger(c, zapcore.Lock(os.Stderr)) }
+// a second and then every hundredth, so that a flood of refusals cannot fill a disk. What libraries log goes there, too.
+func Logger(c Config) *zap.Logger {
+	log := newLogger(c, zapcore.Lock(os.Stderr))
+	logLibraries(log)
+	return log
+}
 
 func newLogger(c Config, out zapcore.WriteSyncer) *zap.Logger {
 	level, err := zapcore.ParseLevel(c.LogLevel)

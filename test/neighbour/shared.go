@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"testing"
+
+	"github.com/redis/go-redis/v9/logging"
 )
 
 // shared holds the one instance of each server that the tests of a binary share. It is a variable because a test binary has no other
@@ -64,10 +66,12 @@ func SharedPostgres(t testing.TB) *Postgres {
 	return shared.postgres.get(t, func(ctx context.Context) (*Postgres, error) { return StartPostgres(ctx, PostgresNoSync()) })
 }
 
-// Main runs the tests of a binary, stops the shared servers and returns the exit code:
+// Main runs the tests of a binary, stops the shared servers and returns the exit code. What go-redis logs of servers that a
+// test has stopped is left out, so that the output of a test that passes is empty:
 //
 //	func TestMain(m *testing.M) { os.Exit(neighbour.Main(m)) }
 func Main(m *testing.M) int {
+	logging.Disable()
 	code := m.Run()
 	for _, closing := range []func() error{shared.kafka.close, shared.redis.close, shared.postgres.close} {
 		if err := closing(); err != nil {
