@@ -54,7 +54,7 @@ type devCommand struct {
 	Data     string            `type:"path" env:"FAIRLEAD_DATA" group:"Files" help:"Folder for everything that is kept across restarts. Without it, a temporary one that is removed at the end."`
 
 	Demo  bool `env:"FAIRLEAD_DEMO" was:"FAIRLEAD_DEV_DEMO" help:"Run simulated devices, and show events as they are delivered."`
-	Print bool `default:"true" negatable:"" env:"FAIRLEAD_PRINT" was:"FAIRLEAD_DEV_PRINT" help:"Print a line for each delivered event."`
+	Print bool `default:"true" negatable:"" env:"FAIRLEAD_PRINT" was:"FAIRLEAD_DEV_PRINT" help:"Print a line for each delivered event, and for what is refused."`
 }
 
 // Run starts everything, says where it is, and ends it after a signal.
@@ -69,7 +69,8 @@ func (c *devCommand) Run(ctx context.Context, t terminal) (err error) {
 		config.Demo = show.Part()
 	}
 	screen := newScreen(c, t, show)
-	config.Logger, config.Observe = screen.logger(), screen.observe
+	config.Logger, config.Observe, config.Refused = screen.logger(), screen.observe, screen.refused.Add
+	defer screen.refused.Close()
 
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()

@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/term"
 
 	"github.com/fairlead/fairlead/internal/devcloud/demo"
 	"github.com/fairlead/fairlead/internal/devcloud/dispatch"
 	"github.com/fairlead/fairlead/internal/devcloud/receiver"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
 
 // A screen shows what happens: as lines or, in a demonstration on a terminal, as a table.
@@ -19,13 +21,16 @@ type screen struct {
 	terminal terminal
 	lines    bool // print a line for each delivered event
 	show     *demo.Show
+	refused  *refusal.Fold // of what devices are refused
 
 	mu    sync.Mutex
 	table *demo.Table // while it is shown
 }
 
 func newScreen(c *devCommand, t terminal, show *demo.Show) *screen {
-	return &screen{terminal: t, lines: c.Print, show: show}
+	s := &screen{terminal: t, lines: c.Print, show: show}
+	s.refused = refusal.NewFold(s.showRefusal)
+	return s
 }
 
 // observe is told of every record that a Trigger is done with.
@@ -45,6 +50,43 @@ func (s *screen) observe(r dispatch.Report) {
 	if s.lines {
 		fmt.Fprintln(s.terminal.out, deliveryLine(r))
 	}
+}
+
+// showRefusal tells of what was refused.
+func (s *screen) showRefusal(r refusal.Folded) {
+	if !s.lines {
+		return
+	}
+	line := refusalLine(time.Now(), r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.table != nil {
+		s.table.Log(line)
+		return
+	}
+	fmt.Fprintln(s.terminal.out, line)
+}
+
+// Widths to which the parts of a line are cut.
+const (
+	whoWidth    = 60
+	whereWidth  = 60
+	reasonWidth = 160
+)
+
+// refusalLine says in one line who was refused what, how that was answered, and why.
+func refusalLine(now time.Time, f refusal.Folded) string {
+	clock, seconds := receiver.Clock(now), int(refusal.FoldWindow/time.Second)
+	if f.Others {
+		return fmt.Sprintf("%s  refused  … %d more of other kinds within %d s", clock, f.More, seconds)
+	}
+	r := f.Report
+	line := fmt.Sprintf("%s  refused  %s, %s  → %s  %s", clock, receiver.Printable(r.Who(), whoWidth), receiver.Printable(r.Where, whereWidth),
+		receiver.Printable(r.Answer, whereWidth), receiver.Printable(r.Reason, reasonWidth))
+	if f.More > 0 {
+		line += fmt.Sprintf("  (… %d more like this within %d s)", f.More, seconds)
+	}
+	return line
 }
 
 // deliveryLine is what happened to one event, in one line.

@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead/fairlead/internal/header"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
 
 // A Config bounds what a request may take.
@@ -56,29 +57,29 @@ func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline) *Handl
 
 // ServeHTTP routes: GET / says that the endpoint is there, POST /v1/{channel} and /v1/{channel}/{suffix} publish.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	call := endpoint.Begin(w, r, refusal.HTTP, h.pipeline)
+	defer call.End()
 	path := r.URL.EscapedPath()
 	if path == "/" || path == "" {
-		root(w, r)
+		root(w, r, call)
 		return
 	}
 	channel, ok := channelOf(path)
 	switch {
 	case !ok:
-		w.WriteHeader(http.StatusNotFound)
+		call.Refuse(http.StatusNotFound, "devices post to /v1/{channel}")
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
-		w.WriteHeader(http.StatusMethodNotAllowed)
+		call.Refuse(http.StatusMethodNotAllowed, "devices publish with POST")
 	default:
-		r, end := endpoint.Trace(r, "http")
-		defer end()
-		h.publish(w, r, channel)
+		h.publish(w, call, channel)
 	}
 }
 
-func root(w http.ResponseWriter, r *http.Request) {
+func root(w http.ResponseWriter, r *http.Request, call *endpoint.Call) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		w.WriteHeader(http.StatusMethodNotAllowed)
+		call.Refuse(http.StatusMethodNotAllowed, "devices post to /v1/{channel}")
 	}
 }
 
@@ -93,34 +94,35 @@ func channelOf(path string) (escaped string, ok bool) {
 	return escaped, escaped != ""
 }
 
-func (h *Handler) publish(w http.ResponseWriter, r *http.Request, escaped string) {
+func (h *Handler) publish(w http.ResponseWriter, call *endpoint.Call, escaped string) {
+	r := call.Request()
 	h.waiting.follow(r)
 	channel, err := url.PathUnescape(escaped)
 	if err != nil {
-		outcome.WriteHTTP(w, outcome.Result{Outcome: outcome.Invalid, Reason: "the channel is not percent-encoded text"})
+		call.Answer(outcome.Result{Outcome: outcome.Invalid, Reason: "the channel is not percent-encoded text"})
 		return
 	}
 	q, err := endpoint.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		outcome.WriteHTTP(w, outcome.ResultOf(err))
+		call.Answer(outcome.ResultOf(err))
 		return
 	}
-	session, err := endpoint.Admit(r, q, h.devices, h.config.AuthTimeout)
+	session, err := call.Admit(q, h.devices, h.config.AuthTimeout)
 	if err != nil {
-		outcome.WriteAuthenticationHTTP(w, outcome.ResultOf(err))
+		call.AnswerLogin(err)
 		return
 	}
 	body, err := endpoint.ReadBody(w, r, h.pipeline.MaxBody())
 	if err != nil {
-		outcome.WriteHTTP(w, outcome.ResultOf(err))
+		call.Answer(outcome.ResultOf(err))
 		return
 	}
 	contentType, ok := header.Single(r.Header, header.ContentType)
 	if !ok {
-		outcome.WriteHTTP(w, outcome.Result{Outcome: outcome.Invalid, Reason: "the request has more than one Content-Type"})
+		call.Answer(outcome.Result{Outcome: outcome.Invalid, Reason: "the request has more than one Content-Type"})
 		return
 	}
-	result := h.pipeline.Do(r.Context(), session, nil, ingest.Message{
+	result := call.Publish(session, ingest.Message{
 		Channel:     channel,
 		ContentType: contentType,
 		DataSchema:  q.DataSchema,
@@ -129,5 +131,5 @@ func (h *Handler) publish(w http.ResponseWriter, r *http.Request, escaped string
 	if result.Outcome.Good() {
 		h.waiting.wait(w, r, min(q.Wait, h.config.MaxWait), session.Revoked)
 	}
-	outcome.WriteHTTP(w, result)
+	call.Answer(result)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead/fairlead/internal/endpoint"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
 
 // A Config bounds what a request may take.
@@ -48,17 +49,17 @@ func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline) *Handl
 
 // ServeHTTP routes: POST /ttn/v3, /ttn/v2 and /ttn/, which is v2 too.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	call := endpoint.Begin(w, r, refusal.TTN, h.pipeline)
+	defer call.End()
 	stack, ok := stackOf(r.URL.Path)
 	switch {
 	case !ok:
-		w.WriteHeader(http.StatusNotFound)
+		call.Refuse(http.StatusNotFound, "webhooks post to /ttn/v3, or /ttn/v2 for version 2")
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
-		w.WriteHeader(http.StatusMethodNotAllowed)
+		call.Refuse(http.StatusMethodNotAllowed, "webhooks use POST")
 	default:
-		r, end := endpoint.Trace(r, "ttn")
-		defer end()
-		h.receive(w, r, stack)
+		h.receive(w, call, stack)
 	}
 }
 
@@ -83,39 +84,40 @@ func stackOf(path string) (stack, bool) {
 // receive takes one webhook. The body comes before the log-in, because only the body tells for whom the network speaks. It
 // may be larger than what is stored, since the network adds to each frame what every gateway and its own servers know of it;
 // the pipeline judges what is stored.
-func (h *Handler) receive(w http.ResponseWriter, r *http.Request, s stack) {
+func (h *Handler) receive(w http.ResponseWriter, call *endpoint.Call, s stack) {
+	r := call.Request()
 	q, err := endpoint.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		outcome.WriteHTTP(w, outcome.ResultOf(err))
+		call.Answer(outcome.ResultOf(err))
 		return
 	}
 	body, err := endpoint.ReadBody(w, r, max(h.config.MaxWebhook, h.pipeline.MaxBody()))
 	if err != nil {
-		outcome.WriteHTTP(w, outcome.ResultOf(err))
+		call.Answer(outcome.ResultOf(err))
 		return
 	}
 	upstream, err := s.decode(body)
 	if err != nil {
-		h.refuse(w, s, err)
+		h.refuse(call, s, err)
 		return
 	}
 	h.metrics.countRead(s, upstream.Kind)
 	q.As = upstream.Device
-	session, err := endpoint.Admit(r, q, h.devices, h.config.AuthTimeout)
+	session, err := call.Admit(q, h.devices, h.config.AuthTimeout)
 	if err != nil {
-		outcome.WriteAuthenticationHTTP(w, outcome.ResultOf(err))
+		call.AnswerLogin(err)
 		return
 	}
-	outcome.WriteHTTP(w, h.pipeline.Do(r.Context(), session, nil, upstream.message(session.Target(), q.DataSchema, body)))
+	call.Answer(call.Publish(session, upstream.message(session.Target(), q.DataSchema, body)))
 }
 
 // refuse answers a body that was not taken.
-func (h *Handler) refuse(w http.ResponseWriter, s stack, err error) {
-	var refusal *Refusal
-	if !errors.As(err, &refusal) {
-		outcome.WriteHTTP(w, outcome.ResultOf(err))
+func (h *Handler) refuse(call *endpoint.Call, s stack, err error) {
+	var bad *Refusal
+	if !errors.As(err, &bad) {
+		call.Answer(outcome.ResultOf(err))
 		return
 	}
-	h.metrics.countRefused(s, refusal)
-	outcome.WriteDocument(w, http.StatusBadRequest, refusal.document())
+	h.metrics.countRefused(s, bad)
+	call.AnswerWith(http.StatusBadRequest, bad.document())
 }

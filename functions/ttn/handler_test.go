@@ -273,7 +273,7 @@ func TestLogin(t *testing.T) {
 		r := httptest.NewRequest(http.MethodPost, target, strings.NewReader(string(sample(t, "v3-join_accept-drogue-1"))))
 		r.Header.Set("Authorization", authorization)
 		b.do(r)
-		want.Remote = "192.0.2.1"
+		want.Remote, want.Protocol = "192.0.2.1", "ttn"
 		if diff := cmp.Diff([]auth.Request{want}, b.registry.asked); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", target, diff)
 		}

@@ -19,7 +19,7 @@ func (discard) Write(_ context.Context, _ *kgo.Record, done func(error)) { done(
 func BenchmarkPublish(b *testing.B) {
 	f := newFixture(nil)
 	f.pipeline = ingest.New(ingest.DefaultConfig(), discard{})
-	s, err := f.connect(b.Context(), newPeer(), login())
+	s, err := logIn(b.Context(), f.Gateway, newPeer(), login())
 	if err != nil {
 		b.Fatal(err)
 	}

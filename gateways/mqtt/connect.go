@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/presence"
+	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/tracing"
 )
@@ -22,24 +23,17 @@ var _ protocol.Handler = (*Gateway)(nil)
 // Connect admits a device: it judges the log-in, and claims the device's presence, which ends its other sessions. The
 // packet is not used afterwards.
 func (g *Gateway) Connect(ctx context.Context, c *protocol.Conn, p *packet.Connect) (protocol.Session, error) {
-	s, err := g.connect(ctx, c, p)
+	request := requestOf(c, p)
+	s, err := g.connect(ctx, c, p, request)
 	if err != nil {
-		g.note(c, err)
+		err = explainLogin(c, p, request, err)
+		g.reportConnect(c, request, err)
 		return nil, err
 	}
 	return s, nil
 }
 
-// note tells the operator of a refusal for which no device is to blame. Why a log-in is refused is known where it is judged.
-func (g *Gateway) note(c client, err error) {
-	switch o := outcome.Of(err); o {
-	case outcome.Unavailable, outcome.Overloaded, outcome.Internal:
-		g.log.Warn("connection refused", zap.Stringer("outcome", o), zap.String("remote", c.Remote()), zap.Error(err))
-	}
-}
-
-func (g *Gateway) connect(ctx context.Context, c client, p *packet.Connect) (*session, error) {
-	request := requestOf(c, p)
+func (g *Gateway) connect(ctx context.Context, c client, p *packet.Connect, request auth.Request) (*session, error) {
 	admitted, err := g.authenticate(ctx, request)
 	if err != nil {
 		return nil, err
@@ -76,7 +70,7 @@ func requestOf(c client, p *packet.Connect) auth.Request {
 	if err != nil {
 		request = auth.Request{}
 	}
-	request.Remote = c.Remote()
+	request.Remote, request.Protocol = c.Remote(), refusal.MQTT
 	return request
 }
 

@@ -20,6 +20,11 @@ import (
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
+// logIn judges a CONNECT as the gateway does.
+func logIn(ctx context.Context, g *Gateway, c client, p *packet.Connect) (*session, error) {
+	return g.connect(ctx, c, p, requestOf(c, p))
+}
+
 func TestConnect(t *testing.T) {
 	f := func(username, password, clientID string, want outcome.Outcome) {
 		t.Helper()
@@ -43,7 +48,7 @@ func testConnect(t *testing.T, username, password, clientID string, want outcome
 	f.documents.putDevice("app", "named", "uid-named", `{"alias":["nick"],"authentication":{"credentials":[{"user":{"username":"user","password":"pw"}}]}}`)
 	p := login()
 	p.Username, p.Password, p.ClientID = username, []byte(password), clientID
-	s, err := f.connect(t.Context(), newPeer(), p)
+	s, err := logIn(t.Context(), f.Gateway, newPeer(), p)
 	if got := outcome.Of(err); got != want {
 		t.Errorf("%q, %q: %v, want %v", username, clientID, err, want)
 		return
@@ -64,7 +69,7 @@ func TestEveryLogInIsAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(nil)
 		started := time.Now()
-		_, err := f.connect(t.Context(), newPeer(), &packet.Connect{Version: packet.V311})
+		_, err := logIn(t.Context(), f.Gateway, newPeer(), &packet.Connect{Version: packet.V311})
 		if outcome.Of(err) != outcome.Unauthenticated || time.Since(started) != auth.DefaultSteadyConfig().Quantum {
 			t.Errorf("%v after %v", err, time.Since(started))
 		}
@@ -76,7 +81,7 @@ func TestConnectWithoutADecision(t *testing.T) {
 		t.Helper()
 		fx := newFixture(nil)
 		prepare(fx)
-		if _, err := fx.connect(t.Context(), newPeer(), login()); outcome.Of(err) != want {
+		if _, err := logIn(t.Context(), fx.Gateway, newPeer(), login()); outcome.Of(err) != want {
 			t.Errorf("%v, want %v", err, want)
 		}
 	}
@@ -115,7 +120,7 @@ func TestConnectWaitsForAColdStart(t *testing.T) {
 			fx.devices = late{fx.devices, after}
 			ctx, cancel := context.WithTimeout(t.Context(), fx.config.Connection.ConnectTimeout)
 			defer cancel()
-			if _, err := fx.connect(ctx, newPeer(), login()); outcome.Of(err) != want {
+			if _, err := logIn(ctx, fx.Gateway, newPeer(), login()); outcome.Of(err) != want {
 				t.Errorf("after %v: %v, want %v", after, err, want)
 			}
 		})
@@ -133,7 +138,7 @@ func TestDialectIsTheDevicesOrTheApplications(t *testing.T) {
 		fx.log = zap.New(log)
 		fx.documents.putApplication("app", application)
 		fx.documents.putDevice("app", "device", "uid", `{"authentication":{"credentials":[{"pass":"secret"}]}`+device+`}`)
-		s, err := fx.connect(t.Context(), newPeer(), login())
+		s, err := logIn(t.Context(), fx.Gateway, newPeer(), login())
 		if admitted {
 			if err != nil || s.dialect != want {
 				t.Errorf("%s %s: %v", application, device, err)
@@ -163,7 +168,7 @@ func TestWill(t *testing.T) {
 		fx := newFixture(nil)
 		p := login()
 		p.Will = &w
-		_, err := fx.connect(t.Context(), newPeer(), p)
+		_, err := logIn(t.Context(), fx.Gateway, newPeer(), p)
 		if want == packet.Success {
 			will := presence.Will{Topic: w.Topic, ContentType: w.ContentType, Payload: w.Payload}
 			if err != nil || !cmp.Equal(&will, fx.roll.claims[0].will) {
@@ -190,7 +195,7 @@ func TestConnectKeepsNothingOfThePacket(t *testing.T) {
 	f := newFixture(nil)
 	p := login()
 	p.Will = &packet.Will{Topic: "gone", Payload: []byte("bye")}
-	s, err := f.connect(t.Context(), newPeer(), p)
+	s, err := logIn(t.Context(), f.Gateway, newPeer(), p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +238,7 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	f.log = zap.New(log)
 	p := login()
 	p.Will = &packet.Will{Topic: "gone", Payload: []byte("private")}
-	s, err := f.connect(t.Context(), newPeer(), p)
+	s, err := logIn(t.Context(), f.Gateway, newPeer(), p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -303,7 +303,7 @@ func login() *packet.Connect {
 func (f *fixture) connected(t *testing.T) (*session, *peer) {
 	t.Helper()
 	p := newPeer()
-	s, err := f.connect(t.Context(), p, login())
+	s, err := logIn(t.Context(), f.Gateway, p, login())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,6 +50,7 @@ func newGateway(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline,
 	g.budget = newBudget(c.MaxInFlight, c.MaxInFlightBytes, func() { g.metrics.waited() })
 	g.metrics = newGatewayMetrics(gauges{g.budget.spent, g.subscriptions.Load, g.calendar.len})
 	g.server = protocol.NewServer(c.Connection, g, log)
+	g.server.OnBroken(g.reportBroken)
 	return g
 }
 

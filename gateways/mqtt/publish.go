@@ -3,6 +3,7 @@ package mqtt
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/event"
@@ -11,6 +12,7 @@ import (
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
 	"github.com/fairlead/fairlead/internal/mqtt/properties"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/tracing"
 )
@@ -19,20 +21,21 @@ import (
 // all clients that wait for Kafka are too many. Of the packet's properties the content type counts, and user properties
 // that can be extensions.
 func (s *session) Publish(p *packet.Publish, done func(protocol.Answer)) {
-	g, from := s.gateway, s.admission.Load()
+	g, from, received, qos := s.gateway, s.admission.Load(), time.Now(), byte(p.QoS)
 	to, err := destinationOf(s.dialect, p.Topic)
 	if err != nil {
-		s.refuse(err, done)
+		s.refuse(p, "", err, done)
 		return
 	}
 	if err := event.ValidateContentType(p.ContentType); err != nil {
 		g.metrics.refused(outcome.Invalid)
+		s.reportMessage(p.Topic, to.device, byte(p.QoS), outcome.Result{Outcome: outcome.Rejected, Reason: err.Error()})
 		done(protocol.Answer{Reason: packet.UnspecifiedError, Text: err.Error(), Final: true})
 		return
 	}
 	about, err := s.about(from, to)
 	if err != nil {
-		s.refuse(err, done)
+		s.refuse(p, to.device, err, done)
 		return
 	}
 	spent := g.budget.take(len(p.Topic) + len(p.Payload))
@@ -42,11 +45,24 @@ func (s *session) Publish(p *packet.Publish, done func(protocol.Answer)) {
 		ContentType: p.ContentType,
 		Extensions:  properties.Extensions(p.UserProperties.All()),
 		Body:        p.Payload,
+		Protocol:    refusal.MQTT,
+		Received:    received,
 	}, func(r outcome.Result) {
 		g.budget.give(spent)
 		tracing.End(span, r.Outcome.String(), false)
+		if !r.Outcome.Good() {
+			s.reportMessage(refusedTopic(p, r), "", qos, r)
+		}
 		done(answerOf(r))
 	})
+}
+
+// refusedTopic is the topic of a message that the pipeline refused for what it is, which it does while the packet is valid.
+func refusedTopic(p *packet.Publish, r outcome.Result) string {
+	if r.Outcome.Final() {
+		return p.Topic
+	}
+	return ""
 }
 
 // traceOf is the trace context in the user properties of a message.
@@ -67,9 +83,10 @@ func traceOf(p *packet.Publish) context.Context {
 }
 
 // refuse answers a message that does not reach the pipeline.
-func (s *session) refuse(err error, done func(protocol.Answer)) {
+func (s *session) refuse(p *packet.Publish, as string, err error, done func(protocol.Answer)) {
 	r := outcome.ResultOf(err)
 	s.gateway.metrics.refused(r.Outcome)
+	s.reportMessage(p.Topic, as, byte(p.QoS), r)
 	done(answerOf(r))
 }
 

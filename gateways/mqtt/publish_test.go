@@ -140,7 +140,7 @@ func TestPublishBlocksWhenTooMuchWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(func(c *Config) { c.MaxInFlight = 3 })
 		s, _ := f.connected(t)
-		other, err := f.connect(t.Context(), newPeer(), login())
+		other, err := logIn(t.Context(), f.Gateway, newPeer(), login())
 		if err != nil {
 			t.Fatal(err)
 		}

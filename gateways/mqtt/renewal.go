@@ -49,6 +49,7 @@ func (g *Gateway) attend(ctx context.Context, s *session) {
 		s.renew(admitted)
 	case outcome.Unauthenticated, outcome.Forbidden:
 		g.metrics.renewed(renewalRefused)
+		s.reportRenewal(err)
 		s.client.Disconnect(packet.AdministrativeAction, "the device is not admitted any more")
 	default:
 		if ctx.Err() == nil {

@@ -171,7 +171,7 @@ func TestManyRenewals(t *testing.T) {
 			f.documents.putDevice("app", name, name, withPassword)
 			p, c := newPeer(), login()
 			c.Username = name + "@app"
-			s, err := f.connect(t.Context(), p, c)
+			s, err := logIn(t.Context(), f.Gateway, p, c)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -223,7 +223,7 @@ func TestCertificateThatEnds(t *testing.T) {
 		f.documents.putDevice("app", "device", "uid-device", `{"alias":["CN=device"]}`)
 		p := newPeer()
 		p.chain = []*x509.Certificate{device}
-		s, err := f.connect(t.Context(), p, &packet.Connect{Version: packet.V5})
+		s, err := logIn(t.Context(), f.Gateway, p, &packet.Connect{Version: packet.V5})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/process"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
 
 // defaultMetrics is where Knative's library serves Prometheus unless it is told otherwise.
@@ -47,6 +48,7 @@ type Registry interface {
 type Neighbours struct {
 	Log           *zap.Logger                 // nil makes one as the configuration says, and exports metrics and traces as it says
 	Registry      Registry                    // of a process that judges credentials or has documents
+	Refused       func(refusal.Report)        // sees everything that is refused; may be nil
 	CloseRegistry func(context.Context) error // called last when the parts are closed; nil leaves the registry open
 }
 
@@ -76,7 +78,7 @@ func Open(ctx context.Context, p Process, c Config, a auth.Config, n Neighbours)
 		}
 	}
 	if slices.Contains(p.Groups, groupIngest) {
-		parts.Pipeline = ingest.New(c.Ingest, parts.Producer)
+		parts.Pipeline = ingest.New(c.Ingest, parts.Producer).ReportTo(refusal.NewLog(parts.Log, n.Refused))
 		parts.Health.Add(process.Check{Name: "kafka", Run: parts.Producer.Ready})
 	}
 	if p.Kind != Function {

@@ -27,6 +27,7 @@ type Request struct {
 	Credential  Credential
 	As          string // name or alias of the device to act for; "" is the device itself
 	Remote      string // address of the sender without port, to slow guessing down; "" if not known
+	Protocol    string // what the sender speaks, for metrics; "" if not known
 	// Renewal says that the sender was admitted before, and is asked about again because its session was revoked. That is
 	// no guess of somebody outside, who learns nothing of the answer's time: it is neither held back nor counted. See
 	// Session.Renew.

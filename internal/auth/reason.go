@@ -1,11 +1,6 @@
 package auth
 
-import (
-	"time"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-)
+import "github.com/fairlead/fairlead/internal/outcome"
 
 // A reason says why somebody is not admitted. It goes to the log and to a metric, never to the sender.
 type reason string
@@ -27,29 +22,11 @@ const (
 	errAmbiguous           reason = "two applications trust the key that issued the certificate, and the client names none"
 	errCertificate         reason = "certificate not acceptable"
 	errGateway             reason = "gateway without permission"
+	errExhausted           reason = "too many failures before; the credential was not looked at"
 )
 
-// Limits of what refusals may write to the log: lines of the same text in a second, then one of so many, and bytes of
-// a presented name.
-const (
-	logFirst      = 10
-	logThereafter = 1000
-	logName       = 128
-)
+// logName is how many bytes of a presented name refusals may write to the log.
+const logName = 128
 
-// refusalLog is a log whose lines are bounded in number.
-func refusalLog(log *zap.Logger) *zap.Logger {
-	if log == nil {
-		return zap.NewNop()
-	}
-	return log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
-		return zapcore.NewSamplerWithOptions(core, time.Second, logFirst, logThereafter)
-	}))
-}
-
-func clip(name string) string {
-	if len(name) <= logName {
-		return name
-	}
-	return name[:logName] + "…"
-}
+// refusedFor is the one error for every reason, with the reason as its cause: for the operator, never for the sender.
+func refusedFor(r reason) error { return outcome.Wrap(outcome.Unauthenticated, "", r) }

@@ -3,11 +3,13 @@ package auth
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
@@ -35,7 +37,7 @@ var _ Authenticator = (*Service)(nil)
 // NewService makes a service. The log, which may be nil, gets the reasons of refusals, of which the sender learns nothing.
 func NewService(c ServiceConfig, r Registry, log *zap.Logger) *Service {
 	m := newServiceMetrics()
-	return &Service{registry: r, passwords: newPasswords(c, m), prover: newProver(), log: refusalLog(log), metrics: m}
+	return &Service{registry: r, passwords: newPasswords(c, m), prover: newProver(), log: refusal.Sampled(log), metrics: m}
 }
 
 // ShareProofs has the service issue and take the same proofs as all others with that secret, of at least 32 bytes, which it
@@ -183,6 +185,9 @@ func (s *Service) application(ctx context.Context, names []string) (*registry.Ap
 			return nil, errApplicationDisabled
 		}
 		return application, nil
+	}
+	if strings.Join(names, "") == "" {
+		return nil, errNoCredential
 	}
 	return nil, errNoApplication
 }
@@ -345,8 +350,8 @@ func (s *Service) refuse(r Request, err error) error {
 	if !ok {
 		return undecided(err)
 	}
-	s.log.Info("device refused", zap.String("reason", string(reason)), zap.String("application", clip(r.Application)),
-		zap.String("device", clip(r.Device)), zap.String("remote", clip(r.Remote)), zap.Bool("renewal", r.Renewal))
+	s.log.Info("device refused", zap.String("reason", string(reason)), zap.String("application", refusal.Clip(r.Application, logName)),
+		zap.String("device", refusal.Clip(r.Device, logName)), zap.String("remote", refusal.Clip(r.Remote, logName)), zap.Bool("renewal", r.Renewal))
 	s.metrics.refused(reason)
 	switch r.Credential.(type) {
 	case Password, UserPassword:
@@ -354,7 +359,7 @@ func (s *Service) refuse(r Request, err error) error {
 			return overloaded("too many log-ins at once")
 		}
 	}
-	return refused()
+	return refusedFor(reason)
 }
 
 // errNotGuessed marks the refusal of a sender whose own credential was right.
@@ -364,8 +369,18 @@ func notGuessed(err error) error {
 	if outcome.Of(err) != outcome.Unauthenticated {
 		return err
 	}
-	return outcome.Wrap(outcome.Unauthenticated, "", errNotGuessed)
+	return outcome.Wrap(outcome.Unauthenticated, "", unguessed{err})
 }
+
+// An unguessed error is a refusal with its reason, marked as errNotGuessed.
+type unguessed struct{ error }
+
+// Error is the reason alone.
+func (u unguessed) Error() string { return refusal.Explain(outcome.ResultOf(u.error)) }
+
+func (u unguessed) Is(target error) bool { return target == errNotGuessed }
+
+func (u unguessed) Unwrap() error { return u.error }
 
 func notGuess(err error) bool { return errors.Is(err, errNotGuessed) }
 
@@ -386,10 +401,10 @@ func (s *Service) forbid(r Request, err error) error {
 	if !ok {
 		return undecided(err)
 	}
-	s.log.Info("gateway refused", zap.String("reason", string(reason)), zap.String("application", clip(r.Application)),
-		zap.String("device", clip(r.Device)), zap.String("as", clip(r.As)))
+	s.log.Info("gateway refused", zap.String("reason", string(reason)), zap.String("application", refusal.Clip(r.Application, logName)),
+		zap.String("device", refusal.Clip(r.Device, logName)), zap.String("as", refusal.Clip(r.As, logName)))
 	s.metrics.refused(reason)
-	return outcome.New(outcome.Forbidden, "")
+	return outcome.Wrap(outcome.Forbidden, "", reason)
 }
 
 // undecided keeps outcomes and calls everything else an unreachable registry.

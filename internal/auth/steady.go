@@ -60,14 +60,15 @@ func (s *Steady) Authenticate(ctx context.Context, r Request) (*Session, error) 
 	if outcome.Of(err) != outcome.Unauthenticated {
 		return session, err
 	}
-	if exhausted {
-		s.metrics.count(s.metrics.throttled)
-	}
 	delay := s.config.Quantum
 	if guessed(r.Credential) && !notGuess(err) {
 		delay = s.guard.fail(r)
 	}
-	return nil, s.hold(ctx, r.Application, started, delay)
+	if exhausted {
+		s.metrics.count(s.metrics.throttled)
+		err = refusedFor(errExhausted)
+	}
+	return nil, s.hold(ctx, r.Application, started, delay, err)
 }
 
 // guessed tells whether a credential that was refused may have been a guess. What a handshake has proven is none.
@@ -90,8 +91,8 @@ func (s *Steady) PreSharedKey(ctx context.Context, application, device string) (
 	return s.next.PreSharedKey(ctx, application, device)
 }
 
-// hold waits until a refusal is due.
-func (s *Steady) hold(ctx context.Context, application string, started time.Time, delay time.Duration) error {
+// hold waits until a refusal is due, and returns it.
+func (s *Steady) hold(ctx context.Context, application string, started time.Time, delay time.Duration, refusal error) error {
 	if !s.shares.enter(application) {
 		s.metrics.count(s.metrics.crowded)
 		return overloaded("too many refused log-ins at once")
@@ -112,7 +113,7 @@ func (s *Steady) hold(ctx context.Context, application string, started time.Time
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return refused()
+	return refusal
 }
 
 // quantaIn is how many quanta a time takes, at least one.

@@ -6,6 +6,7 @@ import (
 	"github.com/fairlead/fairlead/internal/devcloud/dispatch"
 	"github.com/fairlead/fairlead/internal/devcloud/manifests"
 	"github.com/fairlead/fairlead/internal/devcloud/registryfile"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
 
 // Partitions is how many partitions an application's topic is given.
@@ -43,6 +44,7 @@ type Config struct {
 
 	Logger  *slog.Logger          // warnings for the user
 	Observe func(dispatch.Report) // sees every record that a Trigger is done with; may be nil
+	Refused func(refusal.Report)  // sees everything that is refused; may be nil
 }
 
 // A Demo is what a demonstration adds to what the user's files say.

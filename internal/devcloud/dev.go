@@ -87,7 +87,7 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 	if err != nil {
 		return err
 	}
-	if d.functions, err = assemble(ctx, neighbours, management, d.logger); err != nil {
+	if d.functions, err = assemble(ctx, neighbours, management, d.config.Refused, d.logger); err != nil {
 		return fmt.Errorf("starting the functions: %w", err)
 	}
 	d.onClose(d.functions.Close)

@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead/fairlead/internal/assembly"
 	"github.com/fairlead/fairlead/internal/assembly/functions"
 	"github.com/fairlead/fairlead/internal/kafka"
+	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/user"
 	registryfn "github.com/fairlead/fairlead/registry-fn"
@@ -44,11 +45,11 @@ type Functions struct {
 var everything = assembly.Process{Name: "dev", Groups: []string{"kafka", "ingest"}, Access: assembly.Judges}
 
 // assemble puts the functions together as for a cluster, with the defaults. Without a Management there is no API.
-func assemble(ctx context.Context, n *Neighbours, m *Management, logger *slog.Logger) (*Functions, error) {
+func assemble(ctx context.Context, n *Neighbours, m *Management, refused func(refusal.Report), logger *slog.Logger) (*Functions, error) {
 	c := functions.DefaultConfig()
 	c.Kafka, c.Cache.URL = n.Kafka, n.Redis
 	c.API.Token = n.Token
-	parts, err := assembly.Open(ctx, everything, c.Config, c.Auth, assembly.Neighbours{Log: zapTo(logger), Registry: n.Store})
+	parts, err := assembly.Open(ctx, everything, c.Config, c.Auth, assembly.Neighbours{Log: zapTo(logger), Registry: n.Store, Refused: refused})
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func serve(server *http.Server, listener net.Listener, failed func(error)) (clos
 // frontDoor is the public port of the devices.
 func frontDoor(f *Functions) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", f.Telemetry)
+	mux.Handle("/", f.Telemetry)
 	mux.Handle("/ttn/", f.TTN)
 	mux.HandleFunc("GET /{$}", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /health/liveness", func(http.ResponseWriter, *http.Request) {})

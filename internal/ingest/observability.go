@@ -2,31 +2,62 @@ package ingest
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
 
-// pipelineMetrics count messages by outcome.
+// labels are those of one outcome over one protocol, of which there are few.
+type labels struct {
+	protocol string
+	outcome  outcome.Outcome
+}
+
+// pipelineMetrics count messages by protocol and outcome.
 type pipelineMetrics struct {
 	messages metric.Int64Counter
-	outcomes map[outcome.Outcome]metric.MeasurementOption
+	duration metric.Float64Histogram
+	labels   map[labels]metric.MeasurementOption
 }
 
 func newPipelineMetrics() *pipelineMetrics {
 	meter := otel.Meter("github.com/fairlead/fairlead/internal/ingest")
-	m := &pipelineMetrics{outcomes: map[outcome.Outcome]metric.MeasurementOption{}}
+	m := &pipelineMetrics{labels: map[labels]metric.MeasurementOption{}}
 	m.messages, _ = meter.Int64Counter("fairlead.messages",
-		metric.WithDescription("Messages of devices, by what became of them."))
-	for _, o := range outcome.All() {
-		m.outcomes[o] = metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", o.String())))
+		metric.WithDescription("Messages of devices, by protocol and by what became of them."))
+	m.duration, _ = meter.Float64Histogram("fairlead.messages.duration", metric.WithUnit("s"),
+		metric.WithDescription("Time from a message's arrival to its outcome, for stored ones Kafka's acknowledgement, by protocol and outcome."),
+		metric.WithExplicitBucketBoundaries(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10))
+	for _, protocol := range refusal.Protocols() {
+		for _, o := range outcome.All() {
+			m.labels[labels{protocol, o}] = metric.WithAttributeSet(attribute.NewSet(
+				attribute.String("protocol", protocol), attribute.String("outcome", o.String())))
+		}
 	}
 	return m
 }
 
-func (m *pipelineMetrics) count(o outcome.Outcome) {
-	m.messages.Add(context.Background(), 1, m.outcomes[o])
+// begun is what metrics keep of a message until its outcome is known.
+type begun struct {
+	protocol string
+	at       time.Time
+}
+
+func (m *pipelineMetrics) begin(message *Message) begun {
+	at := message.Received
+	if at.IsZero() {
+		at = time.Now()
+	}
+	return begun{refusal.Protocol(message.Protocol), at}
+}
+
+func (m *pipelineMetrics) count(b begun, o outcome.Outcome) {
+	l := m.labels[labels{b.protocol, o}]
+	m.messages.Add(context.Background(), 1, l)
+	m.duration.Record(context.Background(), time.Since(b.at).Seconds(), l)
 }

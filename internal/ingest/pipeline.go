@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/tracing"
 )
@@ -52,6 +53,8 @@ type Pipeline struct {
 	tracer  tracing.Tracer
 	now     func() time.Time
 	newID   func() string
+
+	refusals *refusal.Log // of adapters; nil for none
 }
 
 // New makes a pipeline that stores events with a writer.
@@ -59,6 +62,15 @@ func New(c Config, w Writer) *Pipeline {
 	uuid.EnableRandPool()
 	return &Pipeline{config: c, writer: w, metrics: newPipelineMetrics(), tracer: tracing.New(), now: time.Now, newID: uuid.NewString}
 }
+
+// ReportTo has adapters report what they refuse. It is for before the first message.
+func (p *Pipeline) ReportTo(refusals *refusal.Log) *Pipeline {
+	p.refusals = refusals
+	return p
+}
+
+// Refusals is where adapters report what they refuse, at whatever step; nil takes reports, too.
+func (p *Pipeline) Refusals() *refusal.Log { return p.refusals }
 
 // MaxBody is the largest body of a message in bytes. Adapters stop reading there.
 func (p *Pipeline) MaxBody() int { return p.config.MaxBody }
@@ -69,26 +81,27 @@ func (p *Pipeline) MaxBody() int { return p.config.MaxBody }
 // the order of the calls. The trace context of ctx goes into the event.
 func (p *Pipeline) Publish(ctx context.Context, from *auth.Session, as *registry.Device, m Message, done func(outcome.Result)) {
 	_, span := p.tracer.Start(ctx, tracing.Pipeline)
+	counted := p.metrics.begin(&m)
 	e, err := p.build(from, as, &m)
 	r := outcome.ResultOf(err)
 	tracing.End(span, r.Outcome.String(), false)
 	if err != nil {
-		p.finish(r, done)
+		p.finish(counted, r, done)
 		return
 	}
 	// The rules of the application go here: they judge and change e before it is written.
-	p.write(ctx, e, done)
+	p.write(ctx, e, counted, done)
 }
 
 // write stores an event.
-func (p *Pipeline) write(ctx context.Context, e *event.Event, done func(outcome.Result)) {
+func (p *Pipeline) write(ctx context.Context, e *event.Event, counted begun, done func(outcome.Result)) {
 	topic := event.Topic(e.Origin.Application)
 	ctx, span := p.tracer.StartKafka(ctx, topic)
 	e.TraceParent, e.TraceState = tracing.Of(ctx)
 	p.writer.Write(ctx, e.Record(topic), func(err error) {
 		r := outcome.ResultOf(err)
 		tracing.End(span, r.Outcome.String(), !r.Outcome.Good())
-		p.finish(r, done)
+		p.finish(counted, r, done)
 	})
 }
 
@@ -99,8 +112,8 @@ func (p *Pipeline) Check(m Message) error {
 	return err
 }
 
-func (p *Pipeline) finish(r outcome.Result, done func(outcome.Result)) {
-	p.metrics.count(r.Outcome)
+func (p *Pipeline) finish(counted begun, r outcome.Result, done func(outcome.Result)) {
+	p.metrics.count(counted, r.Outcome)
 	done(r)
 }
 

@@ -44,6 +44,9 @@ func (c *Conn) connect() (admitted bool) {
 	defer cancel()
 	if err := c.open(ctx); err != nil {
 		c.server.metrics.connected(noHandshake)
+		if _, secured := c.link.(interface{ HandshakeContext(context.Context) error }); secured && ctx.Err() == nil {
+			c.tell(Broken{Where: "TLS handshake", Reason: packet.ProtocolError, Text: err.Error(), Answer: "connection closed"})
+		}
 		c.end(lost())
 		return false
 	}
@@ -131,6 +134,7 @@ func (c *Conn) reject(err error) {
 	if broken.Reason == packet.UnsupportedProtocolVersion {
 		r.Return = protocolUnacceptable
 	}
+	c.tellBroken(r)
 	c.refuse(r)
 }
 
@@ -141,6 +145,7 @@ func (c *Conn) admit(ctx context.Context, p *packet.Connect) bool {
 		r = c.server.gate.enter()
 	}
 	if r != nil {
+		c.tellBroken(r)
 		c.refuse(r)
 		return false
 	}

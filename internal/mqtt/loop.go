@@ -56,6 +56,9 @@ func (c *Conn) read() *ending {
 	for {
 		if err := c.work(); err != nil {
 			c.server.metrics.malformed(err)
+			if _, broken := errors.AsType[*packet.Error](err); broken {
+				c.broke(err)
+			}
 			return endingOf(err)
 		}
 		c.listen()

@@ -14,13 +14,14 @@ import (
 
 // A Server serves the connections of one gateway, whatever they come over.
 type Server struct {
-	config  Config
-	handler Handler
-	log     *zap.Logger
-	metrics *metrics
-	gate    *gate
-	life    context.Context // ends when the server shuts down
-	end     context.CancelFunc
+	config   Config
+	handler  Handler
+	log      *zap.Logger
+	onBroken func(Broken) // may be nil
+	metrics  *metrics
+	gate     *gate
+	life     context.Context // ends when the server shuts down
+	end      context.CancelFunc
 
 	buffers   *buffers
 	flights   sync.Pool // of *flight

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
@@ -37,7 +38,7 @@ func New(c Config, store TokenStore, directory Directory, log *zap.Logger) (*Aut
 		store:     store,
 		directory: directory,
 		verified:  newVerified(c.Verified),
-		log:       refusalLog(log),
+		log:       refusal.Sampled(log),
 	}
 	a.metrics = newMetrics(a.verified.hits.Load, a.verified.len)
 	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {

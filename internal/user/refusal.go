@@ -4,10 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"time"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/fairlead/fairlead/internal/outcome"
 )
@@ -97,20 +93,4 @@ func orElse(text, otherwise string) string {
 		return otherwise
 	}
 	return text
-}
-
-// Limits of what refusals may write to the log: lines of the same text in a second, then one of so many.
-const (
-	logFirst      = 10
-	logThereafter = 1000
-)
-
-// refusalLog is a log whose lines are bounded in number.
-func refusalLog(log *zap.Logger) *zap.Logger {
-	if log == nil {
-		return zap.NewNop()
-	}
-	return log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
-		return zapcore.NewSamplerWithOptions(core, time.Second, logFirst, logThereafter)
-	}))
 }

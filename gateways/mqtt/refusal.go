@@ -1,0 +1,140 @@
+package mqtt
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/fairlead/fairlead/internal/auth"
+	protocol "github.com/fairlead/fairlead/internal/mqtt"
+	"github.com/fairlead/fairlead/internal/mqtt/packet"
+	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
+)
+
+// reportConnect reports a CONNECT that is not accepted.
+func (g *Gateway) reportConnect(c *protocol.Conn, r auth.Request, err error) {
+	result := outcome.ResultOf(err)
+	if own, ok := errors.AsType[*protocol.Refusal](err); ok {
+		result = outcome.Result{Outcome: outcome.Invalid, Reason: own.Text}
+	}
+	g.pipeline.Refusals().Report(refusal.Report{
+		Protocol: refusal.MQTT, Where: "CONNECT", Application: r.Application, Device: r.Device, Remote: c.Remote(),
+		Outcome: result.Outcome, Answer: c.AnswerOf(err), Reason: refusal.Explain(result),
+	})
+}
+
+// reportBroken reports a client that broke the protocol, or met a bound of it.
+func (g *Gateway) reportBroken(b protocol.Broken) {
+	report := refusal.Report{
+		Protocol: refusal.MQTT, Where: b.Where, Remote: b.Conn.Remote(), Outcome: outcomeOf(b.Reason), Answer: b.Answer,
+		Reason: b.Text,
+	}
+	if report.Reason == "" {
+		report.Reason = b.Reason.String()
+	}
+	if s, ok := b.Session.(*session); ok {
+		s.name(&report)
+	}
+	g.pipeline.Refusals().Report(report)
+}
+
+// outcomeOf is the outcome that a reason of the connection itself comes closest to.
+func outcomeOf(r packet.Reason) outcome.Outcome {
+	switch r {
+	case packet.PacketTooLarge:
+		return outcome.TooLarge
+	case packet.ServerBusy, packet.ServerUnavailable, packet.QuotaExceeded, packet.ConnectionRateExceeded:
+		return outcome.Overloaded
+	default:
+		return outcome.Invalid
+	}
+}
+
+// name says who a session is.
+func (s *session) name(r *refusal.Report) {
+	admitted := s.admission.Load()
+	r.Application, r.Device = admitted.Application.Metadata.Name, admitted.Device.Metadata.Name
+}
+
+// reportMessage reports a message that is not stored. topic may be borrowed; as is the device that it is about.
+func (s *session) reportMessage(topic, as string, qos byte, r outcome.Result) {
+	where := "PUBLISH"
+	if topic != "" {
+		where += " " + topic
+	}
+	s.report(refusal.Report{Where: where, As: as, Outcome: r.Outcome, Answer: s.puback(qos, answerOf(r)), Reason: refusal.Explain(r)})
+}
+
+// report reports something that an admitted client is refused.
+func (s *session) report(r refusal.Report) {
+	r.Protocol, r.Remote = refusal.MQTT, s.client.Remote()
+	s.name(&r)
+	s.gateway.pipeline.Refusals().Report(r)
+}
+
+// puback says how a message that is refused is answered.
+func (s *session) puback(qos byte, a protocol.Answer) string {
+	switch five := s.client.Version() == packet.V5; {
+	case qos == 0:
+		return "no answer"
+	case five && a.Reason == packet.PacketTooLarge:
+		return fmt.Sprintf("DISCONNECT 0x%02x", byte(a.Reason))
+	case five:
+		return fmt.Sprintf("PUBACK 0x%02x", byte(a.Reason))
+	case a.Reason == packet.PacketTooLarge || !a.Final || s.gateway.config.Connection.CloseOnRefusal:
+		return "connection closed"
+	default:
+		return "PUBACK, not stored"
+	}
+}
+
+// reportRenewal reports a session that ends because its device is not admitted any more.
+func (s *session) reportRenewal(err error) {
+	r := outcome.ResultOf(err)
+	answer := "connection closed"
+	if s.client.Version() == packet.V5 {
+		answer = fmt.Sprintf("DISCONNECT 0x%02x", byte(packet.AdministrativeAction))
+	}
+	s.report(refusal.Report{Where: "session", Outcome: r.Outcome, Answer: answer, Reason: refusal.Explain(r)})
+}
+
+// reportSubscription reports a subscription that is not granted.
+func (s *session) reportSubscription(filter string, r packet.Reason) {
+	code := r
+	if s.client.Version() != packet.V5 {
+		code = packet.UnspecifiedError // the only one that version 3.1.1 has
+	}
+	reason := r.String()
+	if r == packet.TopicFilterInvalid {
+		reason = "devices subscribe to commands only, such as command/inbox//#"
+	}
+	s.report(refusal.Report{Where: "SUBSCRIBE " + filter, Outcome: outcomeOf(r), Answer: fmt.Sprintf("SUBACK 0x%02x", byte(code)), Reason: reason})
+}
+
+// An unreadableLogin says, to the operator, why a CONNECT names no device.
+type unreadableLogin string
+
+func (u unreadableLogin) Error() string { return string(u) }
+
+// explainLogin adds to the refusal of a log-in that could not be read what is wrong with its form.
+func explainLogin(c client, p *packet.Connect, r auth.Request, err error) error {
+	if r.Credential != nil || outcome.Of(err) != outcome.Unauthenticated {
+		return err
+	}
+	var text unreadableLogin
+	switch {
+	case !p.HasUsername && !p.HasPassword && len(c.PeerCertificates()) == 0:
+		text = "no user name and password, and no client certificate"
+	case !p.HasUsername && !p.HasPassword:
+		text = "the client certificate names no device"
+	case !p.HasPassword:
+		text = "no password"
+	case !p.HasUsername:
+		text = "no user name"
+	case len(c.PeerCertificates()) > 0:
+		text = "a client certificate beside a user name"
+	default:
+		text = "neither user name nor client id is DEVICE@APPLICATION"
+	}
+	return outcome.Wrap(outcome.Unauthenticated, "", text)
+}

@@ -1,0 +1,139 @@
+package endpoint
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/header"
+	"github.com/fairlead/fairlead/internal/ingest"
+	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
+	"github.com/fairlead/fairlead/internal/tracing"
+)
+
+// A Call is one request of a device, from its arrival to its answer. Whatever refuses it is reported.
+type Call struct {
+	w        http.ResponseWriter
+	r        *http.Request
+	pipeline *ingest.Pipeline
+	protocol string
+	received time.Time
+	end      func()
+
+	who     auth.Request  // as presented
+	session *auth.Session // nil until the device is admitted
+}
+
+// Begin begins the call of a request over a protocol, and its span below the trace context that the request brings.
+func Begin(w http.ResponseWriter, r *http.Request, protocol string, pipeline *ingest.Pipeline) *Call {
+	c := &Call{w: w, pipeline: pipeline, protocol: protocol, received: time.Now()}
+	c.r, c.end = Trace(r, protocol)
+	return c
+}
+
+// Request is the request with the trace context of the call.
+func (c *Call) Request() *http.Request { return c.r }
+
+// End ends the span.
+func (c *Call) End() { c.end() }
+
+// Admit authenticates the device of the request, which speaks for q.As if that is not "". A request whose log-in cannot be
+// read goes to the authenticator all the same, as one that nobody answers to, so that it is refused like every other.
+func (c *Call) Admit(q Query, devices auth.Authenticator, timeout time.Duration) (*auth.Session, error) {
+	authorization, single := header.Single(c.r.Header, header.Authorization)
+	request, unread := auth.FromHTTP(authorization, q.Application, q.Device)
+	if unread != nil || !single {
+		request = auth.Request{}
+	}
+	request.As, request.Remote, request.Protocol = q.As, remote(c.r), c.protocol
+	c.who = request
+	traced, span := tracing.New().Start(c.r.Context(), tracing.Admission)
+	ctx := newPatience(traced, timeout)
+	defer ctx.cancel()
+	session, err := devices.Authenticate(ctx, request)
+	o := outcome.Of(err)
+	tracing.End(span, o.String(), o == outcome.Unavailable || o == outcome.Internal)
+	if o == outcome.Unauthenticated && request.Credential == nil {
+		err = outcome.Wrap(o, "", unreadable(c.r, single))
+	}
+	c.session = session
+	return session, err
+}
+
+// An unreadable log-in says, to the operator, what is wrong with its form.
+type unreadableLogin string
+
+func (u unreadableLogin) Error() string { return string(u) }
+
+func unreadable(r *http.Request, single bool) error {
+	switch {
+	case !single:
+		return unreadableLogin("more than one Authorization header")
+	case r.Header.Get(header.Authorization) == "":
+		return unreadableLogin("no Authorization header")
+	default:
+		return unreadableLogin("the Authorization header is not Basic with DEVICE@APPLICATION as the user")
+	}
+}
+
+// Publish publishes a message of the admitted device.
+func (c *Call) Publish(session *auth.Session, m ingest.Message) outcome.Result {
+	m.Protocol, m.Received = c.protocol, c.received
+	return c.pipeline.Do(c.r.Context(), session, nil, m)
+}
+
+// Answer answers with what became of the message.
+func (c *Call) Answer(r outcome.Result) {
+	c.report(r)
+	outcome.WriteHTTP(c.w, r)
+}
+
+// AnswerLogin answers a log-in that did not succeed.
+func (c *Call) AnswerLogin(err error) {
+	r := outcome.ResultOf(err)
+	c.report(r)
+	outcome.WriteAuthenticationHTTP(c.w, r)
+}
+
+// AnswerWith answers with a document of the adapter's own.
+func (c *Call) AnswerWith(status int, document outcome.Document) {
+	c.refuse(outcome.Invalid, status, document.Message)
+	outcome.WriteDocument(c.w, status, document)
+}
+
+// Refuse answers a request that is no publish with a status and nothing else.
+func (c *Call) Refuse(status int, reason string) {
+	c.refuse(outcome.Invalid, status, reason)
+	c.w.WriteHeader(status)
+}
+
+func (c *Call) report(r outcome.Result) {
+	if !r.Outcome.Good() {
+		c.refuse(r.Outcome, r.Outcome.HTTP(), refusal.Explain(r))
+	}
+}
+
+func (c *Call) refuse(o outcome.Outcome, status int, reason string) {
+	report := refusal.Report{
+		Protocol: c.protocol, Where: c.r.Method + " " + c.r.URL.EscapedPath(), Remote: remote(c.r),
+		Application: c.who.Application, Device: c.who.Device, As: c.who.As,
+		Outcome: o, Answer: strconv.Itoa(status), Reason: reason,
+	}
+	if c.session != nil {
+		report.Application, report.Device = c.session.Application.Metadata.Name, c.session.Device.Metadata.Name
+	}
+	c.pipeline.Refusals().Report(report)
+}
+
+// remote is the address of the sender without its port, "" if it is not known. Whose word counts for it, where there are
+// proxies, is decided before (internal/forwarded).
+func remote(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
