@@ -183,7 +183,7 @@ func uriHas(s, allowed string) bool {
 			if unicode.Is(unicode.Z, r) || unicode.IsControl(r) {
 				return false
 			}
-		case strings.IndexRune(allowed, r) < 0:
+		case !strings.ContainsRune(allowed, r):
 			return false
 		}
 	}

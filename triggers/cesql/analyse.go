@@ -102,7 +102,9 @@ func (e *Expression) ComparedTexts() map[string][]string {
 }
 
 // orders tells whether the operator is one of <, <=, > and >=.
-func (c *compare) orders() bool { return c.operator[0] == '<' && c.operator != "<>" || c.operator[0] == '>' }
+func (c *compare) orders() bool {
+	return c.operator[0] == '<' && c.operator != "<>" || c.operator[0] == '>'
+}
 
 // OrdersTexts tells whether <, <=, > or >= stands beside the time, or a text literal that is no integer: both sides are
 // compared as integers, and such a text is 0.
