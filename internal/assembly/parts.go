@@ -131,6 +131,7 @@ func (p *Parts) openProducer(c kafka.Config) (err error) {
 	if p.Producer, err = kafka.NewProducer(c); err != nil {
 		return fmt.Errorf("opening Kafka: %w", err)
 	}
+	p.Producer.LogTo(p.Log)
 	p.OnClose(p.Producer.Close)
 	return nil
 }

@@ -255,8 +255,9 @@ func TestDeliversStructuredModeAndSkipsWhatIsNoEvent(t *testing.T) {
 	if got.header.Get("Ce-Id") != "s" || got.body != `{"x":1}` {
 		t.Errorf("got %v %q", got.header, got.body)
 	}
-	if r := b.report(0); r.Result != Invalid {
-		t.Errorf("report %+v", r)
+	// Records without an order may be reported in any.
+	if first, second := b.report(0).Result, b.report(1).Result; !(first == Invalid && second == Delivered) && !(first == Delivered && second == Invalid) {
+		t.Errorf("results %v and %v", first, second)
 	}
 	neighbour.Eventually(t, "the commit", func() bool { return b.committed("fairlead-trigger-default.t") == 2 })
 }
