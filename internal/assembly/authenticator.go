@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/cache"
@@ -62,12 +63,17 @@ func (p *Parts) admit(c auth.Config, next auth.Authenticator) {
 	p.Authenticator = auth.NewSteady(c.Steady, p.Decisions)
 }
 
+// forgetAgain is how long after everything was forgotten it is once more. When Redis comes back, the authentication function may hear
+// of it later than who asks it, and until then answers what it knew before; that must not be kept.
+const forgetAgain = 5 * time.Second
+
 // watch has decisions forgotten when what they rest on changes, until the parts are closed.
 func (p *Parts) watch(ctx context.Context, changes *cache.Cache) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	cancel := changes.Subscribe(func(e cache.Event) {
 		if e.Everything {
 			p.Decisions.InvalidateAll()
+			time.AfterFunc(forgetAgain, p.Decisions.InvalidateAll)
 			return
 		}
 		p.Decisions.Invalidate(e.Change)
