@@ -85,7 +85,7 @@ func (e *Event) schema() string {
 
 // Set sets an attribute, of the specification or an extension, from its text. The error holds nothing of the text.
 func (e *Event) Set(name, text string) error {
-	text = strings.ToValidUTF8(text, "\ufffd")
+	text = string([]rune(text)) // a byte that is not UTF-8 becomes U+FFFD
 	switch name {
 	case "specversion":
 		return errors.New("specversion cannot be set")
@@ -118,7 +118,7 @@ func (e *Event) SetExtension(name string, value any) error {
 	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
 		return errors.New("the name of an extension has characters other than lower-case letters and digits")
 	}
-	if e.attributes[name] != nil && e.specified(name) {
+	if e.specified(name) {
 		return fmt.Errorf("%s is no extension", name)
 	}
 	e.attributes[name] = value

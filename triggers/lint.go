@@ -3,7 +3,10 @@ package triggers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/fairlead/fairlead/internal/registry"
 )
 
 // A Severity says whether a finding keeps a manifest from working.
@@ -40,6 +43,10 @@ func (f Finding) String() string {
 // Findings come in the order of the documents.
 func Lint(s *Set) []Finding {
 	l := linter{set: s, seen: map[string]bool{}}
+	for _, name := range s.Empty {
+		l.document = &Document{File: name}
+		l.report(Warning, ruleEmptyFile, "", "holds no document")
+	}
 	for i := range s.Documents {
 		l.document = &s.Documents[i]
 		switch {
@@ -49,7 +56,7 @@ func Lint(s *Set) []Finding {
 		case l.document.Trigger != nil:
 			l.name(&l.document.Trigger.Metadata)
 			l.trigger(l.document.Trigger)
-		case l.document.Skipped != "" && strings.HasPrefix(l.document.APIVersion, apiGroup+"/"):
+		case l.document.Skipped != "":
 			l.skipped()
 		}
 	}
@@ -94,11 +101,35 @@ func (l *linter) report(severity Severity, rule, path, format string, arguments 
 	})
 }
 
-// skipped tells of a Broker or Trigger of another version; other kinds of the
-// group are nobody's business here.
+// skipped tells of a Broker or Trigger of another version or group, and of kinds that nobody knows. Other objects
+// of a cluster, which may stand beside Triggers, are nobody's business here.
 func (l *linter) skipped() {
-	if l.document.Kind == KindBroker || l.document.Kind == KindTrigger {
+	kind := l.document.Kind
+	switch {
+	case (kind == KindBroker || kind == KindTrigger) && strings.HasPrefix(l.document.APIVersion, apiGroup+"/"):
 		l.report(Warning, ruleSkippedVersion, "apiVersion", "%s", l.document.Skipped)
+	case kind == KindBroker || kind == KindTrigger:
+		l.report(Warning, ruleSkippedVersion, "apiVersion", "%.60q is not %s, so the %s is not read", l.document.APIVersion, APIVersion, kind)
+	case slices.Contains(otherKinds(), kind):
+	default:
+		hint := ""
+		if known := registry.Nearest(kind, append([]string{KindTrigger, KindBroker}, otherKinds()...)); known != "" {
+			hint = ": did you mean " + known + "?"
+		}
+		l.report(Warning, ruleSkippedKind, "kind", "%.40q is not known here and was not read%s", kind, hint)
+	}
+}
+
+// otherKinds are objects that stand beside Brokers and Triggers in files.
+func otherKinds() []string {
+	return []string{
+		"ApiServerSource", "Channel", "ClusterRole", "ClusterRoleBinding", "ConfigMap", "Configuration", "ContainerSource", "CronJob",
+		"CustomResourceDefinition", "DaemonSet", "Deployment", "EventPolicy", "EventTransform", "EventType", "HorizontalPodAutoscaler",
+		"Ingress", "InMemoryChannel", "IntegrationSink", "IntegrationSource", "Job", "JobSink", "Kafka", "KafkaChannel", "KafkaSink",
+		"KafkaSource", "KafkaTopic", "KafkaUser", "LimitRange", "Namespace", "NetworkPolicy", "Parallel", "PersistentVolume",
+		"PersistentVolumeClaim", "PingSource", "Pod", "PodDisruptionBudget", "RequestReply", "ResourceQuota", "Revision", "Role",
+		"RoleBinding", "Route", "Secret", "Sequence", "Service", "ServiceAccount", "ServiceMonitor", "SinkBinding", "StatefulSet",
+		"StorageClass", "Subscription",
 	}
 }
 

@@ -30,6 +30,11 @@ func (l *linter) delivery(d *Delivery, kafka bool) {
 	if !kafka {
 		return
 	}
+	if d.Retry != nil && *d.Retry > 0 && d.BackoffDelay != nil {
+		if delay, err := ParseDuration(*d.BackoffDelay); err == nil && delay == 0 {
+			l.report(Warning, ruleDeliveryNoDelay, "spec.delivery.backoffDelay", "is nothing, and then a Broker of class %s tries nothing again, and its dead letters do not say why: write PT0.1S", BrokerClassKafka)
+		}
+	}
 	if d.RetryAfterMax != nil {
 		l.report(Warning, ruleDeliveryIgnored, "spec.delivery.retryAfterMax", "a Broker of class %s ignores it", BrokerClassKafka)
 	}
@@ -76,7 +81,7 @@ func (l *linter) destination(path string, d *Destination) {
 	case target.Host == "" || (target.Scheme != "http" && target.Scheme != "https"):
 		l.report(Error, ruleDestination, path+".uri", "want an absolute URI with http or https")
 	case target.User != nil:
-		l.report(Warning, ruleDestination, path+".uri", "holds credentials, which everybody sees who may read manifests; functions/push delivers with credentials from a Secret")
+		l.report(Warning, ruleDestination, path+".uri", "holds credentials, which the Kafka dispatcher does not send, but writes into dead letters: leave them out; functions/push delivers with credentials from a Secret")
 	case target.Scheme == "https" && d.CACerts == "" && !strings.HasSuffix(target.Hostname(), ".svc.cluster.local"):
 		l.report(Warning, ruleDestinationHTTPS, path+".uri", "the Kafka dispatcher trusts no public certificate, only those in CACerts or in the cluster's trust bundles: deliver through functions/push")
 	}

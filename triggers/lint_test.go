@@ -2,6 +2,7 @@ package triggers
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -86,6 +87,12 @@ func TestLint(t *testing.T) {
 	f(trigger("broker: app", "brokr: app"), "error decode spec.brokr")
 	f("kind: Trigger\napiVersion: eventing.knative.dev/v1beta1\n", "warning skipped-version apiVersion")
 	f("kind: EventType\napiVersion: eventing.knative.dev/v1beta3\n")
+	f("kind: Trigger\napiVersion: example.com/v1\n", "warning skipped-version apiVersion")
+	f("kind: Triger\napiVersion: eventing.knative.dev/v1\n", "warning skipped-kind kind")
+	f("kind: broker\napiVersion: eventing.knative.dev/v1\n", "warning skipped-kind kind")
+	f("kind: Pump\napiVersion: example.com/v1\n", "warning skipped-kind kind")
+	f(strings.Replace(goodTrigger, "broker: app", "broker: App", 1)+"---"+goodBroker, "warning broker-near spec.broker")
+	f(strings.Replace(goodTrigger, "broker: app", "broker: other", 1) + "---" + goodBroker)
 	f(trigger("{name: t}", "{namespace: ns}"), "error name metadata.name")
 	f(trigger("{name: t}", "{generateName: t-}"))
 	f(goodTrigger+"---"+trigger("{name: t}", "{name: t, namespace: default}"), "error duplicate-name metadata.name")
@@ -187,9 +194,23 @@ func TestLint(t *testing.T) {
 	f(trigger("PT5S", "PT0.05S"), "error duration-invalid spec.delivery.timeout")
 	f(trigger("PT0.2S", "-PT0.2S"), "error duration-invalid spec.delivery.backoffDelay")
 	f(trigger("PT0.2S", "PT0.25S"), "warning duration-tenths spec.delivery.backoffDelay")
-	f(trigger("PT0.2S", "PT0.05S"), "warning duration-tenths spec.delivery.backoffDelay")
-	f(trigger("PT0.2S", "PT0S"))
+	f(trigger("PT0.2S", "PT0.05S"), "warning duration-tenths spec.delivery.backoffDelay", "warning delivery-no-delay spec.delivery.backoffDelay")
+	f(trigger("PT0.2S", "PT0S"), "warning delivery-no-delay spec.delivery.backoffDelay")
+	f(strings.Replace(trigger("PT0.2S", "PT0S"), "retry: 3", "retry: 0", 1))
 	f(trigger("PT5S", "PT3600S"), "error duration-component spec.delivery.timeout")
+
+	empty := filepath.Join(t.TempDir(), "empty.yaml")
+	if err := os.WriteFile(empty, []byte("# nothing\n---\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set, err := LoadFiles(empty)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := Lint(set); len(found) != 1 || found[0].Rule != ruleEmptyFile || found[0].File != empty {
+		t.Errorf("a file without documents: %v", found)
+	}
+	reported[ruleEmptyFile] = map[Severity]bool{Warning: true}
 
 	// Every rule was reported, and README.md says so with the severities seen.
 	var want, got []string

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/triggers/cesql"
 )
 
@@ -33,8 +34,23 @@ func (l *linter) triggerBroker(t *Trigger, broker *Broker) {
 		l.report(Error, ruleTriggerBroker, "spec.brokerRef", "broker and brokerRef are both set")
 	case t.Spec.BrokerRef != nil:
 		l.report(Error, ruleBrokerRef, "spec.brokerRef", "a Broker of class %s does not read it, so the Trigger would get nothing: use spec.broker", BrokerClassKafka)
-	case broker == nil && l.hasBroker(t.Spec.Broker):
+	case broker == nil && !l.hasBroker(t.Spec.Broker):
+		l.brokerNear(t.Spec.Broker)
+	case broker == nil:
 		l.report(Warning, ruleBrokerNamespace, "metadata.namespace", "Broker %q is in another namespace; a Trigger reads from the Broker in its own", t.Spec.Broker)
+	}
+}
+
+// brokerNear reports a name that nearly is that of a Broker.
+func (l *linter) brokerNear(name string) {
+	var known []string
+	for i := range l.set.Documents {
+		if b := l.set.Documents[i].Broker; b != nil {
+			known = append(known, b.Metadata.Name)
+		}
+	}
+	if meant := registry.Nearest(name, known); meant != "" {
+		l.report(Warning, ruleBrokerNear, "spec.broker", "there is no Broker %.60q here: did you mean %.60q?", name, meant)
 	}
 }
 

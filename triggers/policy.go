@@ -28,7 +28,7 @@ const (
 type Policy struct {
 	Retries        int           // attempts after the first
 	BackoffPolicy  string        // BackoffExponential or BackoffLinear
-	BackoffDelay   time.Duration // 0: retry at once
+	BackoffDelay   time.Duration // 0: nothing is tried again, whatever Retries says
 	Timeout        time.Duration // of one attempt
 	DeadLetterSink *Destination  // nil: an event that cannot be delivered is lost
 	Ordered        bool          // one event of a partition at a time, in order

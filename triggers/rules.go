@@ -3,6 +3,8 @@ package triggers
 // Rules of Lint. README.md has a line for each, and a test compares the two.
 const (
 	ruleDecode            = "decode"
+	ruleEmptyFile         = "empty-file"
+	ruleSkippedKind       = "skipped-kind"
 	ruleSkippedVersion    = "skipped-version"
 	ruleName              = "name"
 	ruleDuplicateName     = "duplicate-name"
@@ -13,6 +15,7 @@ const (
 	ruleTriggerBroker     = "trigger-broker"
 	ruleBrokerRef         = "broker-ref"
 	ruleBrokerNamespace   = "broker-namespace"
+	ruleBrokerNear        = "broker-near"
 	ruleFilterBoth        = "filter-both"
 	ruleFilterInvalid     = "filter-invalid"
 	ruleFilterAnyValue    = "filter-any-value"
@@ -28,6 +31,7 @@ const (
 	ruleDeadLetterSink    = "dead-letter-sink"
 	ruleDeliveryTimeout   = "delivery-timeout"
 	ruleDeliveryInvalid   = "delivery-invalid"
+	ruleDeliveryNoDelay   = "delivery-no-delay"
 	ruleDeliveryOrder     = "delivery-order"
 	ruleDeliveryIgnored   = "delivery-ignored"
 	ruleDurationInvalid   = "duration-invalid"
@@ -38,13 +42,13 @@ const (
 // Rules are the ids of all rules of Lint, in the order of README.md.
 func Rules() []string {
 	return []string{
-		ruleDecode, ruleSkippedVersion, ruleName, ruleDuplicateName,
+		ruleDecode, ruleEmptyFile, ruleSkippedKind, ruleSkippedVersion, ruleName, ruleDuplicateName,
 		ruleBrokerClass, ruleBrokerTopic, ruleBrokerConfig, ruleBrokerDelivery,
-		ruleTriggerBroker, ruleBrokerRef, ruleBrokerNamespace,
+		ruleTriggerBroker, ruleBrokerRef, ruleBrokerNamespace, ruleBrokerNear,
 		ruleFilterBoth, ruleFilterInvalid, ruleFilterAnyValue, ruleFilterBoolean,
 		ruleFilterMissing, ruleFilterCase, ruleFilterTime, ruleFilterOrder, ruleReplyLoop,
 		ruleDestination, ruleDestinationHTTPS,
-		ruleTriggerDelivery, ruleDeadLetterSink, ruleDeliveryTimeout, ruleDeliveryInvalid, ruleDeliveryOrder, ruleDeliveryIgnored,
+		ruleTriggerDelivery, ruleDeadLetterSink, ruleDeliveryTimeout, ruleDeliveryInvalid, ruleDeliveryNoDelay, ruleDeliveryOrder, ruleDeliveryIgnored,
 		ruleDurationInvalid, ruleDurationTenths, ruleDurationComponent,
 	}
 }

@@ -16,6 +16,7 @@ const MaxFiles = 1000
 // not changed after it was loaded.
 type Set struct {
 	Documents []Document
+	Empty     []string // files without any document
 }
 
 // LoadDir reads every *.yaml, *.yml and *.json file of a folder, sorted by name.
@@ -58,8 +59,11 @@ func LoadFiles(names ...string) (*Set, error) {
 	for _, name := range names {
 		documents, err := loadFile(name)
 		set.Documents = append(set.Documents, documents...)
-		if err != nil {
+		switch {
+		case err != nil:
 			errs = append(errs, err)
+		case len(documents) == 0:
+			set.Empty = append(set.Empty, name)
 		}
 	}
 	return set, errors.Join(errs...)

@@ -87,7 +87,7 @@ func (c *checker) sections(spec Sections, known, elsewhere map[string]*shape, of
 			c.say(path, "is a section of "+of+" only")
 			continue
 		}
-		if near := nearest(name, slices.Sorted(maps.Keys(known))); near != "" {
+		if near := Nearest(name, slices.Sorted(maps.Keys(known))); near != "" {
 			c.say(path, "is no section that is read; is "+near+" meant?")
 		}
 	}
@@ -142,7 +142,7 @@ func (c *checker) object(path string, raw json.RawMessage, s *shape) {
 }
 
 func (c *checker) unknown(path, name string, known []string) {
-	near := nearest(name, known)
+	near := Nearest(name, known)
 	for _, candidate := range known {
 		if near == "" && strings.HasPrefix(strings.ToLower(name), candidate) {
 			near = candidate

@@ -5,11 +5,11 @@ import "strings"
 // maxNearName bounds the names that are compared, in bytes.
 const maxNearName = 64
 
-// nearest is the known name that somebody probably meant by another one, or "". Case, hyphens and underscores make no
+// Nearest is the known name that somebody probably meant by another one, or "". Case, hyphens and underscores make no
 // difference, nor does the ending of a plural. Beyond that, a long name may be written with two or three mistakes, one of
 // middle length with one. In a short one a letter may be too many, missing or in the place of its neighbour, but not
 // another one: "code" is not "core".
-func nearest(name string, known []string) string {
+func Nearest(name string, known []string) string {
 	if name == "" || len(name) > maxNearName {
 		return ""
 	}

@@ -92,6 +92,7 @@ func (l *Loader) Load() Loaded {
 			loaded.Problems = append(loaded.Problems, &Problem{What: filepath.Base(name), Kept: kept, Err: err})
 		}
 		good[name] = documents
+		set.Empty = append(set.Empty, read.Empty...)
 		set.Documents = append(set.Documents, documents...)
 	}
 	l.good = good
