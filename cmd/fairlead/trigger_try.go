@@ -81,12 +81,13 @@ func table(out io.Writer, explainer *dryrun.Explainer, records []*kgo.Record) (g
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "GETS\tTIME\tDEVICE\tSUBJECT\tTYPE\tWHY NOT")
 	for _, record := range records {
-		e, err := dispatch.Decode(record)
+		decoded, err := dispatch.Decode(record)
 		if err != nil {
 			fmt.Fprintf(w, "no\t%s\t\t\t\tnot a CloudEvent: %v\n", receiver.Clock(record.Timestamp), err)
 			continue
 		}
-		ok, why := explainer.Match(e)
+		ok, why := explainer.Match(decoded)
+		e := decoded.SDK()
 		gets := "no"
 		if ok {
 			gets = "yes"

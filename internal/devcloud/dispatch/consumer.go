@@ -5,12 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/fairlead/fairlead/internal/registry"
+	"github.com/fairlead/fairlead/triggers"
 )
 
 const (
@@ -27,6 +32,10 @@ const (
 	retryInterval = time.Second
 	placeInterval = 100 * time.Millisecond
 	maxFetchBytes = 8 << 20
+	// fetchMaxWait is how long Kafka keeps a fetch that finds nothing. A record that comes ends it at once.
+	fetchMaxWait = time.Second
+	// roomTimeout is how long nothing is polled because a partition is full. It is not shorter than fetchMaxWait; see queueHigh.
+	roomTimeout = time.Second
 )
 
 // A consumer is the consumer group member of one subscription.
@@ -42,6 +51,8 @@ type consumer struct {
 	partitions map[int32]*partition
 	state      State
 	reason     string
+
+	failingSides map[string]bool // what was said to fail
 }
 
 func newConsumer(subscription Subscription, deps *dependencies) *consumer {
@@ -50,6 +61,7 @@ func newConsumer(subscription Subscription, deps *dependencies) *consumer {
 		deps:         deps,
 		settled:      make(chan struct{}),
 		partitions:   map[int32]*partition{},
+		failingSides: map[string]bool{},
 		state:        Starting,
 	}
 	c.settle = sync.OnceFunc(func() { close(c.settled) })
@@ -124,6 +136,7 @@ func (c *consumer) options() []kgo.Opt {
 		kgo.SessionTimeout(sessionTimeout),
 		kgo.RebalanceTimeout(rebalanceTimeout),
 		kgo.FetchMaxBytes(maxFetchBytes),
+		kgo.FetchMaxWait(c.deps.fetchMaxWait),
 		kgo.OnPartitionsAssigned(func(_ context.Context, client *kgo.Client, assigned map[string][]int32) { c.assign(client, assigned) }),
 		kgo.OnPartitionsRevoked(func(ctx context.Context, client *kgo.Client, revoked map[string][]int32) {
 			c.release(ctx, revoked)
@@ -151,6 +164,28 @@ func (c *consumer) poll(ctx context.Context, client *kgo.Client) {
 			p.push(fetched.Records, fetched.HighWatermark)
 		}
 	})
+	c.makeRoom(ctx)
+}
+
+// makeRoom waits until no partition is full. One that stays full is fetched no longer, so that it does not keep the
+// others waiting. That is the last resort: a partition that is fetched again may wait long for its next records.
+func (c *consumer) makeRoom(ctx context.Context) {
+	var full []*partition
+	c.mu.Lock()
+	for _, p := range c.partitions {
+		if p.full() {
+			full = append(full, p)
+		}
+	}
+	c.mu.Unlock()
+	if len(full) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.deps.roomTimeout)
+	defer cancel()
+	for _, p := range full {
+		p.makeRoom(ctx)
+	}
 }
 
 func (c *consumer) assign(client *kgo.Client, assigned map[string][]int32) {
@@ -187,6 +222,8 @@ func (c *consumer) handle(ctx context.Context, p *partition, record *kgo.Record)
 		metrics:      c.deps.metrics,
 		counts:       &c.counts,
 		stopping:     p.stopping,
+		failing:      c.failing,
+		working:      c.working,
 	}
 	report, err := d.run(ctx, record)
 	if err != nil {
@@ -198,19 +235,64 @@ func (c *consumer) handle(ctx context.Context, p *partition, record *kgo.Record)
 	return nil
 }
 
+// failing says once that a side fails and is tried again, until it works again.
+func (c *consumer) failing(side string, err error, retries int) {
+	c.mu.Lock()
+	told := c.failingSides[side]
+	c.failingSides[side] = true
+	c.mu.Unlock()
+	if !told {
+		c.log().Warn("a delivery failed and is tried again", "error", err.Error(), "retries", retries)
+	}
+}
+
+func (c *consumer) working(side string) {
+	c.mu.Lock()
+	told := c.failingSides[side]
+	delete(c.failingSides, side)
+	c.mu.Unlock()
+	if told {
+		c.log().Info(side + " takes events again")
+	}
+}
+
 // tell logs what an operator has to know, without any payload, and informs the observer.
 func (c *consumer) tell(record *kgo.Record, report Report) {
+	where := []any{"partition", record.Partition, "offset", record.Offset}
 	switch report.Result {
 	case Lost:
-		c.log().Error("event lost", "id", report.Event.ID(), "attempts", report.Attempts, "error", report.Err)
+		c.log().Error("event lost", "id", report.event.ID(), "attempts", report.Attempts, "error", report.Err)
 	case DeadLettered:
-		c.log().Warn("event went to the dead letter sink", "id", report.Event.ID(), "attempts", report.Attempts, "error", report.Err)
+		c.log().Warn("event went to the dead letter sink", "id", report.event.ID(), "attempts", report.Attempts, "error", report.Err)
 	case Invalid:
-		c.log().Warn("skipped a record that is not a CloudEvent", "partition", record.Partition, "offset", record.Offset, "error", report.Err)
+		c.log().Warn("skipped a record that is not a CloudEvent", append(where, "error", report.Err)...)
+	case Filtered:
+		if report.Err != nil {
+			c.log().Warn("threw an event away, as the Kafka dispatcher does", append(where, "error", report.Err)...)
+		}
+	case Delivered:
+		if name := unfit(report.event); name != "" {
+			c.log().Warn("delivered an event that the Kafka dispatcher throws away: an attribute has control characters", append(where, "attribute", name)...)
+		}
 	}
-	if c.deps.observe != nil {
-		c.deps.observe(report)
+	if c.deps.observe == nil {
+		return
 	}
+	if report.event != nil {
+		shown := report.event.SDK()
+		report.Event = &shown
+	}
+	c.deps.observe(report)
+}
+
+// unfit names an attribute whose text cannot stand in a header as it is; "" if there is none.
+func unfit(event *triggers.Event) (found string) {
+	event.Attributes(func(name, text string) {
+		if strings.IndexFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) >= 0 {
+			found = name
+		}
+	})
+	return found
 }
 
 // release stops the partitions and waits until nothing of them is on its way.
@@ -283,6 +365,28 @@ func (d *dependencies) place(ctx context.Context, group, topic string) error {
 	}
 }
 
+// topicPrefix begins the names of the topics of applications.
+const topicPrefix = "events-"
+
+// nearest asks whether the topic of another application was meant; "" if none is near.
+func (d *dependencies) nearest(ctx context.Context, topic string) string {
+	topics, err := d.admin.ListTopics(ctx)
+	if err != nil {
+		return ""
+	}
+	var known []string
+	for name, found := range topics {
+		if application, ok := strings.CutPrefix(name, topicPrefix); ok && found.Err == nil {
+			known = append(known, application)
+		}
+	}
+	slices.Sort(known)
+	if meant := registry.Nearest(strings.TrimPrefix(topic, topicPrefix), known); meant != "" {
+		return "; did you mean " + meant + "?"
+	}
+	return ""
+}
+
 // initialise commits the end of each partition for a group that has no offsets in the topic yet, so that the place at
 // which the group starts is settled now and not by the first fetch.
 func (d *dependencies) initialise(ctx context.Context, group, topic string) error {
@@ -291,7 +395,7 @@ func (d *dependencies) initialise(ctx context.Context, group, topic string) erro
 		err = ends.Error()
 	}
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return errors.New("its topic does not exist: no such application is registered")
+		return errors.New("its topic does not exist: no such application is registered" + d.nearest(ctx, topic))
 	}
 	if err != nil {
 		return fmt.Errorf("asking Kafka for the end of the topic: %w", err)

@@ -5,11 +5,10 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/fairlead/fairlead/triggers"
@@ -21,11 +20,8 @@ const (
 	extensionErrorCode = "knativeerrorcode"
 	extensionErrorData = "knativeerrordata"
 
-	maxErrorData     = 1024 // bytes of the response body, before base64
-	errorHeader      = "Kne-"
-	maxErrorHeaders  = 16
-	maxErrorHeader   = 1024 // bytes of a value
-	maxExtensionName = 20   // CloudEvents 1.0, section 3.1
+	maxErrorData = 1024 // bytes of the response body, before base64
+	errorHeader  = "kne-"
 )
 
 // errInterrupted says that a delivery was given up because the dispatcher stops. The record is read again later.
@@ -39,8 +35,16 @@ type delivery struct {
 	metrics      *metrics
 	counts       *counts
 	stopping     <-chan struct{} // closed: begin nothing new
+	failing      func(side string, err error, retries int)
+	working      func(side string)
 	traceParent  string
 }
+
+// Who answers, in messages.
+const (
+	theSubscriber = "the subscriber"
+	theSink       = "the dead letter sink"
+)
 
 // run filters and delivers one record. The context ends requests on their way. It returns errInterrupted when neither
 // delivery nor dead letter came to an end.
@@ -52,10 +56,12 @@ func (d *delivery) run(ctx context.Context, record *kgo.Record) (Report, error) 
 		report.Result, report.Err = Invalid, err
 		return report, nil
 	}
-	report.Event = &event
-	if d.subscription.Filter != nil && !d.subscription.Filter.Match(event) {
-		report.Result = Filtered
-		return report, nil
+	report.event = event
+	if d.subscription.Filter != nil {
+		if ok, err := d.subscription.Filter.Select(event); !ok {
+			report.Result, report.Err = Filtered, err
+			return report, nil
+		}
 	}
 	if trace := header(record, headerTraceParent); len(trace) == traceParentLength {
 		d.traceParent = trace
@@ -68,9 +74,9 @@ func (d *delivery) run(ctx context.Context, record *kgo.Record) (Report, error) 
 // traceParentLength is the length of a traceparent of version 00 (W3C Trace Context, section 3.2).
 const traceParentLength = 55
 
-func (d *delivery) deliver(ctx context.Context, report *Report, event cloudevents.Event) error {
-	first := d.send(ctx, d.subscription.Subscriber, event)
-	report.Attempts, report.Status, report.Err = first.attempts, first.status(), first.err
+func (d *delivery) deliver(ctx context.Context, report *Report, event *triggers.Event) error {
+	first := d.send(ctx, theSubscriber, d.subscription.Subscriber, event)
+	report.Attempts, report.Status, report.Err = first.attempts, first.status(), on(theSubscriber, first.err)
 	if first.err == nil {
 		report.Result = Delivered
 		return nil
@@ -82,7 +88,7 @@ func (d *delivery) deliver(ctx context.Context, report *Report, event cloudevent
 	if d.subscription.DeadLetter == "" {
 		return nil
 	}
-	second := d.send(ctx, d.subscription.DeadLetter, withError(event, d.subscription.Subscriber, first.response))
+	second := d.send(ctx, theSink, d.subscription.DeadLetter, withError(event, d.subscription.Subscriber, first.response))
 	if errors.Is(second.err, errInterrupted) {
 		return errInterrupted
 	}
@@ -90,8 +96,20 @@ func (d *delivery) deliver(ctx context.Context, report *Report, event cloudevent
 		report.Result = DeadLettered
 		return nil
 	}
-	report.Err = errors.Join(first.err, second.err)
+	report.Err = fmt.Errorf("%w; %w", report.Err, on(theSink, second.err))
 	return nil
+}
+
+// on says whose failure an error is.
+func on(side string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var status statusError
+	if errors.As(err, &status) {
+		return fmt.Errorf("%s answered %w", side, err)
+	}
+	return fmt.Errorf("%s: %w", side, err)
 }
 
 // An ending is how the attempts at one target ended.
@@ -111,11 +129,14 @@ func (e *ending) status() int {
 // statusError is a final or retried refusal.
 type statusError int
 
-func (s statusError) Error() string { return "the response has status " + strconv.Itoa(int(s)) }
+func (s statusError) Error() string { return "status " + strconv.Itoa(int(s)) }
+
+// errNoDelay is what becomes of a retry without a delay: the Kafka dispatcher cannot wait for no time, and gives up.
+var errNoDelay = errors.New("with a backoffDelay of 0 nothing is tried again")
 
 // send tries until the target accepts or the policy is at its end, then passes a reply on. A reply that cannot be used
 // is a failure which is not tried again.
-func (d *delivery) send(ctx context.Context, target string, event cloudevents.Event) ending {
+func (d *delivery) send(ctx context.Context, side, target string, event *triggers.Event) ending {
 	policy := d.subscription.Policy
 	for retry := 0; ; retry++ {
 		if retry > 0 {
@@ -125,16 +146,24 @@ func (d *delivery) send(ctx context.Context, target string, event cloudevents.Ev
 			}
 		}
 		r, err := d.attempt(ctx, target, event)
-		switch {
-		case err == nil && r.ok():
-			return ending{attempts: retry + 1, response: r, err: d.reply(ctx, &event, r)}.withoutRefusal()
-		case err == nil && (!triggers.Retryable(r.status) || retry >= policy.Retries):
-			return ending{attempts: retry + 1, response: r, err: statusError(r.status)}
-		case err != nil && ctx.Err() != nil:
-			return ending{attempts: retry + 1, err: errInterrupted}
-		case err != nil && retry >= policy.Retries:
-			return ending{attempts: retry + 1, err: err}
+		if err == nil && r.ok() {
+			d.working(side)
+			return ending{attempts: retry + 1, response: r, err: d.reply(ctx, event, r)}.withoutRefusal()
 		}
+		if err != nil && ctx.Err() != nil {
+			return ending{attempts: retry + 1, err: errInterrupted}
+		}
+		again := err != nil || triggers.Retryable(r.status)
+		if err == nil {
+			err = statusError(r.status)
+		}
+		if !again || retry >= policy.Retries {
+			return ending{attempts: retry + 1, response: r, err: err}
+		}
+		if policy.BackoffDelay <= 0 {
+			return ending{attempts: retry + 1, err: fmt.Errorf("%w; %w", err, errNoDelay)}
+		}
+		d.failing(side, on(side, err), policy.Retries)
 	}
 }
 
@@ -147,11 +176,11 @@ func (e ending) withoutRefusal() ending {
 	return e
 }
 
-func (d *delivery) attempt(ctx context.Context, target string, event cloudevents.Event) (*response, error) {
+func (d *delivery) attempt(ctx context.Context, target string, event *triggers.Event) (*response, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.subscription.Policy.Timeout, triggers.DefaultTimeout))
 	defer cancel()
 	begin := time.Now()
-	r, err := d.sender.post(ctx, target, event, d.traceParent)
+	r, err := d.sender.post(ctx, &call{target: target, namespace: d.subscription.namespace(), event: event, traceParent: d.traceParent})
 	d.metrics.attempted(ctx, r, time.Since(begin))
 	return r, err
 }
@@ -171,7 +200,7 @@ func (d *delivery) wait(ctx context.Context, backoff time.Duration) bool {
 }
 
 // reply puts the CloudEvent of a response, if there is one, into the topic.
-func (d *delivery) reply(ctx context.Context, cause *cloudevents.Event, r *response) error {
+func (d *delivery) reply(ctx context.Context, cause *triggers.Event, r *response) error {
 	event, err := readReply(r)
 	if err != nil || event == nil {
 		return err
@@ -182,12 +211,10 @@ func (d *delivery) reply(ctx context.Context, cause *cloudevents.Event, r *respo
 		d.metrics.replied(ctx, "loop")
 		return nil
 	}
-	event.SetExtension(extensionHops, strconv.Itoa(n))
-	record, err := encode(d.subscription.Topic, *event)
-	if err != nil {
+	if err := event.SetExtension(extensionHops, strconv.Itoa(n)); err != nil {
 		return errNotAnEvent
 	}
-	if err := d.produce(ctx, record); err != nil {
+	if err := d.produce(ctx, encode(d.subscription.Topic, event)); err != nil {
 		if ctx.Err() != nil {
 			return errInterrupted
 		}
@@ -198,38 +225,23 @@ func (d *delivery) reply(ctx context.Context, cause *cloudevents.Event, r *respo
 	return nil
 }
 
-// withError is the event as the dead letter sink gets it. Without a response only the destination is known.
-func withError(event cloudevents.Event, destination string, r *response) cloudevents.Event {
+// withError is the event as the dead letter sink gets it. Without a response only the destination is known, which is
+// named without its credentials.
+func withError(event *triggers.Event, destination string, r *response) *triggers.Event {
 	letter := event.Clone()
-	letter.SetExtension(extensionErrorDest, destination)
+	letter.Upgrade()
+	set := func(name, value string) {
+		// A name that no extension can have is left out.
+		_ = letter.SetExtension(name, value)
+	}
+	set(extensionErrorDest, withoutCredentials(destination))
 	if r == nil {
 		return letter
 	}
-	n := 0
-	for name, values := range r.header {
-		name, ok := strings.CutPrefix(name, errorHeader)
-		name = strings.ToLower(name)
-		if !ok || !extensionName(name) || len(values[0]) > maxErrorHeader || n == maxErrorHeaders {
-			continue
-		}
-		letter.SetExtension(name, values[0])
-		n++
-	}
-	letter.SetExtension(extensionErrorCode, strconv.Itoa(r.status))
+	set(extensionErrorCode, strconv.Itoa(r.status))
+	deadLetterHeaders(r.header, set)
 	if len(r.body) > 0 {
-		letter.SetExtension(extensionErrorData, base64.StdEncoding.EncodeToString(r.body[:min(len(r.body), maxErrorData)]))
+		set(extensionErrorData, base64.StdEncoding.EncodeToString(r.body[:min(len(r.body), maxErrorData)]))
 	}
 	return letter
-}
-
-// extensionName tells whether a response may set that extension: a proper name that is no attribute of the event.
-func extensionName(name string) bool {
-	if name == "" || len(name) > maxExtensionName {
-		return false
-	}
-	switch name {
-	case "id", "source", "type", "specversion", "subject", "time", "datacontenttype", "dataschema", "data":
-		return false
-	}
-	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
 }

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -208,6 +207,12 @@ func (r *receiver) ids() []string {
 	return ids
 }
 
+func (r *receiver) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.requests)
+}
+
 func (r *receiver) wait(t *testing.T, n int) []request {
 	t.Helper()
 	neighbour.Eventually(t, fmt.Sprintf("%d requests", n), func() bool { return len(r.ids()) >= n })
@@ -227,6 +232,7 @@ func TestDeliversInBinaryMode(t *testing.T) {
 		"Ce-Id": "a", "Ce-Type": "io.drogue.event.v1", "Ce-Source": "drogue://app/device1", "Ce-Subject": "state",
 		"Ce-Time": "2026-01-02T03:04:05Z", "Ce-Specversion": "1.0", "Ce-Device": "device1",
 		"Ce-Partitionkey": "app/device1", "Content-Type": "application/json", "Traceparent": trace,
+		"Prefer": "reply", "Kn-Namespace": "default", "Ce-Knativekafkapartition": "0", "Ce-Knativekafkaoffset": "1",
 	}
 	for name, value := range want {
 		if got.header.Get(name) != value {
@@ -264,7 +270,7 @@ func TestDeliversStructuredModeAndSkipsWhatIsNoEvent(t *testing.T) {
 
 type onlyID string
 
-func (o onlyID) Match(e cloudevents.Event) bool { return e.ID() == string(o) }
+func (o onlyID) Select(e *triggers.Event) (bool, error) { return e.ID() == string(o), nil }
 
 func TestFilteredRecordsAreCommitted(t *testing.T) {
 	b := newBench(t, 1)
@@ -288,7 +294,7 @@ func TestRetries(t *testing.T) {
 			b := newBench(t, 1)
 			b.receiver.answerWith(statuses...)
 			s := b.subscription()
-			s.Policy.Retries = retries
+			s.Policy.Retries, s.Policy.BackoffDelay = retries, time.Millisecond
 			b.serve(b.dispatcher, s)
 			b.produce(binary("a"))
 			if r := b.report(0); r.Result != want || r.Attempts != wantRequests {
@@ -323,7 +329,7 @@ func TestTransportErrorsAndTimeoutsAreRetried(t *testing.T) {
 		}
 	}
 	s := b.subscription()
-	s.Policy.Retries, s.Policy.Timeout = 3, 200*time.Millisecond
+	s.Policy.Retries, s.Policy.Timeout, s.Policy.BackoffDelay = 3, 200*time.Millisecond, time.Millisecond
 	b.serve(b.dispatcher, s)
 	b.produce(binary("a"))
 	if r := b.report(0); r.Result != Delivered || r.Attempts != 3 {
@@ -385,7 +391,7 @@ func TestDeadLetterSinkThatFailsLosesTheEvent(t *testing.T) {
 	sink := newReceiver(t)
 	sink.answerWith(500)
 	s := b.subscription()
-	s.DeadLetter, s.Policy.Retries = sink.server.URL, 1
+	s.DeadLetter, s.Policy.Retries, s.Policy.BackoffDelay = sink.server.URL, 1, time.Millisecond
 	b.serve(b.dispatcher, s)
 	b.produce(binary("a"))
 	if r := b.report(0); r.Result != Lost {
@@ -450,7 +456,7 @@ func TestOrderedDeliveryKeepsTheOrder(t *testing.T) {
 		w.WriteHeader(202)
 	}
 	s := b.subscription()
-	s.Policy.Ordered, s.Policy.Retries = true, 10
+	s.Policy.Ordered, s.Policy.Retries, s.Policy.BackoffDelay = true, 10, time.Millisecond
 	b.serve(b.dispatcher, s)
 	const each = 40
 	for i := range each {
@@ -668,9 +674,9 @@ func TestApplyChangesTheSet(t *testing.T) {
 func TestMissingTopicWaitsAndThenDelivers(t *testing.T) {
 	b := newBench(t, 1)
 	s := b.subscription()
-	s.Topic = "events-later"
+	s.Topic = "events-apps"
 	b.serve(b.dispatcher, s)
-	if st := b.dispatcher.Status()[0]; st.State != Waiting || !strings.Contains(st.Reason, "does not exist") {
+	if st := b.dispatcher.Status()[0]; st.State != Waiting || !strings.Contains(st.Reason, "does not exist") || !strings.Contains(st.Reason, "did you mean app?") {
 		t.Fatalf("status %+v", st)
 	}
 	if err := kafka.EnsureTopics(t.Context(), kafka.Config{Brokers: b.cluster.ListenAddrs()}, 1, s.Topic); err != nil {

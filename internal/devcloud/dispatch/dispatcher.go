@@ -48,6 +48,8 @@ type dependencies struct {
 	metrics  *metrics
 	logger   *slog.Logger
 	observe  func(Report)
+
+	fetchMaxWait, roomTimeout time.Duration
 }
 
 // A service is one running consumer.
@@ -89,6 +91,9 @@ func New(options Options) (*Dispatcher, error) {
 			metrics: metrics,
 			logger:  logger,
 			observe: options.Observe,
+
+			fetchMaxWait: fetchMaxWait,
+			roomTimeout:  roomTimeout,
 		},
 		producer: producer,
 		served:   map[string]*service{},

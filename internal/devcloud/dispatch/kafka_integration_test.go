@@ -57,7 +57,7 @@ func TestRealKafka(t *testing.T) {
 	}
 	s := Subscription{
 		Name: "default/t", Group: "fairlead-trigger-default.t", Topic: topic, Application: "app", Version: "1",
-		Subscriber: r.server.URL, Policy: triggers.Policy{Timeout: 30 * time.Second, Retries: 10, Ordered: true},
+		Subscriber: r.server.URL, Policy: triggers.Policy{Timeout: 30 * time.Second, Retries: 10, BackoffDelay: time.Millisecond, Ordered: true},
 	}
 	begin := func() *Dispatcher {
 		t.Helper()

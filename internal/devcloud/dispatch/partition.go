@@ -11,10 +11,15 @@ const (
 	// unorderedLimit is how many events of one partition are on their way at once with unordered delivery.
 	unorderedLimit = 32
 
-	// queueHigh is the number of waiting records at which a partition is no longer fetched, queueLow the number at which
-	// it is fetched again. One fetch adds at most maxPoll records to queueHigh.
+	// queueHigh is the number of waiting records at which a partition is full. Then nothing is polled for a while, and if it
+	// is still full after roomTimeout, as when an ordered event is being retried, only this partition is no longer fetched
+	// until queueLow records wait. One poll adds at most maxPoll records.
+	//
+	// A partition that is fetched again may have to wait for fetchMaxWait, since a fetch of the others is on its way. What is
+	// still full after roomTimeout delivers fewer than queueHigh-queueLow records in that time, so that queueLow records
+	// last as long as the wait.
 	queueHigh = 256
-	queueLow  = 64
+	queueLow  = 128
 	maxPoll   = 256
 )
 
@@ -34,6 +39,8 @@ type partition struct {
 	wake      chan struct{}
 	progress  progress
 	highWater int64
+	room      chan struct{} // told when the queue is no longer full
+	slow      bool          // was full for roomTimeout, and not empty since
 	paused    bool
 	stopped   bool
 }
@@ -43,7 +50,7 @@ func newPartition(id int32, ordered bool) *partition {
 	if ordered {
 		limit = 1
 	}
-	return &partition{id: id, limit: limit, wake: make(chan struct{}, 1), stopping: make(chan struct{}), ended: make(chan struct{})}
+	return &partition{id: id, limit: limit, wake: make(chan struct{}, 1), room: make(chan struct{}, 1), stopping: make(chan struct{}), ended: make(chan struct{})}
 }
 
 // start begins delivery. Requests on their way end with the context.
@@ -98,11 +105,18 @@ func (p *partition) pop() (record *kgo.Record, ok bool) {
 		return nil, true
 	}
 	if len(p.queue) == 0 {
+		p.slow = false
 		return nil, false
 	}
 	record = p.queue[0]
 	p.queue[0] = nil
 	p.queue = p.queue[1:]
+	if len(p.queue) == queueHigh-1 {
+		select {
+		case p.room <- struct{}{}:
+		default:
+		}
+	}
 	if p.paused && len(p.queue) <= queueLow {
 		p.paused = false
 		p.pause(false)
@@ -122,9 +136,8 @@ func (p *partition) push(records []*kgo.Record, highWater int64) {
 		p.progress.take(record.Offset)
 	}
 	p.queue = append(p.queue, records...)
-	if !p.paused && len(p.queue) >= queueHigh {
-		p.paused = true
-		p.pause(true)
+	if p.slow {
+		p.pauseIfFull()
 	}
 	select {
 	case p.wake <- struct{}{}:
@@ -137,6 +150,37 @@ func (p *partition) finish(record *kgo.Record) {
 	defer p.mu.Unlock()
 	if p.progress.finish(record.Offset) {
 		p.mark(record, p.progress.next)
+	}
+}
+
+// makeRoom waits until the queue is not full. When the context ends first, the partition is no longer fetched.
+func (p *partition) makeRoom(ctx context.Context) {
+	for p.full() {
+		select {
+		case <-p.room:
+		case <-p.stopping:
+			return
+		case <-ctx.Done():
+			p.mu.Lock()
+			p.slow = true
+			p.pauseIfFull()
+			p.mu.Unlock()
+			return
+		}
+	}
+}
+
+func (p *partition) full() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.stopped && !p.paused && len(p.queue) >= queueHigh
+}
+
+// pauseIfFull needs the lock.
+func (p *partition) pauseIfFull() {
+	if !p.stopped && !p.paused && len(p.queue) >= queueHigh {
+		p.paused = true
+		p.pause(true)
 	}
 }
 

@@ -2,13 +2,11 @@ package dispatch
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
-	"github.com/cloudevents/sdk-go/v2/binding/format"
-	cloudevents "github.com/cloudevents/sdk-go/v2/event"
-	"github.com/cloudevents/sdk-go/v2/types"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/fairlead/fairlead/triggers"
 )
 
 // Headers of the CloudEvents Kafka protocol binding (version 1.0.2, section 3.2), and the one that carries the W3C trace context.
@@ -18,95 +16,83 @@ const (
 	headerTraceParent = "traceparent"
 
 	extensionPartitionKey = "partitionkey"
+	// What the Kafka dispatcher adds to every event before it filters.
+	extensionPartition = "knativekafkapartition"
+	extensionOffset    = "knativekafkaoffset"
 )
 
-// Decode reads the CloudEvent of a Kafka record in binary or structured mode. A record that is not a valid CloudEvent
-// is an error, whose text holds no value of the record.
-func Decode(record *kgo.Record) (cloudevents.Event, error) {
-	contentType := header(record, headerContentType)
-	if format.IsFormat(contentType) {
-		return decodeStructured(contentType, record.Value)
-	}
-	return decodeBinary(contentType, record)
-}
+const (
+	structuredJSON = "application/cloudevents+json"
+	cloudEvents    = "application/cloudevents"
+)
 
-func decodeStructured(contentType string, value []byte) (cloudevents.Event, error) {
-	event := cloudevents.Event{}
-	reader := format.Lookup(contentType)
-	if reader == nil || reader == format.JSONBatch {
-		return event, errors.New("the record is neither in binary mode nor one event as JSON")
-	}
-	if err := reader.Unmarshal(value, &event); err != nil {
-		return event, errors.New("the structured event does not parse")
-	}
-	return event, validate(event)
-}
-
-func decodeBinary(contentType string, record *kgo.Record) (cloudevents.Event, error) {
-	version := header(record, headerPrefix+"specversion")
-	if version == "" {
-		return cloudevents.Event{}, errors.New("no ce_specversion header")
-	}
-	event := cloudevents.New(version)
-	if event.Context == nil || event.SpecVersion() != version {
-		return event, errors.New("unknown specversion")
-	}
-	if contentType != "" {
-		event.SetDataContentType(contentType)
-	}
+// Decode reads the CloudEvent of a Kafka record in binary or structured mode, as the Kafka dispatcher does. A record that
+// is not a valid CloudEvent is an error, whose text holds no value of the record.
+func Decode(record *kgo.Record) (*triggers.Event, error) {
+	m := message{body: record.Value}
 	for _, h := range record.Headers {
-		name, ok := strings.CutPrefix(strings.ToLower(h.Key), headerPrefix)
-		if !ok {
+		name, isAttribute := strings.CutPrefix(h.Key, headerPrefix)
+		switch {
+		case h.Key == headerContentType:
+			m.contentType = string(h.Value)
+			name = "datacontenttype"
+		case !isAttribute || name == "":
+			continue
+		case name == "specversion":
+			m.version = string(h.Value)
 			continue
 		}
-		if err := setAttribute(&event, name, string(h.Value)); err != nil {
-			return event, err
+		if h.Value == nil {
+			return nil, errors.New("a header has no value")
 		}
+		m.add(strings.ToLower(name), string(h.Value))
 	}
-	if record.Value != nil {
-		event.DataEncoded = record.Value
+	event, err := m.event()
+	if err != nil {
+		return nil, err
 	}
-	return event, validate(event)
+	if err := event.SetExtension(extensionPartition, record.Partition); err != nil {
+		return nil, err
+	}
+	return event, event.SetExtension(extensionOffset, record.Offset)
 }
 
-func setAttribute(event *cloudevents.Event, name, value string) error {
-	switch name {
-	case "specversion":
-	case "id":
-		event.SetID(value)
-	case "type":
-		event.SetType(value)
-	case "source":
-		event.SetSource(value)
-	case "subject":
-		event.SetSubject(value)
-	case "dataschema":
-		event.SetDataSchema(value)
-	case "datacontenttype":
-		event.SetDataContentType(value)
-	case "time":
-		t, err := types.ParseTime(value)
-		if err != nil {
-			return errors.New("time does not parse")
-		}
-		event.SetTime(t)
-	default:
-		event.SetExtension(name, value)
-	}
-	return nil
+// A message is what a record or an HTTP response says of an event.
+type message struct {
+	contentType string
+	version     string
+	attributes  [][2]string // names and texts; a later one replaces an earlier one
+	body        []byte
 }
 
-func validate(event cloudevents.Event) error {
-	if err := event.Validate(); err != nil {
-		var problem cloudevents.ValidationError
-		if errors.As(err, &problem) {
-			for attribute := range problem {
-				return fmt.Errorf("attribute %q is not valid", attribute)
-			}
-		}
-		return errors.New("the event is not valid")
+func (m *message) add(name, text string) { m.attributes = append(m.attributes, [2]string{name, text}) }
+
+func (m *message) event() (*triggers.Event, error) {
+	if mediaType, _, _ := strings.Cut(m.contentType, ";"); mediaType == structuredJSON {
+		return triggers.EventFromJSON(m.body)
 	}
-	return nil
+	if strings.HasPrefix(m.contentType, cloudEvents) {
+		return nil, errors.New("neither in binary mode nor one event as JSON")
+	}
+	if m.version == "" {
+		return nil, errors.New("no specversion")
+	}
+	event, err := triggers.NewEvent(m.version)
+	if err != nil {
+		return nil, err
+	}
+	for _, attribute := range m.attributes {
+		if attribute[0] == "specversion" {
+			continue
+		}
+		if err := event.Set(attribute[0], attribute[1]); err != nil {
+			return nil, err
+		}
+	}
+	if len(m.body) > 0 {
+		event.SetData(m.body)
+	}
+	return event, event.Validate()
 }
 
 func header(record *kgo.Record, name string) string {
@@ -119,32 +105,21 @@ func header(record *kgo.Record, name string) string {
 }
 
 // encode writes an event as a record in binary mode. Its key is the extension partitionkey, if there is one.
-func encode(topic string, event cloudevents.Event) (*kgo.Record, error) {
+func encode(topic string, event *triggers.Event) *kgo.Record {
 	record := &kgo.Record{Topic: topic, Value: event.Data()}
 	add := func(name, value string) {
-		if value != "" {
-			record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
-		}
+		record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
 	}
 	add(headerPrefix+"specversion", event.SpecVersion())
-	add(headerPrefix+"id", event.ID())
-	add(headerPrefix+"type", event.Type())
-	add(headerPrefix+"source", event.Source())
-	add(headerPrefix+"subject", event.Subject())
-	add(headerPrefix+"dataschema", event.DataSchema())
-	add(headerContentType, event.DataContentType())
-	if t := event.Time(); !t.IsZero() {
-		add(headerPrefix+"time", types.FormatTime(t))
-	}
-	for name, value := range event.Extensions() {
-		text, err := types.Format(value)
-		if err != nil {
-			return nil, fmt.Errorf("extension %q: %w", name, err)
-		}
-		add(headerPrefix+name, text)
-		if name == extensionPartitionKey {
+	event.Attributes(func(name, text string) {
+		switch name {
+		case "datacontenttype":
+			add(headerContentType, text)
+			return
+		case extensionPartitionKey:
 			record.Key = []byte(text)
 		}
-	}
-	return record, nil
+		add(headerPrefix+name, text)
+	})
+	return record
 }

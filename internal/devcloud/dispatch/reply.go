@@ -1,17 +1,13 @@
 package dispatch
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
-	"github.com/cloudevents/sdk-go/v2/binding"
-	cloudevents "github.com/cloudevents/sdk-go/v2/event"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"github.com/fairlead/fairlead/triggers"
 )
 
 const (
@@ -26,33 +22,69 @@ var (
 	errOverlong   = fmt.Errorf("the response is longer than %d bytes", maxReply)
 )
 
-// readReply reads the CloudEvent of a 2xx response. It returns nil without an error for a response that holds nothing.
-func readReply(r *response) (*cloudevents.Event, error) {
+// readReply reads the CloudEvent of a 2xx response. It returns nil without an error for a response without a body that is no
+// event, whatever its headers say.
+func readReply(r *response) (*triggers.Event, error) {
 	if r.overlong {
 		return nil, errOverlong
 	}
-	message := cehttp.NewMessage(http.Header(r.header), io.NopCloser(bytes.NewReader(r.body)))
-	switch message.ReadEncoding() {
-	case binding.EncodingBinary, binding.EncodingStructured:
-	default:
-		if len(r.body) > 0 {
-			return nil, errNotAnEvent
-		}
+	event, err := responseMessage(r).event()
+	switch {
+	case err == nil:
+		return event, nil
+	case len(r.body) == 0:
 		return nil, nil
 	}
-	event, err := binding.ToEvent(context.Background(), message)
-	if err != nil || event.Validate() != nil {
-		return nil, errNotAnEvent
+	return nil, errNotAnEvent
+}
+
+func responseMessage(r *response) *message {
+	m := &message{body: r.body}
+	for name, values := range r.header {
+		attribute, ok := strings.CutPrefix(strings.ToLower(name), attributeHeader)
+		if !ok || attribute == "" || attribute == "specversion" {
+			continue
+		}
+		for _, value := range values {
+			m.add(attribute, latin1(value))
+		}
 	}
-	return event, nil
+	m.version = r.header.Get(attributeHeader + "specversion")
+	if values := r.header.Values("Content-Type"); len(values) > 0 {
+		m.contentType = latin1(values[0])
+		m.add("datacontenttype", latin1(values[len(values)-1]))
+	}
+	return m
+}
+
+// latin1 is a header's value as the Kafka dispatcher reads it: each byte is a character. It does not undo percent-encoding.
+func latin1(value string) string {
+	if strings.IndexFunc(value, func(r rune) bool { return r > 0x7f }) < 0 {
+		return value
+	}
+	runes := make([]rune, len(value))
+	for i := range len(value) {
+		runes[i] = rune(value[i])
+	}
+	return string(runes)
 }
 
 // hops counts how many subscribers answered one another until this event came about.
-func hops(event *cloudevents.Event) int {
-	text, _ := event.Extensions()[extensionHops].(string)
+func hops(event *triggers.Event) int {
+	text, _ := event.Text(extensionHops)
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
 		return 0
 	}
 	return n
+}
+
+// deadLetterHeaders are the headers of a refusal that become extensions of the dead letter: names in lower case without
+// the prefix, and the last value of each.
+func deadLetterHeaders(header http.Header, set func(name, value string)) {
+	for name, values := range header {
+		if name, ok := strings.CutPrefix(strings.ToLower(name), errorHeader); ok && name != "" {
+			set(name, latin1(values[len(values)-1]))
+		}
+	}
 }

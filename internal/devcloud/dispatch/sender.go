@@ -1,24 +1,27 @@
 package dispatch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/binding"
-	cloudevents "github.com/cloudevents/sdk-go/v2/event"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"github.com/fairlead/fairlead/triggers"
 )
 
 const (
-	maxReply          = 1 << 20  // bytes of a response body: what Kafka takes as one record
-	maxResponseHeader = 64 << 10 // bytes of all response headers
-	maxIdlePerHost    = 64       // connections kept open to one subscriber
+	maxReply          = 1 << 20 // bytes of a response body: what Kafka takes as one record
+	maxResponseHeader = 8 << 10 // bytes of all response headers, as in the Kafka dispatcher
+	maxIdlePerHost    = 64      // connections kept open to one subscriber
+	maxRedirects      = 16
 	dialTimeout       = 10 * time.Second
+
+	attributeHeader = "ce-"
 )
 
 // A sender makes single HTTP requests.
@@ -33,12 +36,18 @@ func newSender() *sender {
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: maxResponseHeader,
 		ForceAttemptHTTP2:      true,
+		DisableCompression:     true, // a dead letter holds the bytes of the body as they came
 	}
-	return &sender{client: &http.Client{
-		Transport: transport,
-		// The Kafka dispatcher does not follow the redirect of a POST either: it is a failure.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	return &sender{client: &http.Client{Transport: transport, CheckRedirect: redirect}}
+}
+
+// redirect follows what the Kafka dispatcher follows: 303 by GET, and every redirect of that GET. The others are failures.
+func redirect(next *http.Request, via []*http.Request) error {
+	last := via[len(via)-1]
+	if len(via) > maxRedirects || last.Method != http.MethodGet && next.Response.StatusCode != http.StatusSeeOther {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 func (s *sender) close() { s.client.CloseIdleConnections() }
@@ -53,17 +62,19 @@ type response struct {
 
 func (r *response) ok() bool { return r.status >= 200 && r.status < 300 }
 
+// A call is one event on its way to one target.
+type call struct {
+	target      string
+	namespace   string // of the Trigger
+	event       *triggers.Event
+	traceParent string
+}
+
 // post sends one event in binary mode and reads the response. An error means that there was no complete response.
-func (s *sender) post(ctx context.Context, target string, event cloudevents.Event, traceParent string) (*response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, nil)
+func (s *sender) post(ctx context.Context, c *call) (*response, error) {
+	request, err := c.request(ctx)
 	if err != nil {
-		return nil, errors.New("making the request: the URL is not valid")
-	}
-	if err := cehttp.WriteRequest(ctx, binding.ToMessage(&event), request); err != nil {
-		return nil, fmt.Errorf("writing the event: %w", err)
-	}
-	if traceParent != "" {
-		request.Header.Set(headerTraceParent, traceParent)
+		return nil, err
 	}
 	answer, err := s.client.Do(request)
 	if err != nil {
@@ -79,6 +90,66 @@ func (s *sender) post(ctx context.Context, target string, event cloudevents.Even
 		r.body, r.overlong = body[:maxReply], true
 	}
 	return r, nil
+}
+
+// request writes an event as an HTTP request. Credentials in the target are not sent, as the Kafka dispatcher sends none.
+func (c *call) request(ctx context.Context) (*http.Request, error) {
+	var body io.Reader = http.NoBody
+	if data := c.event.Data(); len(data) > 0 {
+		body = bytes.NewReader(data)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, withoutCredentials(c.target), body)
+	if err != nil {
+		return nil, errors.New("making the request: the URL is not valid")
+	}
+	request.Header.Set("Prefer", "reply")
+	request.Header.Set("Kn-Namespace", c.namespace)
+	request.Header.Set(attributeHeader+"specversion", c.event.SpecVersion())
+	c.event.Attributes(func(name, text string) {
+		if name == "datacontenttype" {
+			request.Header.Set("Content-Type", text)
+			return
+		}
+		request.Header.Set(attributeHeader+name, percentEncoded(text))
+	})
+	if c.traceParent != "" {
+		request.Header.Set(headerTraceParent, c.traceParent)
+	}
+	return request, nil
+}
+
+// percentEncoded is a text as a header carries it (CloudEvents HTTP protocol binding 1.0.2, section 3.1.3.2).
+func percentEncoded(text string) string {
+	const hex = "0123456789ABCDEF"
+	plain := func(c byte) bool { return c > ' ' && c < 0x7f && c != '"' && c != '%' }
+	n := 0
+	for i := range len(text) {
+		if !plain(text[i]) {
+			n++
+		}
+	}
+	if n == 0 {
+		return text
+	}
+	out := make([]byte, 0, len(text)+2*n)
+	for i := range len(text) {
+		if c := text[i]; plain(c) {
+			out = append(out, c)
+		} else {
+			out = append(out, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return string(out)
+}
+
+// withoutCredentials is a URL without user name and password.
+func withoutCredentials(target string) string {
+	u, err := url.Parse(target)
+	if err != nil {
+		return ""
+	}
+	u.User = nil
+	return u.String()
 }
 
 // transportError drops the URL from the text, which may hold a secret in its query; who reads the error knows the Trigger.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/fairlead/fairlead/triggers"
 )
 
 // A Result is what became of one record for one subscription.
@@ -23,12 +25,14 @@ const (
 type Report struct {
 	Subscription string
 	Application  string
-	Event        *cloudevents.Event // nil for Invalid
+	Event        *cloudevents.Event // for people, without what the Go SDK cannot hold; nil for Invalid
 	Result       Result
 	Attempts     int           // at the subscriber
 	Status       int           // last HTTP status of the subscriber; 0 if it did not answer, or its answer could not be used
 	Elapsed      time.Duration // from the record's turn until its end, with all attempts
-	Err          error         // of the last attempt, without any payload
+	Err          error         // of the last attempt at each side, or why the event was thrown away; without any payload
+
+	event *triggers.Event
 }
 
 // A State says whether a subscription is being served.

@@ -4,15 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-
-	cloudevents "github.com/cloudevents/sdk-go/v2/event"
+	"strings"
 
 	"github.com/fairlead/fairlead/triggers"
 )
 
-// A Filter decides which events a subscription gets. It must be safe for concurrent use.
+// A Filter decides which events a subscription gets. An error says why the event is thrown away before that is decided. It
+// must be safe for concurrent use.
 type Filter interface {
-	Match(event cloudevents.Event) bool
+	Select(event *triggers.Event) (bool, error)
 }
 
 // A Subscription is one Trigger, ready for delivery.
@@ -43,6 +43,12 @@ func (s *Subscription) Validate() error {
 		return fmt.Errorf("dead letter sink: %w", err)
 	}
 	return nil
+}
+
+// namespace is that of the Trigger.
+func (s *Subscription) namespace() string {
+	namespace, _, _ := strings.Cut(s.Name, "/")
+	return namespace
 }
 
 func validateTarget(target string) error {

@@ -68,7 +68,11 @@ func TestExplain(t *testing.T) {
 		event.SetSource("/s")
 		event.SetType("io.drogue.event.v1")
 		event.SetSubject("state")
-		ok, why := e.Match(event)
+		own, err := triggers.FromSDK(event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ok, why := e.Match(own)
 		if ok != (want == "") {
 			t.Errorf("%s: match is %v", name, ok)
 		}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2/event"
-
 	"github.com/fairlead/fairlead/triggers"
 )
 
@@ -83,13 +81,18 @@ func (e *Explainer) add(t *triggers.Trigger, text string) error {
 	return nil
 }
 
-// Match tells whether the Trigger gets the event. If not, why names the first filter that does not match.
-func (e *Explainer) Match(event cloudevents.Event) (ok bool, why string) {
-	if e.whole.Match(event) {
+// Match tells whether the Trigger gets the event. If not, why names the first filter that does not match, or says why
+// the event is thrown away.
+func (e *Explainer) Match(event *triggers.Event) (ok bool, why string) {
+	ok, err := e.whole.Select(event)
+	switch {
+	case ok:
 		return true, ""
+	case err != nil:
+		return false, "thrown away: " + err.Error()
 	}
 	for _, p := range e.parts {
-		if !p.filter.Match(event) {
+		if ok, _ := p.filter.Select(event); !ok {
 			return false, p.text
 		}
 	}
