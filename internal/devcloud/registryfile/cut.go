@@ -69,5 +69,5 @@ func betweenDocuments(part, rest []byte) bool {
 	if _, marker := afterMarker(next); marker || len(next) == 0 {
 		return true
 	}
-	return next[0] == '{' && trimmed[len(trimmed)-1] == '}' // JSON after JSON
+	return next[0] == '{' && bytes.HasSuffix(trimmed, []byte("}")) // JSON after JSON
 }

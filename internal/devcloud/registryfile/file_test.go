@@ -172,6 +172,8 @@ func TestLoadTakesRegularFilesOnly(t *testing.T) {
 func FuzzCut(f *testing.F) {
 	f.Add([]byte(application+"---\n"+device), 20)
 	f.Add([]byte("{}\n{}"), 3)
+	f.Add([]byte(" {}\n"), 0)
+	f.Add([]byte(" {}\n"), 1)
 	f.Fuzz(func(t *testing.T, text []byte, n int) {
 		if n < 0 || n > len(text) {
 			return
