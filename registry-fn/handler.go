@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/changes"
+	report "github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/user"
@@ -31,6 +32,7 @@ type Parts struct {
 	Tokens    *user.Tokens
 	Changes   *changes.Relay
 	Log       *zap.Logger // may be nil
+	Refusals  *report.Log // of log-ins and of what callers may not do; may be nil
 }
 
 // A Handler serves the API.

@@ -8,7 +8,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fairlead/fairlead/internal/endpoint"
 	"github.com/fairlead/fairlead/internal/outcome"
+	report "github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/user"
@@ -108,11 +110,15 @@ func (h *Handler) refuse(c *call, err error) {
 	var of userError
 	if errors.As(err, &of) {
 		c.status = outcome.Of(of.error).HTTP()
+		h.report(c, outcome.ResultOf(of.error))
 		user.WriteHTTP(c.w, of.error)
 		return
 	}
 	r := refusalOf(err)
 	c.status = r.status
+	if r.status == http.StatusForbidden {
+		h.report(c, outcome.Result{Outcome: outcome.Forbidden, Reason: r.document.Message})
+	}
 	if r.cause != nil && !errors.Is(err, context.Canceled) {
 		h.Log.Warn("a request to the registry could not be served", zap.Error(r.cause))
 	}
@@ -125,4 +131,13 @@ func (h *Handler) refuse(c *call, err error) {
 		return
 	}
 	outcome.WriteDocument(c.w, r.status, r.document)
+}
+
+// report reports a log-in that is not taken, or what a caller may not do. What a caller may not know of looks like what is not
+// there, and is not reported.
+func (h *Handler) report(c *call, r outcome.Result) {
+	h.Refusals.Report(report.Report{
+		Protocol: report.API, Where: c.r.Method + " " + c.r.URL.EscapedPath(), Device: c.caller.Name, Remote: endpoint.Remote(c.r),
+		Outcome: r.Outcome, Answer: strconv.Itoa(c.status), Reason: report.Explain(r),
+	})
 }

@@ -81,7 +81,7 @@ func refusalLine(now time.Time, f refusal.Folded) string {
 		return fmt.Sprintf("%s  refused  … %d more of other kinds within %d s", clock, f.More, seconds)
 	}
 	r := f.Report
-	line := fmt.Sprintf("%s  refused  %s, %s  → %s  %s", clock, receiver.Printable(r.Who(), whoWidth), receiver.Printable(r.Where, whereWidth),
+	line := fmt.Sprintf("%s  refused  %-4s  %s, %s  → %s  %s", clock, r.Protocol, receiver.Printable(r.Who(), whoWidth), receiver.Printable(r.Where, whereWidth),
 		receiver.Printable(r.Answer, whereWidth), receiver.Printable(r.Reason, reasonWidth))
 	if f.More > 0 {
 		line += fmt.Sprintf("  (… %d more like this within %d s)", f.More, seconds)

@@ -12,13 +12,15 @@ import (
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/forward"
 	"github.com/fairlead/fairlead/internal/ingest"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
 
 // A Bridge forwards from one broker into one application.
 type Bridge struct {
-	config  Config
-	log     *zap.Logger
-	metrics *bridgeMetrics
+	config   Config
+	log      *zap.Logger
+	metrics  *bridgeMetrics
+	refusals *refusal.Log
 
 	routes    routes
 	forwarder *forward.Forwarder
@@ -36,8 +38,10 @@ func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline, log *z
 	if err != nil {
 		return nil, fmt.Errorf("patterns: %w", err)
 	}
-	b := &Bridge{config: c, log: log, metrics: newBridgeMetrics(), routes: routes, ledger: newLedger()}
-	b.forwarder = forward.New(forward.Config{Gateway: c.Gateway, RetryDelay: c.RetryDelay, AuthTimeout: c.AuthTimeout}, devices, pipeline, b.metrics.retried, log)
+	b := &Bridge{config: c, log: log, metrics: newBridgeMetrics(), refusals: pipeline.Refusals(), routes: routes, ledger: newLedger()}
+	b.forwarder = forward.New(forward.Config{
+		Protocol: refusal.Bridge, Gateway: c.Gateway, RetryDelay: c.RetryDelay, AuthTimeout: c.AuthTimeout,
+	}, devices, pipeline, b.metrics.retried, log)
 	b.intake = newIntake(b, c.InFlight)
 	if b.upstream, err = newUpstream(c, routes, b); err != nil {
 		return nil, err

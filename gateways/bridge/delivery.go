@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/mqtt/properties"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
 
 // A delivery is one message on its way from the broker to Kafka.
@@ -23,7 +24,7 @@ type delivery struct {
 // newDelivery makes a delivery of what the broker sent. It shares memory with the packet, which nobody else uses.
 func newDelivery(b *Bridge, p *paho.Publish, r *receipt) *delivery {
 	d := &delivery{receipt: r}
-	d.message.Message = ingest.Message{ID: uuid.NewString(), Time: time.Now(), Body: p.Payload}
+	d.message.Message = ingest.Message{ID: uuid.NewString(), Time: time.Now(), Body: p.Payload, Protocol: refusal.Bridge}
 	d.message.Settled = func(r outcome.Result) { b.settled(d, r) }
 	d.message.Left = func() { b.leave(d) }
 	if p.Properties != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
 
 func (d *door) count() int {
@@ -23,7 +24,7 @@ func TestAdmission(t *testing.T) {
 		if err := f.bridge.Ready(t.Context()); err != nil {
 			t.Error(err)
 		}
-		want := auth.Request{Application: "plant", Device: "site", Credential: auth.Password("the-gateway's-password")}
+		want := auth.Request{Application: "plant", Device: "site", Credential: auth.Password("the-gateway's-password"), Protocol: refusal.Bridge}
 		if got := f.door.asked; len(got) != 1 || got[0] != want {
 			t.Errorf("asked %v", got)
 		}

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/paho"
-	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/outcome"
 )
@@ -13,9 +12,6 @@ const (
 	// placePatience is how long a message waits for a place. Meanwhile nothing is read from the broker, neither the answer to
 	// a ping.
 	placePatience = time.Second
-
-	// shownTopic is how much of a topic stands in a log line, in bytes.
-	shownTopic = 200
 )
 
 // An intake takes messages from the client, one after the other.
@@ -140,7 +136,7 @@ func (in *intake) route(p *paho.Publish, r *receipt) (d *delivery, ok bool) {
 	d = newDelivery(in.bridge, p, r)
 	to, err := in.bridge.routes.find(p.Topic)
 	if err != nil {
-		in.bridge.log.Warn("a message is refused for its topic", zap.String("topic", p.Topic[:min(len(p.Topic), shownTopic)]), zap.Error(err))
+		in.bridge.report("topic "+p.Topic, d, outcome.ResultOf(err))
 		in.bridge.decide(d, outcome.Of(err))
 		return nil, false
 	}

@@ -4,16 +4,23 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
 
 // settled ends a delivery that is decided: what is refused is reported, since nobody else is told.
 func (b *Bridge) settled(d *delivery, r outcome.Result) {
 	if !r.Outcome.Good() {
-		channel := d.message.Channel
-		b.log.Warn("a message is refused", zap.Stringer("outcome", r.Outcome), zap.String("reason", r.Reason),
-			zap.String("device", d.message.Device), zap.String("channel", channel[:min(len(channel), shownTopic)]))
+		b.report("channel "+d.message.Channel, d, r)
 	}
 	b.decide(d, r.Outcome)
+}
+
+// report reports a message that is refused for good.
+func (b *Bridge) report(where string, d *delivery, r outcome.Result) {
+	b.refusals.Report(refusal.Report{
+		Protocol: refusal.Bridge, Where: where, Application: b.config.Gateway.Application, Device: b.config.Gateway.Device,
+		As: d.message.Device, Outcome: r.Outcome, Answer: "acknowledged, not stored", Reason: refusal.Explain(r),
+	})
 }
 
 // decide ends a delivery: it is counted, makes room, and is acknowledged.

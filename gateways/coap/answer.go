@@ -33,8 +33,8 @@ func diagnostic(result outcome.Result) string {
 	}
 }
 
-// refusal answers a log-in that did not succeed. When no decision can be had it says so.
-func refusal(err error) protocol.Response {
+// deniedLogin answers a log-in that did not succeed. When no decision can be had it says so.
+func deniedLogin(err error) protocol.Response {
 	result := outcome.ResultOf(err)
 	switch result.Outcome {
 	case outcome.Unauthenticated, outcome.Forbidden, outcome.Invalid:

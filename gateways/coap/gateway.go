@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead/fairlead/internal/dtls"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/tracing"
 )
 
@@ -52,6 +53,7 @@ func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline, comman
 	}
 	g.metrics = newMetrics(func() int { return len(g.waiting) })
 	g.endpoint = protocol.NewEndpoint(c.Message, g, pipeline.MaxBody(), optionAuthorization)
+	g.endpoint.OnRefusal(g.reportBroken)
 	if err := g.open(certificate); err != nil {
 		g.close()
 		return nil, err
@@ -66,7 +68,7 @@ func (g *Gateway) open(certificate func() (*tls.Certificate, error)) (err error)
 		}
 	}
 	if g.config.SecureAddress != "" {
-		secrets := dtls.Secrets{Key: g.key, Certificate: certificate}
+		secrets := dtls.Secrets{Key: g.key, Certificate: certificate, Failed: g.reportHandshake}
 		if g.secure, err = dtls.Listen(g.config.SecureAddress, g.config.Session, secrets); err != nil {
 			return fmt.Errorf("listening for CoAP over DTLS: %w", err)
 		}
@@ -140,18 +142,18 @@ func (g *Gateway) close() (err error) {
 func (g *Gateway) key(ctx context.Context, identity []byte) (dtls.Key, error) {
 	request, err := auth.FromIdentity(string(identity), "")
 	if err != nil {
-		return dtls.Key{}, nil
+		return dtls.Key{Missing: "the identity is not DEVICE@APPLICATION"}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.config.AuthTimeout)
 	defer cancel()
 	key, err := g.devices.PreSharedKey(ctx, request.Application, request.Device)
 	switch {
 	case outcome.Of(err) == outcome.Unauthenticated:
-		return dtls.Key{}, nil
+		return dtls.Key{Missing: refusal.Explain(outcome.ResultOf(err))}, nil
 	case err != nil:
 		return dtls.Key{}, err
 	case !key.ValidAt(time.Now()):
-		return dtls.Key{}, nil
+		return dtls.Key{Missing: "the pre-shared key is not valid now"}, nil
 	}
 	found := dtls.Key{Secret: key.Secret, Proof: string(key.Proof)}
 	if key.Validity != nil {
@@ -162,12 +164,13 @@ func (g *Gateway) key(ctx context.Context, identity []byte) (dtls.Key, error) {
 
 // Head judges a request whose body has only begun to come.
 func (g *Gateway) Head(ctx context.Context, r *protocol.Request) *protocol.Response {
-	t, refused := g.route(r)
+	d := g.denial(r)
+	t, refused := g.route(r, d)
 	if refused != nil {
 		return refused
 	}
-	if _, err := g.login(ctx, r, t.query); err != nil {
-		response := refusal(err)
+	if _, err := g.login(ctx, r, t.query, &d); err != nil {
+		response := d.login(err)
 		return &response
 	}
 	return nil
@@ -175,37 +178,43 @@ func (g *Gateway) Head(ctx context.Context, r *protocol.Request) *protocol.Respo
 
 // Serve answers a request.
 func (g *Gateway) Serve(ctx context.Context, r *protocol.Request, reply func(protocol.Response)) {
-	t, refused := g.route(r)
+	d := g.denial(r)
+	t, refused := g.route(r, d)
 	switch {
 	case refused != nil:
 		reply(*refused)
 	case r.Code != codes.GET:
-		g.publish(ctx, r, t, reply)
+		g.publish(ctx, r, t, d, reply)
 	case r.Wish() == protocol.Register:
-		g.observe(ctx, r, t, reply)
+		g.observe(ctx, r, t, d, reply)
 	case r.Wish() == protocol.Deregister:
 		r.Deregister()
 		reply(protocol.Response{Code: codes.Content})
 	default:
-		g.poll(ctx, r, t, reply)
+		g.poll(ctx, r, t, d, reply)
 	}
 }
 
 // route reads where a request goes. POST and PUT publish; GET is for commands.
-func (g *Gateway) route(r *protocol.Request) (t target, refused *protocol.Response) {
+func (g *Gateway) route(r *protocol.Request, d denial) (t target, refused *protocol.Response) {
 	if discovers(r) {
-		response := protocol.Diagnostic(codes.NotFound, "")
+		response := d.with(protocol.Diagnostic(codes.NotFound, ""), noResource("the gateway does not tell which resources it has"))
 		return t, &response
 	}
 	t, err := targetOf(r)
 	if err != nil {
-		response := answer(outcome.ResultOf(err))
+		response := d.answer(outcome.ResultOf(err))
 		return t, &response
 	}
 	publishes := r.Code == codes.POST || r.Code == codes.PUT
 	if !publishes && !(r.Code == codes.GET && t.whole && t.channel == commandsChannel) {
-		response := protocol.Diagnostic(codes.MethodNotAllowed, "")
+		response := d.with(protocol.Diagnostic(codes.MethodNotAllowed, ""), noResource("devices publish with POST or PUT, and GET /v1/commands"))
 		return t, &response
 	}
 	return t, nil
+}
+
+// noResource is why there is nothing at a path for a method.
+func noResource(reason string) outcome.Result {
+	return outcome.Result{Outcome: outcome.Invalid, Reason: reason}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/ingest"
+	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/test/authority"
 )
@@ -143,6 +144,7 @@ type site struct {
 	cache   *auth.Cache
 	shelf   *shelf
 	hub     *command.Hub
+	reports chan refusal.Report // of what is refused
 	ca      *authority.Authority
 	stop    context.CancelFunc
 	stopped chan error
@@ -153,7 +155,7 @@ func start(t testing.TB, change func(*Config), prepare ...func(*site)) *site {
 	t.Helper()
 	s := &site{
 		t: t, books: &books{applications: map[string]*registry.Application{}, devices: map[string]*registry.Device{}},
-		shelf: &shelf{}, hub: command.NewHub(), ca: authority.New(t, "Servers"), stopped: make(chan error, 1),
+		shelf: &shelf{}, hub: command.NewHub(), reports: make(chan refusal.Report, 100), ca: authority.New(t, "Servers"), stopped: make(chan error, 1),
 	}
 	for _, p := range prepare {
 		p(s)
@@ -169,7 +171,7 @@ func start(t testing.TB, change func(*Config), prepare ...func(*site)) *site {
 	}
 	server := s.ca.Issue("localhost", nil)
 	var err error
-	s.Gateway, err = New(config, auth.NewSteady(steady, s.cache), ingest.New(ingest.DefaultConfig(), s.shelf), s.hub,
+	s.Gateway, err = New(config, auth.NewSteady(steady, s.cache), ingest.New(ingest.DefaultConfig(), s.shelf).ReportTo(refusal.NewLog(nil, s.note)), s.hub,
 		func() (*tls.Certificate, error) { return &server, nil }, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
@@ -181,6 +183,26 @@ func start(t testing.TB, change func(*Config), prepare ...func(*site)) *site {
 	s.application("app", `{}`)
 	s.device("device", `{"authentication":{"credentials":[{"pass":"secret"},{"psk":{"key":"a2V5"}}]}}`)
 	return s
+}
+
+// note keeps a report, as long as there is room.
+func (s *site) note(r refusal.Report) {
+	select {
+	case s.reports <- r:
+	default:
+	}
+}
+
+// reported waits for the next report.
+func (s *site) reported() refusal.Report {
+	s.t.Helper()
+	select {
+	case r := <-s.reports:
+		return r
+	case <-time.After(patience):
+		s.t.Fatal("nothing is reported")
+		return refusal.Report{}
+	}
 }
 
 func (s *site) close() {

@@ -6,6 +6,7 @@ import (
 	"github.com/fairlead/fairlead/internal/auth"
 	protocol "github.com/fairlead/fairlead/internal/coap"
 	"github.com/fairlead/fairlead/internal/endpoint"
+	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/tracing"
 )
@@ -27,8 +28,8 @@ func (l *login) target() *registry.Device {
 
 // login authenticates the sender of a request. A device that has proven itself in the handshake may not log in once more.
 // What cannot be read goes to the authenticator all the same, as a log-in that nobody answers to, so that it is refused like
-// every other.
-func (g *Gateway) login(ctx context.Context, r *protocol.Request, q endpoint.Query) (*login, error) {
+// every other. The report of a refusal is told who it is.
+func (g *Gateway) login(ctx context.Context, r *protocol.Request, q endpoint.Query, d *denial) (*login, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.config.AuthTimeout)
 	defer cancel()
 	ctx, span := g.tracer.Start(ctx, tracing.Admission)
@@ -36,33 +37,42 @@ func (g *Gateway) login(ctx context.Context, r *protocol.Request, q endpoint.Que
 	authorization, given := r.First(optionAuthorization)
 	s, _ := r.Peer.Client.(*session)
 	if s != nil && s.proven() && !given && q.Device == "" && s.belongsTo(q.Application) {
-		return g.known(ctx, s, q.As)
+		return g.known(ctx, s, q.As, d)
 	}
 	request, err := auth.FromHTTP(string(authorization), q.Application, q.Device)
 	if err != nil || (s != nil && s.proven()) {
 		request = auth.Request{}
 	}
 	request.As = q.As
-	request.Remote = r.Peer.Remote().Addr().String()
+	request.Remote, request.Protocol = r.Peer.Remote().Addr().String(), refusal.CoAP
+	d.of(request)
 	admitted, err := g.devices.Authenticate(ctx, request)
+	if err != nil && request.Credential == nil {
+		err = explainLogin(given, s != nil && s.proven(), err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	r.Peer.Admit()
-	return &login{session: admitted, request: admitted.Renew(request)}, nil
+	l := &login{session: admitted, request: admitted.Renew(request)}
+	d.by(l)
+	return l, nil
 }
 
 // known is the log-in of a device that has proven itself in the handshake.
-func (g *Gateway) known(ctx context.Context, s *session, as string) (*login, error) {
+func (g *Gateway) known(ctx context.Context, s *session, as string, d *denial) (*login, error) {
+	d.of(s.loginRequest())
+	d.report.As = as
 	admitted, err := s.admit(ctx)
 	if err != nil {
 		return nil, err
 	}
 	l := &login{session: admitted, request: admitted.Renew(s.request)}
+	l.request.As = as
+	d.by(l)
 	if as == "" {
 		return l, nil
 	}
-	l.request.As = as
 	l.as, err = g.devices.AuthorizeAs(ctx, admitted, as)
 	return l, err
 }

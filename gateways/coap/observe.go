@@ -18,27 +18,28 @@ import (
 type watcher struct {
 	gateway     *Gateway
 	login       *login
+	denial      denial // if its admission is taken back
 	queue       *command.Queue
 	listener    *command.Listener
 	observation *protocol.Observation
 }
 
 // observe registers a device for its commands, each of which becomes a notification.
-func (g *Gateway) observe(ctx context.Context, r *protocol.Request, t target, reply func(protocol.Response)) {
-	l, err := g.login(ctx, r, t.query)
+func (g *Gateway) observe(ctx context.Context, r *protocol.Request, t target, d denial, reply func(protocol.Response)) {
+	l, err := g.login(ctx, r, t.query, &d)
 	if err != nil {
-		reply(refusal(err))
+		reply(d.login(err))
 		return
 	}
 	if l.as != nil { // a session about both devices, which hears of changes to either
 		if l.session, err = g.devices.Authenticate(ctx, l.request); err != nil {
-			reply(refusal(err))
+			reply(d.login(err))
 			return
 		}
 	}
 	queue, listener, err := g.listen(ctx, l)
 	if err != nil {
-		reply(answer(outcome.ResultOf(err)))
+		reply(d.answer(outcome.ResultOf(err)))
 		return
 	}
 	registered := protocol.Response{Code: codes.Content, Options: message.Options{g.maxAge()}}
@@ -48,7 +49,7 @@ func (g *Gateway) observe(ctx context.Context, r *protocol.Request, t target, re
 		reply(protocol.Response{Code: codes.Content})
 		return
 	}
-	w := &watcher{gateway: g, login: l, queue: queue, listener: listener, observation: o}
+	w := &watcher{gateway: g, login: l, denial: d, queue: queue, listener: listener, observation: o}
 	g.metrics.observed()
 	reply(registered)
 	go w.run(ctx)
@@ -114,7 +115,7 @@ func (w *watcher) readmit(ctx context.Context) bool {
 		return true
 	}
 	if !errors.Is(err, context.Canceled) {
-		w.observation.Refuse(refusal(err))
+		w.observation.Refuse(w.denial.login(err))
 	}
 	return false
 }

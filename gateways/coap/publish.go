@@ -13,30 +13,32 @@ import (
 	"github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
 
 // publish stores a message and answers when it is stored, or, with ct, when a command has come or the time is over. It
 // returns as soon as the message is on its way, so that the next one of the device follows it.
-func (g *Gateway) publish(ctx context.Context, r *protocol.Request, t target, answered func(protocol.Response)) {
+func (g *Gateway) publish(ctx context.Context, r *protocol.Request, t target, d denial, answered func(protocol.Response)) {
+	received := time.Now()
 	ctx, span := g.tracer.Receive(ctx, "coap")
 	reply := func(response protocol.Response) {
 		span.End()
 		answered(response)
 	}
-	l, err := g.login(ctx, r, t.query)
+	l, err := g.login(ctx, r, t.query, &d)
 	if err != nil {
-		reply(refusal(err))
+		reply(d.login(err))
 		return
 	}
 	format := g.formats.of(r.Uint(message.ContentFormat))
 	body, err := coding.Decode(format.coding, r.Body, g.pipeline.MaxBody())
 	if err != nil {
-		reply(answer(outcome.ResultOf(err)))
+		reply(d.answer(outcome.ResultOf(err)))
 		return
 	}
 	wait, err := g.expect(ctx, l, t.query.Wait)
 	if err != nil {
-		reply(answer(outcome.ResultOf(err)))
+		reply(d.answer(outcome.ResultOf(err)))
 		return
 	}
 	g.pipeline.Publish(ctx, l.session, l.as, ingest.Message{
@@ -44,17 +46,19 @@ func (g *Gateway) publish(ctx context.Context, r *protocol.Request, t target, an
 		ContentType: format.media,
 		DataSchema:  t.query.DataSchema,
 		Body:        body,
+		Protocol:    refusal.CoAP,
+		Received:    received,
 	}, func(result outcome.Result) {
 		// The caller is Kafka's, and must not wait for the encryption of the answer.
-		go g.published(ctx, wait, result, reply)
+		go g.published(ctx, wait, result, d, reply)
 	})
 }
 
 // published answers a message whose outcome is known.
-func (g *Gateway) published(ctx context.Context, wait *expectation, result outcome.Result, reply func(protocol.Response)) {
+func (g *Gateway) published(ctx context.Context, wait *expectation, result outcome.Result, d denial, reply func(protocol.Response)) {
 	if !result.Outcome.Good() {
 		wait.close()
-		reply(answer(result))
+		reply(d.answer(result))
 		return
 	}
 	if c, ok := g.await(ctx, wait); ok {
@@ -136,15 +140,15 @@ func (g *Gateway) listen(ctx context.Context, l *login) (*command.Queue, *comman
 }
 
 // poll answers GET of /v1/commands without observing: with the next command, or, when the time is over, with nothing.
-func (g *Gateway) poll(ctx context.Context, r *protocol.Request, t target, reply func(protocol.Response)) {
-	l, err := g.login(ctx, r, t.query)
+func (g *Gateway) poll(ctx context.Context, r *protocol.Request, t target, d denial, reply func(protocol.Response)) {
+	l, err := g.login(ctx, r, t.query, &d)
 	if err != nil {
-		reply(refusal(err))
+		reply(d.login(err))
 		return
 	}
 	wait, err := g.expect(ctx, l, t.query.Wait)
 	if err != nil {
-		reply(answer(outcome.ResultOf(err)))
+		reply(d.answer(outcome.ResultOf(err)))
 		return
 	}
 	go func() {

@@ -11,6 +11,7 @@ import (
 	protocol "github.com/fairlead/fairlead/internal/coap"
 	"github.com/fairlead/fairlead/internal/dtls"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
 
 // refusedFor is how long a session goes on whose device was refused, so that its requests are answered with the refusal.
@@ -81,7 +82,7 @@ func requestOf(conn *dtls.Conn) (request auth.Request) {
 			request = auth.Request{Credential: auth.CertificateChain(chain)}
 		}
 	}
-	request.Remote = conn.Remote().Addr().String()
+	request.Remote, request.Protocol = conn.Remote().Addr().String(), refusal.CoAP
 	return request
 }
 
@@ -104,7 +105,7 @@ func (s *session) belongsTo(application string) bool {
 	if err != nil {
 		return false
 	}
-	named.Remote = s.request.Remote
+	named.Remote, named.Protocol = s.request.Remote, s.request.Protocol
 	s.request = named
 	return true
 }
@@ -182,6 +183,7 @@ func (s *session) revoked(admission *auth.Session) {
 		s.gateway.metrics.ended(endUndecided)
 	default:
 		s.gateway.metrics.ended(endRevoked)
+		s.reportEnd(err)
 	}
 	s.gateway.log.Debug("DTLS session ended: its device is not admitted any more", zap.Stringer("remote", s.conn.Remote()))
 	s.conn.Close()

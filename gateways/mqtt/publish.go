@@ -29,8 +29,10 @@ func (s *session) Publish(p *packet.Publish, done func(protocol.Answer)) {
 	}
 	if err := event.ValidateContentType(p.ContentType); err != nil {
 		g.metrics.refused(outcome.Invalid)
-		s.reportMessage(p.Topic, to.device, byte(p.QoS), outcome.Result{Outcome: outcome.Rejected, Reason: err.Error()})
-		done(protocol.Answer{Reason: packet.UnspecifiedError, Text: err.Error(), Final: true})
+		r := outcome.Result{Outcome: outcome.Invalid, Reason: err.Error()}
+		a := protocol.Answer{Reason: packet.UnspecifiedError, Text: r.Reason, Final: true}
+		s.reportMessage(p.Topic, to.device, qos, a, r)
+		done(a)
 		return
 	}
 	about, err := s.about(from, to)
@@ -51,7 +53,7 @@ func (s *session) Publish(p *packet.Publish, done func(protocol.Answer)) {
 		g.budget.give(spent)
 		tracing.End(span, r.Outcome.String(), false)
 		if !r.Outcome.Good() {
-			s.reportMessage(refusedTopic(p, r), "", qos, r)
+			s.reportMessage(refusedTopic(p, r), "", qos, answerOf(r), r)
 		}
 		done(answerOf(r))
 	})
@@ -86,7 +88,7 @@ func traceOf(p *packet.Publish) context.Context {
 func (s *session) refuse(p *packet.Publish, as string, err error, done func(protocol.Answer)) {
 	r := outcome.ResultOf(err)
 	s.gateway.metrics.refused(r.Outcome)
-	s.reportMessage(p.Topic, as, byte(p.QoS), r)
+	s.reportMessage(p.Topic, as, byte(p.QoS), answerOf(r), r)
 	done(answerOf(r))
 }
 

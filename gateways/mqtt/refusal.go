@@ -56,13 +56,13 @@ func (s *session) name(r *refusal.Report) {
 	r.Application, r.Device = admitted.Application.Metadata.Name, admitted.Device.Metadata.Name
 }
 
-// reportMessage reports a message that is not stored. topic may be borrowed; as is the device that it is about.
-func (s *session) reportMessage(topic, as string, qos byte, r outcome.Result) {
+// reportMessage reports a message that is not stored, with its answer. topic may be borrowed; as is the device that it is about.
+func (s *session) reportMessage(topic, as string, qos byte, a protocol.Answer, r outcome.Result) {
 	where := "PUBLISH"
 	if topic != "" {
 		where += " " + topic
 	}
-	s.report(refusal.Report{Where: where, As: as, Outcome: r.Outcome, Answer: s.puback(qos, answerOf(r)), Reason: refusal.Explain(r)})
+	s.report(refusal.Report{Where: where, As: as, Outcome: r.Outcome, Answer: s.puback(qos, a), Reason: refusal.Explain(r)})
 }
 
 // report reports something that an admitted client is refused.

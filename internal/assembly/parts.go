@@ -24,8 +24,9 @@ const defaultMetrics = ":9090"
 
 // Parts are what a process is made from. Those that it does not need are nil.
 type Parts struct {
-	Log    *zap.Logger
-	Health *process.Health // add to it what readiness depends on
+	Log      *zap.Logger
+	Health   *process.Health // add to it what readiness depends on
+	Refusals *refusal.Log    // of adapters and of the registry
 
 	Authenticator auth.Authenticator // in all its layers
 	Decisions     *auth.Cache        // the same without what slows refusals down, for the authentication function: that is done where devices are connected, once
@@ -69,6 +70,7 @@ func Open(ctx context.Context, p Process, c Config, a auth.Config, n Neighbours)
 			return nil, err
 		}
 	}
+	parts.Refusals = refusal.NewLog(parts.Log, n.Refused)
 	if err := parts.openAccess(ctx, p, c, a, n); err != nil {
 		return nil, err
 	}
@@ -78,7 +80,7 @@ func Open(ctx context.Context, p Process, c Config, a auth.Config, n Neighbours)
 		}
 	}
 	if slices.Contains(p.Groups, groupIngest) {
-		parts.Pipeline = ingest.New(c.Ingest, parts.Producer).ReportTo(refusal.NewLog(parts.Log, n.Refused))
+		parts.Pipeline = ingest.New(c.Ingest, parts.Producer).ReportTo(parts.Refusals)
 		parts.Health.Add(process.Check{Name: "kafka", Run: parts.Producer.Ready})
 	}
 	if p.Kind != Function {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/tracing"
 )
@@ -67,6 +68,13 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 
 // Authenticate asks for a decision. Renewals are asked for many at a time.
 func (c *Client) Authenticate(ctx context.Context, request Request) (*Session, error) {
+	started := time.Now()
+	session, err := c.authenticate(ctx, request)
+	c.metrics.decided(request.Protocol, started, err)
+	return session, err
+}
+
+func (c *Client) authenticate(ctx context.Context, request Request) (*Session, error) {
 	switch credential := request.Credential.(type) {
 	case nil, Vouched:
 		return nil, refused()
@@ -135,7 +143,7 @@ func (c *Client) issued(p Proof) bool { return strings.HasPrefix(string(p), ownP
 
 // proven judges a proof of its own: the key that the device has now must be the one that it has proven.
 func (c *Client) proven(ctx context.Context, request Request) (*Session, error) {
-	key, err := c.PreSharedKey(ctx, request.Application, request.Device)
+	key, err := c.preSharedKey(ctx, request.Application, request.Device)
 	if err != nil {
 		return nil, err
 	}
@@ -181,6 +189,13 @@ func (c *Client) AuthorizeAs(ctx context.Context, session *Session, device strin
 
 // PreSharedKey asks for a device's key.
 func (c *Client) PreSharedKey(ctx context.Context, application, device string) (Key, error) {
+	started := time.Now()
+	key, err := c.preSharedKey(ctx, application, device)
+	c.metrics.decided(refusal.CoAP, started, err) // nothing else has such keys
+	return key, err
+}
+
+func (c *Client) preSharedKey(ctx context.Context, application, device string) (Key, error) {
 	var answer WireAnswer[WireKeyOutcome]
 	if err := c.ask(ctx, PathKeys, WireRequest{Application: application, Device: device}, &answer); err != nil {
 		return Key{}, err

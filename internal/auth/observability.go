@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
 
 const meterName = "github.com/fairlead/fairlead/internal/auth"
@@ -26,18 +27,58 @@ func label(name, value string) metric.MeasurementOption {
 	return metric.WithAttributeSet(attribute.NewSet(attribute.String(name, value)))
 }
 
+// Where a decision is made, the values of a label. Those that the decision cache has are only counted: see cacheMetrics.
+const (
+	inRegistry = "registry" // judged in this process, against the registry
+	inFunction = "function" // by the authentication function
+)
+
+// decisionMetrics count and time decisions on log-ins, by where they are made, protocol and outcome. There are few of each.
+type decisionMetrics struct {
+	decisions metric.Int64Counter
+	duration  metric.Float64Histogram
+	labels    map[decisionLabels]metric.MeasurementOption
+}
+
+type decisionLabels struct {
+	protocol string
+	outcome  outcome.Outcome
+}
+
+func newDecisionMetrics(where string) *decisionMetrics {
+	meter := otel.Meter(meterName)
+	m := &decisionMetrics{labels: map[decisionLabels]metric.MeasurementOption{}}
+	m.decisions, _ = meter.Int64Counter("fairlead.auth.decisions",
+		metric.WithDescription("Decisions on log-ins that were not in the decision cache, by where they were made, protocol and outcome."))
+	m.duration, _ = meter.Float64Histogram("fairlead.auth.duration", metric.WithUnit("s"),
+		metric.WithDescription("Time to decide on a log-in that was not in the decision cache, by where that was done, protocol and outcome."),
+		metric.WithExplicitBucketBoundaries(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10))
+	for _, protocol := range refusal.Protocols() {
+		for _, o := range outcome.All() {
+			m.labels[decisionLabels{protocol, o}] = metric.WithAttributeSet(attribute.NewSet(
+				attribute.String("where", where), attribute.String("protocol", protocol), attribute.String("outcome", o.String())))
+		}
+	}
+	return m
+}
+
+func (m *decisionMetrics) decided(protocol string, started time.Time, err error) {
+	labels := m.labels[decisionLabels{refusal.Protocol(protocol), outcome.Of(err)}]
+	m.decisions.Add(context.Background(), 1, labels)
+	m.duration.Record(context.Background(), time.Since(started).Seconds(), labels)
+}
+
 // serviceMetrics count what judging takes and yields.
 type serviceMetrics struct {
-	decisions, authorizations, refusals, unusableHashes metric.Int64Counter
-	hashTime, hashWait                                  metric.Float64Histogram
-	outcomes                                            map[outcome.Outcome]metric.MeasurementOption
+	*decisionMetrics
+	authorizations, refusals, unusableHashes metric.Int64Counter
+	hashTime, hashWait                       metric.Float64Histogram
+	outcomes                                 map[outcome.Outcome]metric.MeasurementOption
 }
 
 func newServiceMetrics() *serviceMetrics {
 	meter := otel.Meter(meterName)
-	m := &serviceMetrics{outcomes: outcomeLabels()}
-	m.decisions, _ = meter.Int64Counter("fairlead.auth.decisions",
-		metric.WithDescription("Log-ins judged against the registry, by outcome."))
+	m := &serviceMetrics{decisionMetrics: newDecisionMetrics(inRegistry), outcomes: outcomeLabels()}
 	m.authorizations, _ = meter.Int64Counter("fairlead.auth.authorizations",
 		metric.WithDescription("Gateways judged against the registry, by outcome."))
 	m.refusals, _ = meter.Int64Counter("fairlead.auth.refusals",
@@ -51,10 +92,6 @@ func newServiceMetrics() *serviceMetrics {
 		metric.WithDescription("Time that password hashes waited for their turn, if they had to."),
 		metric.WithExplicitBucketBoundaries(.01, .025, .05, .1, .25, .5, 1, 2.5, 5))
 	return m
-}
-
-func (m *serviceMetrics) decided(err error) {
-	m.decisions.Add(context.Background(), 1, m.outcomes[outcome.Of(err)])
 }
 
 func (m *serviceMetrics) authorized(err error) {
@@ -108,12 +145,13 @@ func (m *cacheMetrics) count(event metric.MeasurementOption, n int) {
 
 // clientMetrics count requests to the authentication function.
 type clientMetrics struct {
+	*decisionMetrics
 	attempts     metric.Int64Counter
 	first, again metric.MeasurementOption
 }
 
 func newClientMetrics() *clientMetrics {
-	m := &clientMetrics{first: label("attempt", "first"), again: label("attempt", "retry")}
+	m := &clientMetrics{decisionMetrics: newDecisionMetrics(inFunction), first: label("attempt", "first"), again: label("attempt", "retry")}
 	m.attempts, _ = otel.Meter(meterName).Int64Counter("fairlead.auth.client.attempts",
 		metric.WithDescription("Requests to the authentication function, first ones and retries."))
 	return m

@@ -22,6 +22,8 @@ const (
 	errAmbiguous           reason = "two applications trust the key that issued the certificate, and the client names none"
 	errCertificate         reason = "certificate not acceptable"
 	errGateway             reason = "gateway without permission"
+	errNoTarget            reason = "unknown device to act for"
+	errTargetDisabled      reason = "device to act for disabled"
 	errExhausted           reason = "too many failures before; the credential was not looked at"
 )
 

@@ -46,8 +46,9 @@ func (s *Service) ShareProofs(secret func(context.Context) ([]byte, error)) { s.
 
 // Authenticate follows the steps of the wire contract; a disabled device is refused like a disabled application.
 func (s *Service) Authenticate(ctx context.Context, r Request) (*Session, error) {
+	started := time.Now()
 	session, err := s.authenticate(ctx, r)
-	s.metrics.decided(err)
+	s.metrics.decided(r.Protocol, started, err)
 	return session, err
 }
 
@@ -107,8 +108,9 @@ func (s *Service) authorizeAs(ctx context.Context, session *Session, name string
 
 // PreSharedKey finds the key that is valid now; see preferredKey for which one if there are several.
 func (s *Service) PreSharedKey(ctx context.Context, application, device string) (Key, error) {
+	started := time.Now()
 	key, err := s.preSharedKey(ctx, application, device)
-	s.metrics.decided(err)
+	s.metrics.decided(refusal.CoAP, started, err) // nothing else has such keys
 	return key, err
 }
 
@@ -213,7 +215,12 @@ func (s *Service) device(ctx context.Context, application *registry.Application,
 // target finds the device that a gateway wants to act for, and checks that it may. A device may always act for itself.
 func (s *Service) target(ctx context.Context, application *registry.Application, gateway *registry.Device, name string) (*registry.Device, error) {
 	target, err := s.device(ctx, application, name)
-	if err != nil {
+	switch {
+	case errors.Is(err, errNoDevice):
+		return nil, errNoTarget
+	case errors.Is(err, errDeviceDisabled):
+		return nil, errTargetDisabled
+	case err != nil:
 		return nil, err
 	}
 	if target.Metadata.Name != gateway.Metadata.Name && !target.AcceptsGateway(gateway.Metadata.Name) {

@@ -29,15 +29,16 @@ type Handler interface {
 
 // An Endpoint serves any number of peers.
 type Endpoint struct {
-	config   Config
-	handler  Handler
-	maxBody  int
-	known    []message.OptionID // critical options that the handler understands
-	seed     maphash.Seed
-	requests sync.Pool
-	metrics  *metrics
-	ctx      context.Context
-	cancel   context.CancelFunc
+	config    Config
+	handler   Handler
+	maxBody   int
+	known     []message.OptionID // critical options that the handler understands
+	seed      maphash.Seed
+	requests  sync.Pool
+	metrics   *metrics
+	onRefusal func(Refusal) // may be nil
+	ctx       context.Context
+	cancel    context.CancelFunc
 
 	unanswered   atomic.Int64
 	remembered   atomic.Int64

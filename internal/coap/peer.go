@@ -194,10 +194,12 @@ func (p *Peer) request(x *exchange, b []byte) {
 	x.pending = &pending{token: tokenOf(b), size: blockwise.SZX1024}
 	switch {
 	case !p.begin(x):
-		p.refuse(x)
+		p.refuse(r)
 		p.endpoint.recycle(r)
 	case err != nil:
-		x.reply(Diagnostic(codes.BadRequest, err.Error()))
+		refusal := Diagnostic(codes.BadRequest, err.Error())
+		p.endpoint.refused(r, refusal, false)
+		x.reply(refusal)
 		p.endpoint.recycle(r)
 	default:
 		x.pending.quiet, _ = r.Uint(message.NoResponse)
@@ -247,10 +249,12 @@ func (p *Peer) makeRoom() {
 }
 
 // refuse answers a request that nobody has room for, and does not remember it.
-func (p *Peer) refuse(x *exchange) {
+func (p *Peer) refuse(r *Request) {
 	p.endpoint.metrics.drop(dropBusy)
+	x, busy := r.exchange, Busy(busySeconds, "too many requests at once")
+	p.endpoint.refused(r, busy, x.kind != message.Confirmable)
 	if x.kind == message.Confirmable {
-		p.write(encode(head{message.Acknowledgement, x.mid, x.pending.token}, Busy(busySeconds, "too many requests at once")))
+		p.write(encode(head{message.Acknowledgement, x.mid, x.pending.token}, busy))
 	}
 }
 

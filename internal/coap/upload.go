@@ -19,11 +19,14 @@ type upload struct {
 func (e *Endpoint) serve(ctx context.Context, r *Request) {
 	x := r.exchange
 	if refusal, silent, ok := e.critical(r); !ok {
+		e.refused(r, refusal, silent)
 		x.refuse(refusal, silent)
 		return
 	}
 	if err := r.blocks(); err != nil {
-		x.reply(Diagnostic(codes.BadRequest, err.Error()))
+		refusal := Diagnostic(codes.BadRequest, err.Error())
+		e.refused(r, refusal, false)
+		x.reply(refusal)
 		return
 	}
 	if r.block2.given {
@@ -59,6 +62,7 @@ func (e *Endpoint) receive(ctx context.Context, r *Request) {
 	u, refusal := r.Peer.append(r, k)
 	switch {
 	case refusal != nil:
+		e.refused(r, *refusal, false)
 		r.Peer.dropUpload(k)
 		x.reply(*refusal)
 	case r.block1.more:
@@ -73,7 +77,9 @@ func (e *Endpoint) receive(ctx context.Context, r *Request) {
 // first judges the first block of a request, before anything of it is kept.
 func (e *Endpoint) first(ctx context.Context, r *Request) *Response {
 	if size, ok := r.Uint(message.Size1); ok && size > uint32(e.maxBody) {
-		return e.tooLarge()
+		refusal := e.tooLarge()
+		e.refused(r, *refusal, false)
+		return refusal
 	}
 	return e.handler.Head(ctx, r)
 }

@@ -52,6 +52,7 @@ func (l *Listener) handshake(k *link) *Conn {
 	if err != nil || !l.establish(k) {
 		l.metrics.finish(resultOf(k, err))
 		_ = conn.Close()
+		l.tell(k, err)
 		return nil
 	}
 	k.cancel()
@@ -62,6 +63,19 @@ func (l *Listener) handshake(k *link) *Conn {
 		return nil
 	}
 	return &Conn{link: k, conn: conn, identity: state.IdentityHint, chain: state.PeerCertificates}
+}
+
+// tell tells of a handshake that failed, unless it is we who gave it up.
+func (l *Listener) tell(k *link, err error) {
+	if l.secrets.Failed == nil || k.givenUp.Load() || !k.owned.Load() || l.ctx.Err() != nil {
+		return
+	}
+	f := k.failure
+	f.Remote, f.Err = k.remote().Remote, err
+	if k.undecided != nil {
+		f.Err = fmt.Errorf("%w: %w", ErrUndecided, k.undecided)
+	}
+	l.secrets.Failed(f)
 }
 
 // resultOf tells why there is no session.
@@ -124,6 +138,7 @@ func (unfit) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 // key is asked by pion for the key of an identity. It never says that there is none.
 func (k *link) key(identity []byte) ([]byte, error) {
 	key, err := k.listener.secrets.Key(k.ctx, identity)
+	k.failure.Identity, k.failure.Missing, k.undecided = slices.Clone(identity), key.Missing, err
 	if err != nil {
 		return nil, fmt.Errorf("looking up a pre-shared key: %w", err)
 	}

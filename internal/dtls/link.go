@@ -39,21 +39,25 @@ const (
 
 // A link is the way of one session's datagrams: what pion reads from and writes to in place of a socket.
 type link struct {
-	listener *Listener
-	ctx      context.Context // ends with the handshake, and with the link
-	cancel   context.CancelFunc
-	inbox    chan packet
-	done     chan struct{}
-	once     sync.Once
-	ending   sync.Once
-	reading  *deadline.Deadline
-	stage    atomic.Int32
-	budget   atomic.Int64 // bytes that may still come in the clear
-	entry    atomic.Pointer[idle.Entry[*link]]
-	heard    atomic.Int64 // when something came in the clear, in nanoseconds of Unix time
-	random   clientRandom
-	until    time.Time // of the key; written in the handshake
-	proof    string    // of the key; written in the handshake
+	listener  *Listener
+	ctx       context.Context // ends with the handshake, and with the link
+	cancel    context.CancelFunc
+	inbox     chan packet
+	done      chan struct{}
+	once      sync.Once
+	ending    sync.Once
+	reading   *deadline.Deadline
+	stage     atomic.Int32
+	budget    atomic.Int64 // bytes that may still come in the clear
+	entry     atomic.Pointer[idle.Entry[*link]]
+	heard     atomic.Int64 // when something came in the clear, in nanoseconds of Unix time
+	random    clientRandom
+	until     time.Time   // of the key; written in the handshake
+	proof     string      // of the key; written in the handshake
+	failure   Failure     // what the handshake is about, should it fail; written in the handshake
+	undecided error       // of looking up the key; written in the handshake
+	owned     atomic.Bool // the client has shown that its address is its own
+	givenUp   atomic.Bool // we ended the handshake: for room, for what it cost, or for another one of the same client
 
 	mu   sync.Mutex
 	peer net.Addr      // a datagram.Peer; where the client is now

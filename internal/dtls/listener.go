@@ -30,6 +30,8 @@ type Key struct {
 	Secret []byte    // empty: there is none, and no proof succeeds
 	Until  time.Time // when it ends, and the session with it; zero is never
 	Proof  string    // what says later which key it was, for Conn.Proof; not a secret of its own
+	// Missing says why there is no key, for Failure.Missing.
+	Missing string
 }
 
 // Secrets are what handshakes need.
@@ -39,7 +41,21 @@ type Secrets struct {
 	Key func(ctx context.Context, identity []byte) (Key, error)
 	// Certificate is the server's own, asked for in each handshake that needs one. nil: only pre-shared keys.
 	Certificate func() (*tls.Certificate, error)
+	// Failed is told of handshakes that do not succeed, of clients whose address is their own. It must return soon. It may be
+	// nil.
+	Failed func(Failure)
 }
+
+// A Failure is a handshake that did not succeed.
+type Failure struct {
+	Remote   netip.AddrPort
+	Identity []byte // that the client named; empty if it named none
+	Missing  string // why that has no key; "" if it has one
+	Err      error  // ErrUndecided if nobody could say whether it has one
+}
+
+// ErrUndecided is in the error of a handshake that ended because Secrets.Key had an error.
+var ErrUndecided = errors.New("looking up a pre-shared key")
 
 // A Listener accepts sessions at one socket.
 type Listener struct {
@@ -177,6 +193,7 @@ func (l *Listener) giveClear(k *link, b []byte, from datagram.Peer) {
 	}
 	l.metrics.drop(dropBudget)
 	if k.at() != established {
+		k.givenUp.Store(true)
 		_ = k.Close()
 	}
 }
@@ -189,6 +206,7 @@ func (l *Listener) beginAnew(other *link, b []byte, from datagram.Peer) {
 		return
 	}
 	if other != nil {
+		other.givenUp.Store(true)
 		_ = other.Close()
 	}
 	l.begin(b, from)
@@ -242,6 +260,7 @@ func (l *Listener) put(k *link, list *idle.List[*link], bound int) {
 			return
 		}
 		l.metrics.displaced(gone.at())
+		gone.givenUp.Store(true)
 		gone.end()
 	}
 }
@@ -258,6 +277,7 @@ func (l *Listener) prove(k *link) {
 	if !k.stage.CompareAndSwap(int32(unproven), int32(handshaking)) {
 		return
 	}
+	k.owned.Store(true)
 	k.budget.Store(handshakeBudget)
 	l.take(k)
 	l.put(k, &l.handshaking, l.config.MaxHandshakes)

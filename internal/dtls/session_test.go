@@ -38,7 +38,9 @@ func TestPreSharedKey(t *testing.T) {
 
 func TestKeyWithAnEnd(t *testing.T) {
 	until := time.Now().Add(time.Hour)
-	e := serve(t, DefaultConfig(), Secrets{Key: func(context.Context, []byte) (Key, error) { return Key{[]byte("secret"), until, "proof"}, nil }}, false)
+	e := serve(t, DefaultConfig(), Secrets{Key: func(context.Context, []byte) (Key, error) {
+		return Key{Secret: []byte("secret"), Until: until, Proof: "proof"}, nil
+	}}, false)
 	talk(t, e.open(t, preShared("x", "secret")...), "hello")
 	session := e.accepted(t, 0)
 	if got := session.Until(); !got.Equal(until) || session.Proof() != "proof" {

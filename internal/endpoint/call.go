@@ -48,7 +48,7 @@ func (c *Call) Admit(q Query, devices auth.Authenticator, timeout time.Duration)
 	if unread != nil || !single {
 		request = auth.Request{}
 	}
-	request.As, request.Remote, request.Protocol = q.As, remote(c.r), c.protocol
+	request.As, request.Remote, request.Protocol = q.As, Remote(c.r), c.protocol
 	c.who = request
 	traced, span := tracing.New().Start(c.r.Context(), tracing.Admission)
 	ctx := newPatience(traced, timeout)
@@ -118,7 +118,7 @@ func (c *Call) report(r outcome.Result) {
 
 func (c *Call) refuse(o outcome.Outcome, status int, reason string) {
 	report := refusal.Report{
-		Protocol: c.protocol, Where: c.r.Method + " " + c.r.URL.EscapedPath(), Remote: remote(c.r),
+		Protocol: c.protocol, Where: c.r.Method + " " + c.r.URL.EscapedPath(), Remote: Remote(c.r),
 		Application: c.who.Application, Device: c.who.Device, As: c.who.As,
 		Outcome: o, Answer: strconv.Itoa(status), Reason: reason,
 	}
@@ -128,9 +128,9 @@ func (c *Call) refuse(o outcome.Outcome, status int, reason string) {
 	c.pipeline.Refusals().Report(report)
 }
 
-// remote is the address of the sender without its port, "" if it is not known. Whose word counts for it, where there are
+// Remote is the address of the sender without its port, "" if it is not known. Whose word counts for it, where there are
 // proxies, is decided before (internal/forwarded).
-func remote(r *http.Request) string {
+func Remote(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr

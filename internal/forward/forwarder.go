@@ -18,6 +18,7 @@ const firstPause = 200 * time.Millisecond
 
 // A Config says in whose name messages are published, and how long what is waited for.
 type Config struct {
+	Protocol    string // of the source, for metrics; a name of internal/refusal
 	Gateway     GatewayConfig
 	RetryDelay  time.Duration // longest between two attempts to store a message or to be admitted
 	AuthTimeout time.Duration // of one question to the registry

@@ -56,7 +56,7 @@ func (i *identity) ask(ctx context.Context) (*auth.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, i.config.AuthTimeout)
 	defer cancel()
 	g := i.config.Gateway
-	return i.devices.Authenticate(ctx, auth.Request{Application: g.Application, Device: g.Device, Credential: auth.Password(g.Password), Renewal: i.proven})
+	return i.devices.Authenticate(ctx, auth.Request{Application: g.Application, Device: g.Device, Credential: auth.Password(g.Password), Protocol: i.config.Protocol, Renewal: i.proven})
 }
 
 // refused drops an admission that is not given any more. One that nobody can decide on stays, until it is revoked.

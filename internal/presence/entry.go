@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/ingest"
+	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
@@ -152,7 +153,7 @@ func (e *entry) decodeHeader(line string) error {
 
 // message is the event for the pipeline.
 func (e *entry) message() ingest.Message {
-	m := ingest.Message{ID: e.epoch.id(e.kind), Time: e.time}
+	m := ingest.Message{ID: e.epoch.id(e.kind), Time: e.time, Protocol: refusal.Presence}
 	switch e.kind {
 	case testament:
 		m.Channel, m.ContentType, m.Body = e.will.Topic, e.will.ContentType, e.will.Payload

@@ -1,7 +1,6 @@
 package refusal
 
 import (
-	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -69,7 +68,7 @@ func Clip(text string, most int) string {
 	return strings.ToValidUTF8(text[:cut], "\uFFFD") + "…"
 }
 
-// Who names the sender, as far as it is known: "device1@app", "gw@app for sensor1".
+// Who names the sender, as far as it is known: "device1@app", "gw@app for sensor1", "somebody at 192.0.2.1".
 func (r Report) Who() string {
 	who := r.Device
 	if r.Application != "" {
@@ -78,7 +77,14 @@ func (r Report) Who() string {
 	if r.As != "" && r.As != r.Device {
 		who += " for " + r.As
 	}
-	return cmp.Or(who, "somebody")
+	switch {
+	case who != "":
+		return who
+	case r.Remote != "":
+		return "somebody at " + r.Remote
+	default:
+		return "somebody"
+	}
 }
 
 // Explain is why something is refused, for the operator: what the sender is told, and the cause behind it.

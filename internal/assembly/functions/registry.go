@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/changes"
+	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/store/accounts"
 	"github.com/fairlead/fairlead/internal/topics"
@@ -27,7 +28,7 @@ type Registry struct {
 
 // NewRegistry puts the registry together on a store, and starts what runs beside the API. The store, the caches and the
 // writer stay the caller's to close, after the registry.
-func NewRegistry(c *Config, s *store.Store, caches changes.Invalidator, w changes.Writer, log *zap.Logger) (*Registry, error) {
+func NewRegistry(c *Config, s *store.Store, caches changes.Invalidator, w changes.Writer, refusals *refusal.Log, log *zap.Logger) (*Registry, error) {
 	directory := accounts.New(s)
 	users, err := user.New(c.User, directory, directory, log)
 	if err != nil {
@@ -43,6 +44,7 @@ func NewRegistry(c *Config, s *store.Store, caches changes.Invalidator, w change
 	r := &Registry{relay: relay, topics: followed, stop: stop}
 	r.Handler = registryfn.New(c.Registry, registryfn.Parts{
 		Store: s, Users: users, Directory: directory, Tokens: user.NewTokens(c.User.Tokens, directory), Changes: relay, Log: log,
+		Refusals: refusals,
 	})
 	keeper := registryfn.NewKeeper(c.Registry, s, relay, log)
 	r.running.Go(func() { relay.Run(ctx) })

@@ -1,0 +1,58 @@
+package dtls
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/pion/dtls/v3"
+)
+
+// TestTellsOfFailures has handshakes fail, each for another reason. Of one whose client has not shown that its address is its own,
+// nothing is told: anybody can begin as many as he likes of those.
+func TestTellsOfFailures(t *testing.T) {
+	told := make(chan Failure, 10)
+	c := DefaultConfig()
+	c.HandshakeTimeout = time.Second
+	e := serve(t, c, Secrets{
+		Failed: func(f Failure) { told <- f },
+		Key: func(ctx context.Context, identity []byte) (Key, error) {
+			if string(identity) == "nobody@app" {
+				return Key{Missing: "unknown"}, nil
+			}
+			return keys(ctx, identity)
+		},
+	}, false)
+	if _, err := socket(t).WriteTo(hello(t), net.UDPAddrFromAddrPort(e.Address())); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the beginning", func() bool { return e.unproven.Len() == 1 })
+	eventually(t, "its end", func() bool { return e.unproven.Len() == 0 })
+	fails := func(identity, key, missing string, undecided bool) {
+		t.Helper()
+		client, err := dtls.ClientWithOptions(socket(t), net.UDPAddrFromAddrPort(e.Address()), preShared(identity, key)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		go func() { _ = client.HandshakeContext(ctx) }()
+		select {
+		case f := <-told:
+			if string(f.Identity) != identity || f.Missing != missing || errors.Is(f.Err, ErrUndecided) != undecided || f.Err == nil || !f.Remote.IsValid() {
+				t.Errorf("%s: %+v", identity, f)
+			}
+		case <-ctx.Done():
+			t.Errorf("%s: nothing is told", identity)
+		}
+	}
+	fails("device@app", "wrong", "", false)
+	fails("nobody@app", "secret", "unknown", false)
+	fails("away@app", "secret", "", true)
+	talk(t, e.open(t, preShared("device@app", "secret")...), "hello")
+	if len(told) != 0 {
+		t.Errorf("of a session that stands: %+v", <-told)
+	}
+}
