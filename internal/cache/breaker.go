@@ -1,8 +1,11 @@
 package cache
 
 import (
-	"sync"
+	"errors"
+	"fmt"
 	"time"
+
+	"github.com/sony/gobreaker/v2"
 )
 
 const (
@@ -13,34 +16,37 @@ const (
 // A breaker keeps requests from waiting, one after the other, for a neighbour that does not answer: after three
 // failures in a row one request a second tries, and the others go on without it.
 type breaker struct {
-	mu       sync.Mutex
-	failures int
-	next     time.Time // when somebody may try again
+	circuit *gobreaker.CircuitBreaker[struct{}]
 }
 
-// allow tells whether to try.
-func (b *breaker) allow() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.failures < breakerFailures {
-		return true
-	}
-	now := time.Now()
-	if now.Before(b.next) {
-		return false
-	}
-	b.next = now.Add(breakerPause)
-	return true
+func newBreaker() breaker {
+	return breaker{gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
+		MaxRequests: 1,
+		Timeout:     breakerPause,
+		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
+		IsExcluded: func(err error) bool {
+			_, is := errors.AsType[*abandonedError](err)
+			return is
+		},
+	})}
 }
 
-// report tells how the attempt ended.
-func (b *breaker) report(ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if ok {
-		b.failures = 0
-		return
+// errPaused says that a neighbour was not asked.
+var errPaused = errors.New("it is left alone for a moment after it failed")
+
+// do makes an attempt unless others have failed just now; then the error is errPaused.
+func (b breaker) do(attempt func() error) error {
+	_, err := b.circuit.Execute(func() (struct{}, error) { return struct{}{}, attempt() })
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		return errPaused
 	}
-	b.failures++
-	b.next = time.Now().Add(breakerPause)
+	return err
 }
+
+// An abandonedError is the error of an attempt whose caller gave up. It says nothing about the neighbour.
+type abandonedError struct{ err error }
+
+func (e *abandonedError) Error() string { return fmt.Sprintf("the caller gave up: %v", e.err) }
+
+// Unwrap gives the error of the attempt.
+func (e *abandonedError) Unwrap() error { return e.err }

@@ -34,7 +34,7 @@ type Backend interface {
 type Cache struct {
 	config  Config
 	backend Backend
-	pause   breaker // for the backend
+	breaker breaker // for the backend
 	local   *local
 	remote  *remote
 	flights atomic.Pointer[singleflight.Group]
@@ -50,7 +50,6 @@ var _ Source = (*Cache)(nil)
 var (
 	errNoApplication = fmt.Errorf("application %w", registry.ErrNotFound)
 	errNoDevice      = fmt.Errorf("device %w", registry.ErrNotFound)
-	errStorePaused   = errors.New("the store is left alone for a moment after it failed")
 )
 
 // New makes a cache. It does not connect: a Redis that is away is no error.
@@ -68,6 +67,7 @@ func New(config Config, backend Backend) (*Cache, error) {
 		backend:     backend,
 		local:       newLocal(config.LocalTTL, config.LocalEntries, config.LocalBytes),
 		remote:      r,
+		breaker:     newBreaker(),
 		metrics:     m,
 		subscribers: map[int]func(Event){},
 	}
@@ -173,15 +173,28 @@ func (c *Cache) load(ctx context.Context, n name, key string) (entry, error) {
 	return found, nil
 }
 
-// read asks the backend.
+// read asks the backend, unless it failed just now, and keeps what it says.
 func (c *Cache) read(ctx context.Context, n name, epoch uint64) (entry, error) {
-	if !c.pause.allow() {
-		return entry{}, errStorePaused
-	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.BackendTimeout)
 	defer cancel()
 	var found entry
-	var err error
+	err := c.breaker.do(func() (err error) {
+		found, err = c.ask(ctx, n)
+		return err
+	})
+	if err != nil {
+		if !errors.Is(err, errPaused) {
+			c.metrics.failure(failedStore)
+		}
+		return entry{}, fmt.Errorf("reading the store: %w", err)
+	}
+	c.metrics.answered(fromStore, found.found())
+	c.local.put(n, found, epoch, c.ttl(found))
+	return found, nil
+}
+
+// ask asks the backend once. What does not exist is an entry, too.
+func (c *Cache) ask(ctx context.Context, n name) (found entry, err error) {
 	switch n.kind {
 	case anchored:
 		found.anchored, err = c.backend.Anchored(ctx, n.alias)
@@ -191,16 +204,9 @@ func (c *Cache) read(ctx context.Context, n name, epoch uint64) (entry, error) {
 		found.device, err = c.backend.Device(ctx, n.application, n.alias)
 	}
 	if errors.Is(err, registry.ErrNotFound) {
-		found, err = entry{}, nil
+		return entry{}, nil
 	}
-	c.pause.report(err == nil)
-	if err != nil {
-		c.metrics.failure(failedStore)
-		return entry{}, fmt.Errorf("reading the store: %w", err)
-	}
-	c.metrics.answered(fromStore, found.found())
-	c.local.put(n, found, epoch, c.ttl(found))
-	return found, nil
+	return found, err
 }
 
 func (c *Cache) ttl(e entry) (hard time.Duration) {

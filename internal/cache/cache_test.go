@@ -184,30 +184,33 @@ func FuzzDecode(f *testing.F) {
 
 func TestBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var b breaker
-		f := func(want bool) {
+		b := newBreaker()
+		failure := errors.New("no answer")
+		f := func(with, want error) {
 			t.Helper()
-			if b.allow() != want {
-				t.Errorf("allow = %t, want %t", !want, want)
+			if got := b.do(func() error { return with }); !errors.Is(got, want) {
+				t.Errorf("%v, want %v", got, want)
 			}
 		}
 		for range breakerFailures {
-			f(true)
-			b.report(false)
+			f(failure, failure)
 		}
-		f(false)
-		time.Sleep(breakerPause)
-		f(true) // one tries
-		f(false)
-		b.report(false)
-		f(false)
-		time.Sleep(breakerPause)
-		f(true)
-		b.report(true)
-		f(true)
-		f(true)
-		b.report(false)
-		f(true) // one failure is none
+		f(nil, errPaused)
+		time.Sleep(breakerPause + 1)
+		_ = b.do(func() error { // one tries
+			f(nil, errPaused)
+			return failure
+		})
+		f(nil, errPaused)
+		time.Sleep(breakerPause + 1)
+		f(&abandonedError{failure}, failure) // says nothing
+		f(nil, nil)
+		f(failure, failure)
+		f(nil, nil) // one failure is none
+		for range 2 * breakerFailures {
+			f(&abandonedError{failure}, failure)
+		}
+		f(nil, nil)
 	})
 }
 
@@ -263,11 +266,9 @@ func TestLocalIsBounded(t *testing.T) {
 			l.get(n)
 		}
 		for i := range l.shards {
-			for _, generation := range []map[name]kept{l.shards[i].current, l.shards[i].previous} {
-				entries += len(generation)
-				for _, k := range generation {
-					total += k.size
-				}
+			entries += l.shards[i].entries.Len()
+			for _, k := range l.shards[i].entries.Values() {
+				total += k.size
 			}
 		}
 		return entries, total

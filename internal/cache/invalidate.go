@@ -80,7 +80,7 @@ func (c *Cache) Invalidate(ctx context.Context, changes ...registry.Change) erro
 
 // publish deletes the entries of changed documents in Redis, and then tells the other processes.
 func (c *Cache) publish(ctx context.Context, changes []registry.Change) error {
-	return c.remote.attempt(ctx, func(ctx context.Context) error {
+	return c.remote.insist(ctx, func(ctx context.Context) error {
 		_, err := c.remote.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, change := range changes {
 				if keys := c.remote.keys.all(change); len(keys) > 0 {

@@ -5,43 +5,46 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 const shards = 16
 
 // A local is the layer of decoded documents in the process. It is used only while it is live, that is, while every
-// invalidation is heard of.
-//
-// Each shard has two generations. New entries go into the current one; when that holds half of what the shard may
-// hold, it becomes the previous one and the old previous one is dropped. A hit in the previous one moves the entry.
+// invalidation is heard of. What was not used for longest gives way when there are too many entries or bytes.
 type local struct {
-	ttl     time.Duration
-	entries int // of one generation of one shard
-	bytes   int // likewise
-	seed    maphash.Seed
-	live    atomic.Bool
-	shards  [shards]shard
+	ttl    time.Duration
+	bytes  int // that one shard may hold; 0: nothing is kept
+	seed   maphash.Seed
+	live   atomic.Bool
+	shards [shards]shard
 }
 
 type shard struct {
-	mu                sync.Mutex
-	epoch             uint64 // grows with each invalidation
-	current, previous map[name]kept
-	bytes             int // of all that was put into the current generation
+	mu      sync.Mutex
+	epoch   uint64 // grows with each invalidation
+	entries *simplelru.LRU[name, kept]
+	bytes   int // of all entries
 }
 
 type kept struct {
 	entry
+	cost  int // bytes, with the name
 	until time.Time
 }
 
 func newLocal(ttl time.Duration, entries, bytes int) *local {
-	return &local{
-		ttl:     ttl,
-		entries: (entries + 2*shards - 1) / (2 * shards),
-		bytes:   bytes / (2 * shards),
-		seed:    maphash.MakeSeed(),
+	l := &local{ttl: ttl, bytes: bytes / shards, seed: maphash.MakeSeed()}
+	if entries == 0 {
+		l.bytes = 0
 	}
+	for i := range l.shards {
+		s := &l.shards[i]
+		// The only error is that of a size below 1.
+		s.entries, _ = simplelru.NewLRU(max(1, entries/shards), func(_ name, k kept) { s.bytes -= k.cost })
+	}
+	return l
 }
 
 func (l *local) shard(n name) *shard {
@@ -55,16 +58,12 @@ func (l *local) get(n name) (entry, bool) {
 	s := l.shard(n)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found, ok := s.current[n]
+	found, ok := s.entries.Get(n)
 	if !ok {
-		if found, ok = s.previous[n]; !ok {
-			return entry{}, false
-		}
-		delete(s.previous, n)
-		l.add(s, n, found)
+		return entry{}, false
 	}
 	if !time.Now().Before(found.until) {
-		delete(s.current, n)
+		s.entries.Remove(n)
 		return entry{}, false
 	}
 	return found.entry, true
@@ -87,22 +86,15 @@ func (l *local) put(n name, e entry, epoch uint64, most time.Duration) {
 	if s.epoch != epoch || !l.live.Load() {
 		return
 	}
-	l.add(s, n, kept{entry: e, until: time.Now().Add(min(l.ttl, most))})
-}
-
-func (l *local) add(s *shard, n name, k kept) {
-	size := k.size + len(n.application) + len(n.alias)
-	if size > l.bytes || l.entries == 0 {
+	cost := e.size + len(n.application) + len(n.alias)
+	s.entries.Remove(n)
+	if cost > l.bytes {
 		return
 	}
-	if len(s.current) >= l.entries || s.bytes+size > l.bytes {
-		s.previous, s.current, s.bytes = s.current, nil, 0
+	s.entries.Add(n, kept{e, cost, time.Now().Add(min(l.ttl, most))})
+	for s.bytes += cost; s.bytes > l.bytes; {
+		s.entries.RemoveOldest()
 	}
-	if s.current == nil {
-		s.current = make(map[name]kept)
-	}
-	s.current[n] = k
-	s.bytes += size
 }
 
 // forget drops what is kept under a name, and what is being read.
@@ -111,8 +103,7 @@ func (l *local) forget(n name) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.epoch++
-	delete(s.current, n)
-	delete(s.previous, n)
+	s.entries.Remove(n)
 }
 
 // up starts with an empty layer.
@@ -132,7 +123,7 @@ func (l *local) clear() {
 		s := &l.shards[i]
 		s.mu.Lock()
 		s.epoch++
-		s.current, s.previous, s.bytes = nil, nil, 0
+		s.entries.Purge()
 		s.mu.Unlock()
 	}
 }

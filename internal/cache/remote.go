@@ -16,7 +16,7 @@ type remote struct {
 	keys    keyspace
 	timeout time.Duration
 	soft    time.Duration
-	breaker *breaker
+	breaker breaker
 	metrics *metrics
 
 	putting, releasing *redis.Script
@@ -32,24 +32,27 @@ func newRemote(config *Config, m *metrics) (*remote, error) {
 		keys:      newKeyspace(config.Instance),
 		timeout:   config.Timeout,
 		soft:      config.SoftTTL,
-		breaker:   &breaker{},
+		breaker:   newBreaker(),
 		metrics:   m,
 		putting:   redis.NewScript(putScript),
 		releasing: redis.NewScript(releaseScript),
 	}, nil
 }
 
-var errPaused = errors.New("redis is left alone for a moment after it failed")
-
 // do runs one round trip unless Redis failed just now.
 func (r *remote) do(ctx context.Context, run func(context.Context) error) error {
-	if !r.breaker.allow() {
-		return errPaused
-	}
-	return r.attempt(ctx, run)
+	return r.breaker.do(func() error { return r.attempt(ctx, run) })
 }
 
-// attempt runs one round trip in any case.
+// insist runs one round trip in any case.
+func (r *remote) insist(ctx context.Context, run func(context.Context) error) error {
+	err := r.do(ctx, run)
+	if errors.Is(err, errPaused) {
+		return r.attempt(ctx, run)
+	}
+	return err
+}
+
 func (r *remote) attempt(ctx context.Context, run func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
@@ -59,10 +62,9 @@ func (r *remote) attempt(ctx context.Context, run func(context.Context) error) e
 		err = nil
 	}
 	if err != nil && ctx.Err() != nil {
-		return err // the caller gave up, which says nothing about Redis
+		return &abandonedError{err}
 	}
 	r.metrics.roundTrip(started, err)
-	r.breaker.report(err == nil)
 	return err
 }
 
