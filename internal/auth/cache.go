@@ -5,6 +5,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"golang.org/x/sync/singleflight"
+
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
 )
@@ -14,9 +17,10 @@ const cacheShards = 64
 
 // Bounds of seeking a decision.
 const (
-	maxTries   = 5                    // lookups for one decision, where the registry keeps changing meanwhile
-	firstWait  = 5 * time.Millisecond // doubles before each further lookup of somebody who had not heard of a change
-	stalePause = 5 * time.Second      // between lookups for an admission that is used beyond its time
+	maxTries    = 5                      // lookups for one decision, where the registry keeps changing meanwhile
+	firstWait   = 10 * time.Millisecond  // before the next lookup of somebody who had not heard of a change
+	longestWait = 200 * time.Millisecond // likewise
+	stalePause  = 5 * time.Second        // between lookups for an admission that is used beyond its time
 )
 
 // A Cache remembers decisions. An admission is used for CacheConfig.TTL, a refusal for NegativeTTL; a change in the
@@ -30,6 +34,7 @@ type Cache struct {
 	next    Authenticator
 	sealer  *sealer
 	shards  [cacheShards]cacheShard
+	limit   int // entries of a shard
 	watches *watches
 	shared  *applications
 	lookups chan struct{}
@@ -39,9 +44,9 @@ type Cache struct {
 
 type cacheShard struct {
 	mu      sync.Mutex
-	entries *lru[digest, *entry]
-	flights map[digest]*flight
+	entries *simplelru.LRU[digest, *entry]
 	hits    int64
+	seeking singleflight.Group // by digest
 }
 
 // A decision is an answer of an Authenticator: a session or a device, or the error.
@@ -65,12 +70,6 @@ type entry struct {
 	hard  time.Time // until when it is used if nobody can be asked
 }
 
-// A flight is one lookup under way, for all who wait for it.
-type flight struct {
-	done chan struct{}
-	decision
-}
-
 // A question is what a lookup is about.
 type question struct {
 	ask   func(context.Context) decision
@@ -83,10 +82,10 @@ var _ Authenticator = (*Cache)(nil)
 
 // NewCache puts a cache before the next layer.
 func NewCache(c CacheConfig, next Authenticator) *Cache {
-	cache := &Cache{config: c, next: next, sealer: newSealer(), watches: newWatches(), shared: newApplications(), lookups: make(chan struct{}, c.Lookups), shares: newShares(c.LookupsShare)}
+	cache := &Cache{config: c, next: next, sealer: newSealer(), watches: newWatches(), shared: newApplications(),
+		limit: max(1, c.Entries/cacheShards), lookups: make(chan struct{}, c.Lookups), shares: newShares(c.LookupsShare)}
 	for i := range cache.shards {
-		cache.shards[i].entries = newLRU[digest, *entry](c.Entries / cacheShards)
-		cache.shards[i].flights = map[digest]*flight{}
+		cache.shards[i].entries = newLRU[digest, *entry](cache.limit)
 	}
 	cache.metrics = newCacheMetrics(cache.hits, cache.len)
 	return cache
@@ -185,12 +184,12 @@ func (c *Cache) recall(key digest) (e *entry, fresh bool) {
 	now := time.Now()
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	e, ok := shard.entries.get(key)
+	e, ok := shard.entries.Get(key)
 	if !ok {
 		return nil, false
 	}
 	if e.watch.isRevoked() || !now.Before(e.hard) {
-		shard.entries.remove(key)
+		shard.entries.Remove(key)
 		return nil, false
 	}
 	if now.Before(e.fresh) {
@@ -206,18 +205,20 @@ func (c *Cache) keep(key digest, d decision, w *watch) {
 	e.fresh, e.hard = c.times(key, d)
 	shard := c.shard(key)
 	shard.mu.Lock()
-	old, replaced := shard.entries.get(key)
-	displaced, full := shard.entries.put(key, e)
+	old, replaced := shard.entries.Peek(key)
+	if !replaced && shard.entries.Len() == c.limit {
+		_, old, _ = shard.entries.RemoveOldest()
+		c.metrics.count(c.metrics.evicted, 1)
+	}
+	shard.entries.Add(key, e)
 	shard.mu.Unlock()
 	switch {
+	case old == nil:
 	case replaced && old.err == nil && !sameDocuments(old.decision, d):
 		old.watch.revoke()
 		c.metrics.count(c.metrics.revoked, 1)
-	case full:
-		c.retire(displaced)
-		if !replaced {
-			c.metrics.count(c.metrics.evicted, 1)
-		}
+	default:
+		c.retire(old)
 	}
 }
 
@@ -263,7 +264,7 @@ func (c *Cache) hits() (sum int64) {
 func (c *Cache) len() (sum int64) {
 	for i := range c.shards {
 		c.shards[i].mu.Lock()
-		sum += int64(c.shards[i].entries.len())
+		sum += int64(c.shards[i].entries.Len())
 		c.shards[i].mu.Unlock()
 	}
 	return sum

@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/backoff"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/registry"
@@ -24,7 +24,7 @@ import (
 const (
 	maxAnswer    = 1 << 20                // bytes of one answer
 	maxAnswers   = 16 << 20               // bytes of the answer to many renewals
-	firstPause   = 50 * time.Millisecond  // before the second attempt; doubles, with jitter
+	firstPause   = 50 * time.Millisecond  // before the second attempt; doubles
 	longestPause = 500 * time.Millisecond // between attempts
 	idleFor      = 60 * time.Second       // for which a connection is kept
 	maxWaiting   = 16_384                 // questions that wait for a connection
@@ -244,7 +244,7 @@ func (c *Client) ask(ctx context.Context, path string, request WireRequest, answ
 func (c *Client) persist(ctx context.Context, path string, body []byte, limit int, answer noted) error {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	pause := firstPause
+	pauses := backoff.New(firstPause, longestPause)
 	for attempt := 0; ; attempt++ {
 		c.metrics.attempt(attempt)
 		again, err := c.try(ctx, path, body, limit, answer)
@@ -254,15 +254,9 @@ func (c *Client) persist(ctx context.Context, path string, body []byte, limit in
 		if _, decided := errors.AsType[*outcome.Error](err); decided {
 			return err
 		}
-		if !again || ctx.Err() != nil {
+		if !again || ctx.Err() != nil || !pauses.Wait(ctx) {
 			return unreachable(err)
 		}
-		select {
-		case <-ctx.Done():
-			return unreachable(err)
-		case <-time.After(pause/2 + rand.N(pause)):
-		}
-		pause = min(2*pause, longestPause)
 	}
 }
 

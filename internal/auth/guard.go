@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // guardShards splits the guard so that cores rarely wait for each other.
@@ -22,7 +24,7 @@ type guard struct {
 
 type guardShard struct {
 	mu      sync.Mutex
-	buckets *lru[uint64, bucket]
+	buckets *simplelru.LRU[uint64, bucket]
 }
 
 // A bucket holds the failures at one moment.
@@ -53,7 +55,7 @@ func (g *guard) exhausted(r Request) bool {
 	shard := &g.shards[key%guardShards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	b, ok := shard.buckets.get(key)
+	b, ok := shard.buckets.Get(key)
 	return ok && g.drained(b, time.Now()).level+1 > float64(g.config.Failures)
 }
 
@@ -65,10 +67,10 @@ func (g *guard) fail(r Request) time.Duration {
 	shard := &g.shards[key%guardShards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	b, _ := shard.buckets.get(key)
+	b, _ := shard.buckets.Get(key)
 	b = g.drained(b, time.Now())
 	b.level = min(b.level+1, float64(g.config.Failures))
-	shard.buckets.put(key, b)
+	shard.buckets.Add(key, b)
 	return g.delay(int(b.level))
 }
 

@@ -4,6 +4,9 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
+	"github.com/fairlead/fairlead/internal/backoff"
 	"github.com/fairlead/fairlead/internal/outcome"
 )
 
@@ -13,16 +16,17 @@ func (c *Cache) seek(ctx context.Context, key digest, old *entry, q question) de
 	if isOnlyRemembered(ctx) {
 		return c.seekRemembered(ctx, key, old, q)
 	}
-	f, ok := c.join(ctx, key, q)
-	if !ok {
-		c.metrics.count(c.metrics.overload, 1)
-		return c.orOld(decision{err: overloaded("too many log-ins at once")}, old)
-	}
+	answers := c.join(ctx, key, q)
 	patience, stop := c.patience(old)
 	defer stop()
 	select {
-	case <-f.done:
-		return c.orOld(f.decision, old)
+	case answer := <-answers:
+		d, decided := answer.Val.(decision)
+		if !decided {
+			c.metrics.count(c.metrics.overload, 1)
+			d.err = answer.Err
+		}
+		return c.orOld(d, old)
 	case <-patience:
 		return c.orOld(decision{err: undecidedInTime(context.DeadlineExceeded)}, old)
 	case <-ctx.Done():
@@ -51,7 +55,7 @@ func (c *Cache) orOld(d decision, old *entry) decision {
 	return old.decision
 }
 
-// seekRemembered is for a sender whose guesses are not looked at any more. It is no part of a flight, so that a refusal
+// seekRemembered is for a sender whose guesses are not looked at any more. It takes part in no other's lookup, so that a refusal
 // that was made without a look at the credential reaches nobody else, and is not kept.
 func (c *Cache) seekRemembered(ctx context.Context, key digest, old *entry, q question) decision {
 	if old != nil && old.err == nil {
@@ -61,47 +65,45 @@ func (c *Cache) seekRemembered(ctx context.Context, key digest, old *entry, q qu
 	return d
 }
 
-// join takes part in the flight for a key, or starts one.
-func (c *Cache) join(ctx context.Context, key digest, q question) (f *flight, ok bool) {
-	shard := c.shard(key)
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	if f, ok = shard.flights[key]; ok {
-		return f, true
-	}
+// join takes part in the lookup for a key that is under way, or starts one. Its result is a decision, or the error of a bound.
+func (c *Cache) join(ctx context.Context, key digest, q question) <-chan singleflight.Result {
+	ctx = context.WithoutCancel(ctx)
+	return c.shard(key).seeking.DoChan(string(key[:]), func() (any, error) {
+		if !c.enter(q) {
+			return nil, overloaded("too many log-ins at once")
+		}
+		defer c.leave(q)
+		ctx, cancel := context.WithTimeout(ctx, c.config.LookupTimeout)
+		defer cancel()
+		d, decided := c.lookup(ctx, key, q, true)
+		if !decided {
+			c.postpone(key)
+		}
+		return d, nil
+	})
+}
+
+// enter takes a place for a lookup, and one of its application's share, or tells that there is none.
+func (c *Cache) enter(q question) bool {
 	if q.share != "" && !c.shares.enter(q.share) {
-		return nil, false
+		return false
 	}
 	select {
 	case c.lookups <- struct{}{}:
+		return true
 	default:
-		c.left(q)
-		return nil, false
+		c.leaveShare(q)
+		return false
 	}
-	f = &flight{done: make(chan struct{})}
-	shard.flights[key] = f
-	go c.fly(context.WithoutCancel(ctx), key, f, q)
-	return f, true
 }
 
-func (c *Cache) fly(ctx context.Context, key digest, f *flight, q question) {
-	ctx, cancel := context.WithTimeout(ctx, c.config.LookupTimeout)
-	defer cancel()
-	var decided bool
-	if f.decision, decided = c.lookup(ctx, key, q, true); !decided {
-		c.postpone(key)
-	}
-	shard := c.shard(key)
-	shard.mu.Lock()
-	delete(shard.flights, key)
-	shard.mu.Unlock()
+// leave gives back what enter took.
+func (c *Cache) leave(q question) {
 	<-c.lookups
-	c.left(q)
-	close(f.done)
+	c.leaveShare(q)
 }
 
-// left gives back what a lookup took of its application's share.
-func (c *Cache) left(q question) {
+func (c *Cache) leaveShare(q question) {
 	if q.share != "" {
 		c.shares.leave(q.share)
 	}
@@ -110,6 +112,7 @@ func (c *Cache) left(q question) {
 // lookup asks, again if the registry changed meanwhile or if who was asked had not heard of a change yet, and keeps what
 // was decided. A decision that was overtaken by a change each time is given to who asked, already revoked, and not kept.
 func (c *Cache) lookup(ctx context.Context, key digest, q question, keepRefusal bool) (d decision, decided bool) {
+	pauses := backoff.New(firstWait, longestWait)
 	for try := 1; ; try++ {
 		w := c.watches.open(q.names)
 		d = q.ask(ctx)
@@ -120,7 +123,7 @@ func (c *Cache) lookup(ctx context.Context, key digest, q question, keepRefusal 
 		d = c.watched(d, w, q)
 		if c.watches.outdated(d) {
 			w.revoke()
-			await(ctx, firstWait<<try)
+			pauses.Wait(ctx)
 		}
 		if w.isRevoked() && try < maxTries && ctx.Err() == nil {
 			c.watches.drop(w)
@@ -132,14 +135,6 @@ func (c *Cache) lookup(ctx context.Context, key digest, q question, keepRefusal 
 		}
 		c.keep(key, d, w)
 		return d, true
-	}
-}
-
-// await lets some time pass, unless ctx ends before.
-func await(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }
 
@@ -163,9 +158,9 @@ func (c *Cache) postpone(key digest) {
 	shard := c.shard(key)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	if e, ok := shard.entries.get(key); ok && e.err == nil {
+	if e, ok := shard.entries.Get(key); ok && e.err == nil {
 		later := *e
 		later.fresh = earlier(time.Now().Add(stalePause), e.hard)
-		shard.entries.put(key, &later)
+		shard.entries.Add(key, &later)
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
@@ -31,17 +33,11 @@ type passwords struct {
 
 	slots *turns // held while a hash is computed
 
-	mu      sync.Mutex
-	right   *lru[digest, time.Time] // verified credentials, with the end of their time to live
-	wrong   *lru[digest, time.Time]
-	flights map[digest]*hashing
-}
+	hashing singleflight.Group // by digest
 
-// A hashing is one hash on its way, for all who wait for it.
-type hashing struct {
-	done  chan struct{}
-	match bool
-	err   error
+	mu    sync.Mutex
+	right *simplelru.LRU[digest, time.Time] // verified credentials, with the end of their time to live
+	wrong *simplelru.LRU[digest, time.Time]
 }
 
 func newPasswords(c ServiceConfig, m *serviceMetrics) *passwords {
@@ -57,7 +53,6 @@ func newPasswords(c ServiceConfig, m *serviceMetrics) *passwords {
 		slots:   newTurns(slots, slots, c.HashQueue),
 		right:   newLRU[digest, time.Time](c.Memory),
 		wrong:   newLRU[digest, time.Time](c.Memory),
-		flights: map[digest]*hashing{},
 	}
 }
 
@@ -116,10 +111,10 @@ func (p *passwords) recall(key digest) (right, known bool) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if until, ok := p.right.get(key); ok && now.Before(until) {
+	if until, ok := p.right.Get(key); ok && now.Before(until) {
 		return true, true
 	}
-	until, ok := p.wrong.get(key)
+	until, ok := p.wrong.Get(key)
 	return false, ok && now.Before(until)
 }
 
@@ -128,41 +123,30 @@ func (p *passwords) remember(key digest, right bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if right {
-		p.right.put(key, until)
+		p.right.Add(key, until)
 		return
 	}
-	p.wrong.put(key, until)
+	p.wrong.Add(key, until)
 }
 
 // hash compares with one stored hash. Equal comparisons at the same time are done once; who gives up leaves the others
 // their result.
 func (p *passwords) hash(ctx context.Context, application string, stored registry.Password, presented string) (bool, error) {
 	key := p.digest(stored, presented)
-	p.mu.Lock()
-	flight, ok := p.flights[key]
-	if !ok {
-		flight = &hashing{done: make(chan struct{})}
-		p.flights[key] = flight
-		go p.fly(key, flight, application, stored, presented)
-	}
-	p.mu.Unlock()
+	answers := p.hashing.DoChan(string(key[:]), func() (any, error) {
+		match, err := p.await(application, stored, presented)
+		if err == nil {
+			p.remember(key, match)
+		}
+		return match, err
+	})
 	select {
-	case <-flight.done:
-		return flight.match, flight.err
+	case answer := <-answers:
+		match, _ := answer.Val.(bool)
+		return match, answer.Err
 	case <-ctx.Done():
 		return false, undecidedInTime(ctx.Err())
 	}
-}
-
-func (p *passwords) fly(key digest, flight *hashing, application string, stored registry.Password, presented string) {
-	flight.match, flight.err = p.await(application, stored, presented)
-	if flight.err == nil {
-		p.remember(key, flight.match)
-	}
-	p.mu.Lock()
-	delete(p.flights, key)
-	p.mu.Unlock()
-	close(flight.done)
 }
 
 // await waits for a slot, within the bounds of the queue and of the time, and computes.

@@ -212,26 +212,3 @@ func TestCompareHashRefusesWork(t *testing.T) {
 		}
 	}
 }
-
-func TestLRU(t *testing.T) {
-	l := newLRU[string, int](2)
-	l.put("a", 1)
-	l.put("b", 2)
-	if v, ok := l.get("a"); v != 1 || !ok {
-		t.Errorf("a is %v, %v", v, ok)
-	}
-	if displaced, ok := l.put("c", 3); displaced != 2 || !ok {
-		t.Errorf("c displaced %v, %v, want the one not used for longest", displaced, ok)
-	}
-	if displaced, ok := l.put("a", 4); displaced != 1 || !ok {
-		t.Errorf("a displaced %v, %v", displaced, ok)
-	}
-	if _, ok := l.get("b"); ok || l.len() != 2 {
-		t.Errorf("b is still there, of %d", l.len())
-	}
-	l.remove("a")
-	l.remove("a")
-	if _, ok := l.get("a"); ok || l.len() != 1 {
-		t.Error("a is still there")
-	}
-}

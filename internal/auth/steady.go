@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
 )
@@ -133,7 +135,7 @@ type pace struct {
 // paces are those of applications, by the name that was presented. One quantum is not worth remembering.
 type paces struct {
 	mu    sync.Mutex
-	known *lru[string, pace]
+	known *simplelru.LRU[string, pace]
 }
 
 // keep takes what one refusal needs and gives what all of the application take.
@@ -141,14 +143,14 @@ func (p *paces) keep(application string, quanta int) int {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	known, ok := p.known.get(application)
+	known, ok := p.known.Get(application)
 	switch {
 	case ok && quanta < known.quanta && !now.After(known.until):
 		return known.quanta
 	case quanta > 1:
-		p.known.put(application, pace{quanta, now.Add(paceMemory)})
+		p.known.Add(application, pace{quanta, now.Add(paceMemory)})
 	case ok:
-		p.known.remove(application)
+		p.known.Remove(application)
 	}
 	return quanta
 }

@@ -225,7 +225,7 @@ func TestGuardIsBounded(t *testing.T) {
 	}
 	entries := 0
 	for i := range g.shards {
-		entries += g.shards[i].buckets.len()
+		entries += g.shards[i].buckets.Len()
 	}
 	if entries > c.Guarded {
 		t.Errorf("%d entries", entries)

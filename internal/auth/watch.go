@@ -7,6 +7,8 @@ import (
 	"sync"
 	"weak"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
@@ -108,7 +110,7 @@ type watches struct {
 	mu     sync.Mutex
 	byName map[watchName]members
 	// revisions of documents that changed lately, by uid.
-	revisions *lru[string, uint64]
+	revisions *simplelru.LRU[string, uint64]
 }
 
 func newWatches() *watches {
@@ -130,7 +132,7 @@ func (w *watches) outdated(d decision) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.ContainsFunc(documents, func(m *registry.Metadata) bool {
-		changed, ok := w.revisions.get(m.UID)
+		changed, ok := w.revisions.Get(m.UID)
 		return ok && m.Revision != 0 && m.Revision < changed
 	})
 }
@@ -143,8 +145,8 @@ func (w *watches) note(c registry.Change) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if known, ok := w.revisions.get(c.UID); !ok || known < revision {
-		w.revisions.put(c.UID, revision)
+	if known, ok := w.revisions.Get(c.UID); !ok || known < revision {
+		w.revisions.Add(c.UID, revision)
 	}
 }
 
