@@ -9,6 +9,8 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 	v3 "github.com/eclipse/paho.mqtt.golang"
+
+	protocol "github.com/fairlead/fairlead/internal/mqtt"
 )
 
 // patience is how long a test waits for what must happen. It only ends a test that fails.
@@ -40,15 +42,15 @@ func eventually(t *testing.T, what string, holds func() bool) {
 
 // A running gateway listens on loopback.
 type running struct {
-	Listeners
+	protocol.Listeners
 	stop  context.CancelFunc
 	ended <-chan error
 }
 
 // start serves listeners, or one of TCP if there are none, until the end of the test.
-func start(t testing.TB, g *Gateway, l Listeners) running {
+func start(t testing.TB, g *Gateway, l protocol.Listeners) running {
 	t.Helper()
-	if l == (Listeners{}) {
+	if l == (protocol.Listeners{}) {
 		l.TCP = loopback(t)
 	}
 	ctx, stop := context.WithCancel(context.Background())

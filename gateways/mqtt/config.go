@@ -5,16 +5,12 @@ import (
 	"time"
 
 	protocol "github.com/fairlead/fairlead/internal/mqtt"
-	"github.com/fairlead/fairlead/internal/transport"
 )
 
-// A Config says where the gateway listens and what it may take. A transport without an address is off.
+// A Config says where the gateway listens and what it may take.
 type Config struct {
-	TCP          transport.Config
-	TLS          transport.Config
-	WebSocket    transport.Config
-	WebSocketTLS transport.Config
-	Connection   protocol.Config
+	protocol.ListenConfig
+	Connection protocol.Config
 
 	AuthTimeout      time.Duration `doc:"duration after which a log-in without a decision is answered as unavailable; it leaves room for a cold start of the authentication function, and stays below connection.connectTimeout; 100ms to 60s"`
 	MaxInFlight      int           `doc:"number of messages of all clients that may wait for Kafka at once, below kafka.maxRecords; beyond, nothing more is read from who publishes"`
@@ -29,10 +25,7 @@ type Config struct {
 // DefaultConfig listens at the port of MQTT on every interface, without TLS.
 func DefaultConfig() Config {
 	c := Config{
-		TCP:              transport.DefaultConfig(),
-		TLS:              transport.DefaultConfig(),
-		WebSocket:        transport.DefaultConfig(),
-		WebSocketTLS:     transport.DefaultConfig(),
+		ListenConfig:     protocol.DefaultListenConfig(),
 		Connection:       protocol.DefaultConfig(),
 		AuthTimeout:      10 * time.Second,
 		MaxInFlight:      8_000,
@@ -52,9 +45,6 @@ const minInFlightBytes = 1 << 20
 
 // Validate names the first bad field.
 func (c *Config) Validate() error {
-	if err := c.validateTransports(); err != nil {
-		return err
-	}
 	switch {
 	case c.AuthTimeout < 100*time.Millisecond || c.AuthTimeout > time.Minute:
 		return errors.New("authTimeout: must lie between 100ms and 60s")
@@ -74,22 +64,6 @@ func (c *Config) Validate() error {
 		return errors.New("renewalTimeout: must lie between 1s and 1h")
 	case c.DrainTimeout < time.Second || c.DrainTimeout > 5*time.Minute:
 		return errors.New("drainTimeout: must lie between 1s and 5m")
-	}
-	return nil
-}
-
-func (c *Config) validateTransports() error {
-	switch {
-	case c.TCP.CertificateFile != "":
-		return errors.New("tcp.certificateFile: TLS has settings of its own")
-	case c.WebSocket.CertificateFile != "":
-		return errors.New("webSocket.certificateFile: TLS has settings of its own")
-	case c.TLS.Address != "" && c.TLS.CertificateFile == "":
-		return errors.New("tls.certificateFile: is missing, but there is an address")
-	case c.WebSocketTLS.Address != "" && c.WebSocketTLS.CertificateFile == "":
-		return errors.New("webSocketTLS.certificateFile: is missing, but there is an address")
-	case c.TCP.Address == "" && c.TLS.Address == "" && c.WebSocket.Address == "" && c.WebSocketTLS.Address == "":
-		return errors.New("tcp.address: at least one transport needs an address")
 	}
 	return nil
 }

@@ -2,11 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
-	"net/http"
-	"sync"
 	"sync/atomic"
 
 	"go.uber.org/zap"
@@ -56,7 +51,7 @@ func newGateway(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline,
 
 // Run opens the listeners of the configuration and serves them as Serve does.
 func (g *Gateway) Run(ctx context.Context) error {
-	listeners, err := Listen(g.config, g.log)
+	listeners, err := protocol.Listen(g.config.ListenConfig, g.log)
 	if err != nil {
 		return err
 	}
@@ -66,51 +61,6 @@ func (g *Gateway) Run(ctx context.Context) error {
 // Serve serves listeners until ctx ends, or until one of them fails, which is the error. Then it drains: it accepts and reads
 // nothing more, waits within Config.DrainTimeout for Kafka's answers, passes them on, and takes leave of every client. It
 // closes the listeners.
-func (g *Gateway) Serve(ctx context.Context, l Listeners) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	web := g.webServer()
-	var running sync.WaitGroup
-	serve := func(what string, serve func(net.Listener) error, l net.Listener) {
-		if l == nil {
-			return
-		}
-		running.Go(func() {
-			if err := serve(l); err != nil && !closed(err) {
-				cancel(fmt.Errorf("serving %s: %w", what, err))
-			}
-		})
-	}
-	serve("MQTT", g.server.Serve, l.TCP)
-	serve("MQTT over TLS", g.server.Serve, l.TLS)
-	serve("MQTT over WebSocket", web.Serve, l.WebSocket)
-	serve("MQTT over WebSocket and TLS", web.Serve, l.WebSocketTLS)
-	running.Go(func() { g.calendar.run(ctx, g.attend) })
-
-	<-ctx.Done()
-	err := errors.Join(g.drain(web), l.Close())
-	running.Wait()
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
-		err = errors.Join(cause, err)
-	}
-	return err
-}
-
-// closed tells whether a listener ended because it was closed.
-func closed(err error) bool {
-	return errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed)
-}
-
-// drain ends the servers in the order in which clients reach them.
-func (g *Gateway) drain(web *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), g.config.DrainTimeout)
-	defer cancel()
-	var problems []error
-	if err := web.Close(); err != nil && !closed(err) {
-		problems = append(problems, fmt.Errorf("closing the listeners of WebSocket: %w", err))
-	}
-	if err := g.server.Shutdown(ctx); err != nil {
-		problems = append(problems, fmt.Errorf("draining connections: %w", err))
-	}
-	return errors.Join(problems...)
+func (g *Gateway) Serve(ctx context.Context, l protocol.Listeners) error {
+	return g.server.Run(ctx, l, g.config.DrainTimeout, func(ctx context.Context) { g.calendar.run(ctx, g.attend) })
 }

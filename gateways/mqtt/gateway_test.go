@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"errors"
 	"net"
 	"testing"
 
@@ -10,12 +9,13 @@ import (
 	v3 "github.com/eclipse/paho.mqtt.golang"
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
+	protocol "github.com/fairlead/fairlead/internal/mqtt"
 	"github.com/fairlead/fairlead/internal/outcome"
 )
 
 func TestVersion5(t *testing.T) {
 	f := newFixture(nil)
-	at := start(t, f.Gateway, Listeners{})
+	at := start(t, f.Gateway, protocol.Listeners{})
 	c := tcp5(t, at.TCP)
 	connack := c.connect5(t, login5())
 	if connack.ReasonCode != 0 || connack.Properties.MaximumQoS == nil || *connack.Properties.MaximumQoS != 1 {
@@ -52,7 +52,7 @@ func TestVersion5(t *testing.T) {
 
 func TestCommandsInVersion5(t *testing.T) {
 	f := newFixture(nil)
-	at := start(t, f.Gateway, Listeners{})
+	at := start(t, f.Gateway, protocol.Listeners{})
 	c := connected5(t, at.TCP)
 	id := 7
 	suback, err := c.Subscribe(t.Context(), &paho.Subscribe{
@@ -85,7 +85,7 @@ func TestCommandsInVersion5(t *testing.T) {
 
 func TestVersion311(t *testing.T) {
 	f := newFixture(nil)
-	at := start(t, f.Gateway, Listeners{})
+	at := start(t, f.Gateway, protocol.Listeners{})
 	c := connected3(t, at.TCP, nil)
 	if err := done(t, c.Publish("temp", 1, false, "x")); err != nil {
 		t.Error(err)
@@ -133,7 +133,7 @@ func TestRefusedLogIns(t *testing.T) {
 		t.Helper()
 		fx := newFixture(nil)
 		prepare(fx)
-		at := start(t, fx.Gateway, Listeners{})
+		at := start(t, fx.Gateway, protocol.Listeners{})
 		connect := login5()
 		connect.Password = []byte(password)
 		if got := tcp5(t, at.TCP).connect5(t, connect); got.ReasonCode != want5 {
@@ -153,7 +153,7 @@ func TestRefusedLogIns(t *testing.T) {
 
 func TestWillOfALostConnection(t *testing.T) {
 	f := newFixture(nil)
-	at := start(t, f.Gateway, Listeners{})
+	at := start(t, f.Gateway, protocol.Listeners{})
 	c := tcp5(t, at.TCP)
 	p := login5()
 	p.WillMessage = &paho.WillMessage{Topic: "gone/for/good", Payload: []byte("bye"), QoS: 1, Retain: true}
@@ -167,7 +167,7 @@ func TestWillOfALostConnection(t *testing.T) {
 
 func TestRevokedConnection(t *testing.T) {
 	f := newFixture(nil)
-	at := start(t, f.Gateway, Listeners{})
+	at := start(t, f.Gateway, protocol.Listeners{})
 	c := connected5(t, at.TCP)
 	f.documents.putDevice("app", "device", "uid-device", `{"core":{"disabled":true},"authentication":{"credentials":[{"pass":"secret"}]}}`)
 	f.changed("app", "device")
@@ -178,7 +178,7 @@ func TestRevokedConnection(t *testing.T) {
 
 func TestTakenOverConnection(t *testing.T) {
 	f := newFixture(nil)
-	at := start(t, f.Gateway, Listeners{})
+	at := start(t, f.Gateway, protocol.Listeners{})
 	c := connected5(t, at.TCP)
 	f.roll.claims[0].lost()
 	if d := soon(t, "DISCONNECT", c.left); d.ReasonCode != 0x8E {
@@ -189,7 +189,7 @@ func TestTakenOverConnection(t *testing.T) {
 // At the end, what Kafka acknowledges is acknowledged, and clients are told.
 func TestDrain(t *testing.T) {
 	f := newFixture(nil)
-	at := start(t, f.Gateway, Listeners{})
+	at := start(t, f.Gateway, protocol.Listeners{})
 	c := connected5(t, at.TCP)
 	f.shelf.held = true
 	answer := make(chan byte, 1)
@@ -226,17 +226,3 @@ func TestDrain(t *testing.T) {
 		t.Errorf("released %v", got)
 	}
 }
-
-func TestServeReportsAListenerThatFails(t *testing.T) {
-	f := newFixture(nil)
-	at := start(t, f.Gateway, Listeners{TCP: brittle{loopback(t)}})
-	if err := soon(t, "the end", at.ended); !errors.Is(err, errBrittle) {
-		t.Errorf("%v", err)
-	}
-}
-
-var errBrittle = errors.New("the listener broke")
-
-type brittle struct{ net.Listener }
-
-func (brittle) Accept() (net.Conn, error) { return nil, errBrittle }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/kafka"
+	protocol "github.com/fairlead/fairlead/internal/mqtt"
 )
 
 // Through Kafka's client and a broker that speaks its protocol: what is acknowledged is there, in the order of publishing,
@@ -29,7 +30,7 @@ func TestAcknowledgedMessagesAreInKafkaInOrder(t *testing.T) {
 	}
 	f := newFixture(func(c *Config) { c.MaxInFlight = 50 }) // fewer than are published at once
 	f.pipeline = ingest.New(ingest.DefaultConfig(), producer)
-	at := start(t, f.Gateway, Listeners{})
+	at := start(t, f.Gateway, protocol.Listeners{})
 
 	const messages = 500
 	device := connected3(t, at.TCP, nil)

@@ -9,10 +9,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"io"
 	"math/big"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -21,6 +19,8 @@ import (
 	v3 "github.com/eclipse/paho.mqtt.golang"
 
 	"github.com/coder/websocket"
+
+	protocol "github.com/fairlead/fairlead/internal/mqtt"
 )
 
 // serverFiles writes a certificate for 127.0.0.1 and its key, and returns what trusts it.
@@ -67,7 +67,7 @@ func everywhere(t *testing.T, f *fixture) (at running, trusted *x509.CertPool) {
 	c.TCP.Address, c.TLS.Address, c.WebSocket.Address, c.WebSocketTLS.Address = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	c.TLS.CertificateFile, c.TLS.KeyFile = certificateFile, keyFile
 	c.WebSocketTLS.CertificateFile, c.WebSocketTLS.KeyFile = certificateFile, keyFile
-	l, err := Listen(c, f.log)
+	l, err := protocol.Listen(c.ListenConfig, f.log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,58 +139,6 @@ func TestClientCertificates(t *testing.T) {
 	g("wss://"+at.WebSocketTLS.Addr().String(), leaf.Raw)
 	if r := f.shelf.all()[0]; header(r, "ce_device") != "device" {
 		t.Errorf("device %q", header(r, "ce_device"))
-	}
-}
-
-func TestWebServerRefusesWhatIsNoWebSocket(t *testing.T) {
-	f := newFixture(nil)
-	at, _ := everywhere(t, f)
-	response, err := http.Get("http://" + at.WebSocket.Addr().String() + "/x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if body, err := io.ReadAll(response.Body); response.StatusCode != http.StatusNotFound || len(body) == 0 || err != nil {
-		t.Errorf("%d %q %v", response.StatusCode, body, err)
-	}
-}
-
-// Connections that never ask for anything are bounded.
-func TestSilentWebConnectionsAreBounded(t *testing.T) {
-	f := newFixture(func(c *Config) { c.Connection.MaxUnadmitted = 3 })
-	at, _ := everywhere(t, f)
-	var open []net.Conn
-	for range 4 {
-		c, err := net.Dial("tcp", at.WebSocket.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		open = append(open, c)
-	}
-	_ = open[3].SetReadDeadline(time.Now().Add(patience))
-	if n, err := open[3].Read(make([]byte, 1)); n != 0 || err == nil || os.IsTimeout(err) {
-		t.Errorf("read %d, %v", n, err)
-	}
-	_ = open[0].Close()
-	eventually(t, "room for another", func() bool {
-		response, err := http.Get("http://" + at.WebSocket.Addr().String() + "/")
-		if err != nil {
-			return false
-		}
-		_ = response.Body.Close()
-		return response.StatusCode == http.StatusNotFound
-	})
-}
-
-func TestListenOpensAllOrNothing(t *testing.T) {
-	taken := loopback(t)
-	defer taken.Close()
-	c := DefaultConfig()
-	c.TCP.Address, c.WebSocket.Address = "127.0.0.1:0", taken.Addr().String()
-	l, err := Listen(c, nil)
-	if field(err) != "opening webSocket" || l != (Listeners{}) {
-		t.Errorf("%v, %+v", err, l)
 	}
 }
 

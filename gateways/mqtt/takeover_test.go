@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/ingest"
+	protocol "github.com/fairlead/fairlead/internal/mqtt"
 	"github.com/fairlead/fairlead/internal/presence"
 )
 
@@ -67,7 +68,7 @@ func TestTakeoverBetweenGateways(t *testing.T) {
 	first, second := newFixture(nil), newFixture(nil)
 	first.tracked(t, mini.Addr(), kafka)
 	second.tracked(t, mini.Addr(), kafka)
-	atFirst, atSecond := start(t, first.Gateway, Listeners{}), start(t, second.Gateway, Listeners{})
+	atFirst, atSecond := start(t, first.Gateway, protocol.Listeners{}), start(t, second.Gateway, protocol.Listeners{})
 
 	old := tcp5(t, atFirst.TCP)
 	p := login5()
@@ -103,7 +104,7 @@ func TestTakeoverWithinAGateway(t *testing.T) {
 	f := newFixture(nil)
 	f.documents.putDevice("app", "device", "uid-device", `{"alias":["nick"],"authentication":{"credentials":[{"pass":"secret"}]}}`)
 	f.tracked(t, mini.Addr(), kafka)
-	at := start(t, f.Gateway, Listeners{})
+	at := start(t, f.Gateway, protocol.Listeners{})
 	var last *client5
 	for _, name := range []string{"device", "nick", "device", "nick"} {
 		c := tcp5(t, at.TCP)
@@ -132,7 +133,7 @@ func TestPresenceAway(t *testing.T) {
 	mini := miniredis.RunT(t)
 	f := newFixture(nil)
 	f.tracked(t, mini.Addr(), &shelf{})
-	at := start(t, f.Gateway, Listeners{})
+	at := start(t, f.Gateway, protocol.Listeners{})
 	c := connected5(t, at.TCP)
 	mini.SetError("LOADING Redis is loading the dataset in memory")
 	if got := tcp5(t, at.TCP).connect5(t, login5()); got.ReasonCode != 0x88 {

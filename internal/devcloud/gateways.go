@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead/fairlead/internal/assembly/gateways"
 	"github.com/fairlead/fairlead/internal/cache"
 	"github.com/fairlead/fairlead/internal/devcloud/authority"
+	protocol "github.com/fairlead/fairlead/internal/mqtt"
 	"github.com/fairlead/fairlead/internal/presence"
 	"github.com/fairlead/fairlead/internal/transport"
 )
@@ -45,7 +46,7 @@ func (d *Dev) serveMQTT(n *Neighbours, l *listeners) error {
 	serving, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		err := gateway.Serve(serving, mqtt.Listeners{TCP: l.mqtt, TLS: l.mqtts, WebSocket: l.mqttWS, WebSocketTLS: l.mqttWSS})
+		err := gateway.Serve(serving, protocol.Listeners{TCP: l.mqtt, TLS: l.mqtts, WebSocket: l.mqttWS, WebSocketTLS: l.mqttWSS})
 		if err != nil {
 			d.fail(fmt.Errorf("the MQTT gateway: %w", err))
 		}

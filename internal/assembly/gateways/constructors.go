@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 
 	"go.uber.org/zap"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/fairlead/fairlead/gateways/mqtt"
 	"github.com/fairlead/fairlead/internal/assembly"
 	"github.com/fairlead/fairlead/internal/cache"
+	protocol "github.com/fairlead/fairlead/internal/mqtt"
 	"github.com/fairlead/fairlead/internal/presence"
 	"github.com/fairlead/fairlead/internal/process"
 	"github.com/fairlead/fairlead/internal/transport"
@@ -37,23 +37,12 @@ func newMQTT(ctx context.Context, c *Config, p *assembly.Parts) (func(context.Co
 	}
 	p.OnClose(closeTracker)
 	p.Health.Add(process.Check{Name: "presence", Run: tracker.Ready}) // it says no while devices would be refused
-	listeners, err := mqtt.Listen(c.MQTT, p.Log)
+	listeners, err := protocol.Listen(c.MQTT.ListenConfig, p.Log)
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range []struct {
-		protocol string
-		listener net.Listener
-		secure   bool
-	}{
-		{"mqtt", listeners.TCP, c.MQTT.TCP.CertificateFile != ""},
-		{"mqtt", listeners.TLS, c.MQTT.TLS.CertificateFile != ""},
-		{"mqtt over websocket", listeners.WebSocket, c.MQTT.WebSocket.CertificateFile != ""},
-		{"mqtt over websocket", listeners.WebSocketTLS, c.MQTT.WebSocketTLS.CertificateFile != ""},
-	} {
-		if l.listener != nil {
-			p.Listening(l.protocol, l.listener.Addr().String(), l.secure)
-		}
+	for _, e := range listeners.Endpoints() {
+		p.Listening(e.Protocol, e.Listener.Addr().String(), e.Secure)
 	}
 	gateway := mqtt.New(c.MQTT, p.Authenticator, p.Pipeline, p.Commands, tracker, p.Log)
 	return func(ctx context.Context) error { return gateway.Serve(ctx, listeners) }, nil
