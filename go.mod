@@ -39,6 +39,7 @@ require (
 	golang.org/x/crypto v0.53.0
 	golang.org/x/sync v0.22.0
 	golang.org/x/term v0.44.0
+	golang.org/x/time v0.14.0
 	knative.dev/pkg v0.0.0-20251022152246-7bf6febca0b3
 	modernc.org/sqlite v1.55.0
 	sigs.k8s.io/json v0.0.0-20241014173422-cfa47c3a1cc8

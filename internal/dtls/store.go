@@ -1,10 +1,10 @@
 package dtls
 
 import (
-	"container/list"
 	"sync"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/pion/dtls/v3"
 )
 
@@ -15,12 +15,10 @@ import (
 // key anew, and does the full handshake if it is not the same any more, or if there is none. Sessions of clients with a
 // certificate are never stored.
 type store struct {
-	bound    int
 	lifetime time.Duration
 
-	mu    sync.Mutex
-	order list.List // of *stored, the oldest first
-	byID  map[string]*list.Element
+	mu       sync.Mutex
+	sessions *simplelru.LRU[string, *stored] // by ID; no use changes the order, so that the oldest expires first
 }
 
 // A stored session.
@@ -32,7 +30,8 @@ type stored struct {
 var _ dtls.SessionStore = (*store)(nil)
 
 func newStore(c Config) *store {
-	return &store{bound: c.Resumable, lifetime: c.ResumableFor, byID: map[string]*list.Element{}}
+	sessions, _ := simplelru.NewLRU[string, *stored](max(c.Resumable, 1), nil) // the only error is that of a limit below 1
+	return &store{lifetime: c.ResumableFor, sessions: sessions}
 }
 
 // Set remembers a session. A session that was resumed keeps the end that it has.
@@ -40,18 +39,14 @@ func (s *store) Set(key []byte, session dtls.Session) error {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e, ok := s.byID[string(key)]; ok {
-		e.Value.(*stored).session = session //nolint:forcetypeassert // the list holds nothing else
+	if found, ok := s.sessions.Peek(string(key)); ok {
+		found.session = session
 		return nil
 	}
-	for oldest := s.order.Front(); oldest != nil; oldest = s.order.Front() {
-		first := oldest.Value.(*stored) //nolint:forcetypeassert // see above
-		if s.order.Len() < s.bound && now.Before(first.expires) {
-			break
-		}
-		s.remove(oldest)
+	for _, oldest, ok := s.sessions.GetOldest(); ok && !now.Before(oldest.expires); _, oldest, ok = s.sessions.GetOldest() {
+		s.sessions.RemoveOldest()
 	}
-	s.byID[string(key)] = s.order.PushBack(&stored{session, now.Add(s.lifetime)})
+	s.sessions.Add(string(key), &stored{session, now.Add(s.lifetime)})
 	return nil
 }
 
@@ -59,13 +54,12 @@ func (s *store) Set(key []byte, session dtls.Session) error {
 func (s *store) Get(key []byte) (dtls.Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.byID[string(key)]
+	found, ok := s.sessions.Peek(string(key))
 	if !ok {
 		return dtls.Session{}, nil
 	}
-	found := e.Value.(*stored) //nolint:forcetypeassert // see Set
 	if !time.Now().Before(found.expires) {
-		s.remove(e)
+		s.sessions.Remove(string(key))
 		return dtls.Session{}, nil
 	}
 	return found.session, nil
@@ -75,13 +69,6 @@ func (s *store) Get(key []byte) (dtls.Session, error) {
 func (s *store) Del(key []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e, ok := s.byID[string(key)]; ok {
-		s.remove(e)
-	}
+	s.sessions.Remove(string(key))
 	return nil
-}
-
-func (s *store) remove(e *list.Element) {
-	s.order.Remove(e)
-	delete(s.byID, string(e.Value.(*stored).session.ID)) //nolint:forcetypeassert // see Set
 }

@@ -8,11 +8,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
 )
 
 // Limits of a provider's keys and of asking for them.
@@ -36,11 +37,15 @@ type keyring struct {
 
 	present atomic.Pointer[keySet]
 
-	mu     sync.Mutex
-	flight *fetching // under way, or nil
-	budget float64   // fetches for unknown keys that are allowed now
-	filled time.Time // when budget was right
+	fetches singleflight.Group // of allKeys and unknownKey
+	unknown *rate.Limiter      // of fetches for unknown keys
 }
+
+// What is fetched at most once at the same time.
+const (
+	allKeys    = "all keys"
+	unknownKey = "unknown key" // all keys, within the limit for unknown ones
+)
 
 // A keySet is what one fetch has brought.
 type keySet struct {
@@ -49,17 +54,11 @@ type keySet struct {
 	fetched time.Time
 }
 
-// A fetching is a fetch under way.
-type fetching struct {
-	done chan struct{}
-	err  error
-}
-
 // A thumbprint stands for a key (RFC 7638).
 type thumbprint [32]byte
 
 func newKeyring(ttl, hardTTL time.Duration, fetch func(context.Context) ([]jose.JSONWebKey, error)) *keyring {
-	return &keyring{fetch: fetch, ttl: ttl, hardTTL: hardTTL, budget: fetchBurst, filled: time.Now()}
+	return &keyring{fetch: fetch, ttl: ttl, hardTTL: hardTTL, unknown: rate.NewLimiter(rate.Every(fetchPause), fetchBurst)}
 }
 
 // find gives the keys that a token may be signed with: the one that it names, or, if it names none, all that fit its
@@ -73,10 +72,7 @@ func (k *keyring) find(ctx context.Context, id, algorithm string) ([]jose.JSONWe
 	if found := set.find(id, algorithm); len(found) > 0 {
 		return found, nil
 	}
-	if !k.spend() {
-		return nil, errStorm
-	}
-	if err := k.refresh(ctx); err != nil {
+	if err := k.fetchUnknown(ctx); err != nil {
 		return nil, err
 	}
 	if found := k.present.Load().find(id, algorithm); len(found) > 0 {
@@ -102,7 +98,7 @@ func (k *keyring) holds(t thumbprint) bool {
 func (k *keyring) fresh(ctx context.Context) (*keySet, error) {
 	set := k.present.Load()
 	if set == nil || time.Since(set.fetched) > k.hardTTL {
-		if err := k.refresh(ctx); err != nil {
+		if err := await(ctx, k.start()); err != nil {
 			return nil, err
 		}
 		return k.present.Load(), nil
@@ -113,56 +109,36 @@ func (k *keyring) fresh(ctx context.Context) (*keySet, error) {
 	return set, nil
 }
 
-// refresh waits for a fetch: the one under way, or a new one.
-func (k *keyring) refresh(ctx context.Context) error {
-	f := k.start()
-	select {
-	case <-f.done:
-		return f.err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // start begins a fetch unless one is under way. It outlives the request that began it, since others wait for it too; the
 // provider's client bounds its time.
-func (k *keyring) start() *fetching {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.flight != nil {
-		return k.flight
-	}
-	f := &fetching{done: make(chan struct{})}
-	k.flight = f
-	go func() {
+func (k *keyring) start() <-chan singleflight.Result {
+	return k.fetches.DoChan(allKeys, func() (any, error) {
 		keys, err := k.fetch(context.Background())
 		if err == nil {
 			k.present.Store(newKeySet(keys))
 		}
-		f.err = err
-		k.mu.Lock()
-		k.flight = nil
-		k.mu.Unlock()
-		close(f.done)
-	}()
-	return f
+		return nil, err
+	})
 }
 
-// spend takes one fetch for an unknown key from the budget, if there is one. To wait for a fetch under way costs nothing.
-func (k *keyring) spend() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.flight != nil {
-		return true
+// fetchUnknown fetches for a key that is not known, if the limit allows. All who ask at the same time share one fetch.
+func (k *keyring) fetchUnknown(ctx context.Context) error {
+	return await(ctx, k.fetches.DoChan(unknownKey, func() (any, error) {
+		if !k.unknown.Allow() {
+			return nil, errStorm
+		}
+		return nil, (<-k.start()).Err
+	}))
+}
+
+// await waits for a fetch.
+func await(ctx context.Context, fetched <-chan singleflight.Result) error {
+	select {
+	case result := <-fetched:
+		return result.Err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	now := time.Now()
-	k.budget = min(fetchBurst, k.budget+now.Sub(k.filled).Seconds()/fetchPause.Seconds())
-	k.filled = now
-	if k.budget < 1 {
-		return false
-	}
-	k.budget--
-	return true
 }
 
 // newKeySet keeps what can verify a signature, and leaves out everything else: keys for encryption, symmetric keys, RSA
