@@ -188,7 +188,7 @@ func (h *Handler) deleteApplication(c *call) error {
 	if err != nil {
 		return err
 	}
-	// The devices may be too many for one request. Once the deletion has begun it is bound to end: a keeper goes on.
+	// The devices may be too many for one request. Once the deletion has begun it is bound to end: a DeletionSweeper goes on.
 	ctx, cancel := context.WithTimeout(c.ctx(), h.config.Timeout/2)
 	defer cancel()
 	changes, err := h.Store.DeleteApplicationIf(ctx, t.Application, expect)

@@ -46,13 +46,13 @@ func (d *door) Authenticate(_ context.Context, r auth.Request) (*auth.Session, e
 	return s, nil
 }
 
-// shelf keeps records and answers with err.
-type shelf struct {
+// recordWriter keeps records and answers with err.
+type recordWriter struct {
 	records []*kgo.Record
 	err     error
 }
 
-func (s *shelf) Write(_ context.Context, r *kgo.Record, done func(error)) {
+func (s *recordWriter) Write(_ context.Context, r *kgo.Record, done func(error)) {
 	if s.err == nil {
 		s.records = append(s.records, r)
 	}
@@ -60,14 +60,14 @@ func (s *shelf) Write(_ context.Context, r *kgo.Record, done func(error)) {
 }
 
 type fixture struct {
-	door  *door
-	shelf *shelf
-	http  *Handler
+	door   *door
+	writer *recordWriter
+	http   *Handler
 }
 
 func newFixture() *fixture {
-	f := &fixture{door: &door{}, shelf: &shelf{}}
-	f.http = New(DefaultConfig(), f.door, ingest.New(ingest.DefaultConfig(), f.shelf))
+	f := &fixture{door: &door{}, writer: &recordWriter{}}
+	f.http = New(DefaultConfig(), f.door, ingest.New(ingest.DefaultConfig(), f.writer))
 	return f
 }
 
@@ -128,7 +128,7 @@ func TestPublish(t *testing.T) {
 	if got.StatusCode != 202 || len(body) != 0 {
 		t.Fatalf("%d %q", got.StatusCode, body)
 	}
-	record := f.shelf.records[0]
+	record := f.writer.records[0]
 	for name, want := range map[string]string{
 		"ce_subject": "a b", "ce_device": "sensor", "ce_sender": "device1", "ce_dataschema": "urn:x", "content-type": "application/json",
 	} {
@@ -161,7 +161,7 @@ func TestEveryRefusalOfALogInLooksTheSame(t *testing.T) {
 		if len(fx.door.asked) != 1 {
 			t.Errorf("%q: the authenticator was asked %d times, want once for every log-in", authorization, len(fx.door.asked))
 		}
-		if len(fx.shelf.records) != 0 {
+		if len(fx.writer.records) != 0 {
 			t.Errorf("%q: stored", authorization)
 		}
 	}
@@ -212,9 +212,9 @@ func TestRefusals(t *testing.T) {
 	f(coding("gzip", "deflate"), 415, "UnsupportedMediaType", "")
 	f(coding("gzip"), 400, "InvalidRequest", "")
 	f(func(_ *fixture, r *http.Request) { r.Header.Add("Authorization", r.Header.Get("Authorization")) }, 403, "AuthenticationError", "")
-	f(func(fx *fixture, _ *http.Request) { fx.shelf.err = outcome.New(outcome.Overloaded, "") }, 503, "", "2")
-	f(func(fx *fixture, _ *http.Request) { fx.shelf.err = outcome.New(outcome.Unavailable, "x") }, 503, "ServiceUnavailable", "2")
-	f(func(fx *fixture, _ *http.Request) { fx.shelf.err = io.ErrUnexpectedEOF }, 500, "InternalError", "")
+	f(func(fx *fixture, _ *http.Request) { fx.writer.err = outcome.New(outcome.Overloaded, "") }, 503, "", "2")
+	f(func(fx *fixture, _ *http.Request) { fx.writer.err = outcome.New(outcome.Unavailable, "x") }, 503, "ServiceUnavailable", "2")
+	f(func(fx *fixture, _ *http.Request) { fx.writer.err = io.ErrUnexpectedEOF }, 500, "InternalError", "")
 	f(func(fx *fixture, _ *http.Request) { fx.door.err = outcome.New(outcome.Unavailable, "x") }, 503, "AuthenticationServiceError", "2")
 	f(func(fx *fixture, _ *http.Request) { fx.door.err = outcome.New(outcome.Overloaded, "x") }, 503, "AuthenticationServiceError", "2")
 	f(func(_ *fixture, r *http.Request) {
@@ -286,7 +286,7 @@ func TestWaitIsBounded(t *testing.T) {
 	c := DefaultConfig()
 	c.MaxWaiting = 0
 	f := newFixture()
-	f.http = New(c, f.door, ingest.New(ingest.DefaultConfig(), f.shelf))
+	f.http = New(c, f.door, ingest.New(ingest.DefaultConfig(), f.writer))
 	if got := f.do(request("POST", "/v1/temp?ct=60", "x")); got.StatusCode != 202 {
 		t.Errorf("answer %d", got.StatusCode)
 	}

@@ -22,7 +22,7 @@ func TestReportsRefusals(t *testing.T) {
 		}
 		var got []refusal.Report
 		log := refusal.NewLog(nil, func(r refusal.Report) { got = append(got, r) })
-		fx.http = New(DefaultConfig(), fx.door, ingest.New(ingest.DefaultConfig(), fx.shelf).ReportTo(log))
+		fx.http = New(DefaultConfig(), fx.door, ingest.New(ingest.DefaultConfig(), fx.writer).ReportTo(log))
 		fx.do(r)
 		for i := range want {
 			want[i].Protocol, want[i].Remote = refusal.HTTP, "192.0.2.1"
@@ -43,7 +43,7 @@ func TestReportsRefusals(t *testing.T) {
 		refusal.Report{Where: "POST /v1/temp", Application: "example-app", Device: "device1", As: "other", Outcome: outcome.Unauthenticated, Answer: "403", Reason: "gateway without permission"})
 	f(request("POST", "/v1/temp?ct=x", "x"), nil,
 		refusal.Report{Where: "POST /v1/temp", Outcome: outcome.Invalid, Answer: "400", Reason: "ct is not a number of seconds"})
-	f(request("POST", "/v1/temp", "x"), func(fx *fixture) { fx.shelf.err = outcome.Wrap(outcome.Unavailable, "not stored", cause("no broker")) },
+	f(request("POST", "/v1/temp", "x"), func(fx *fixture) { fx.writer.err = outcome.Wrap(outcome.Unavailable, "not stored", cause("no broker")) },
 		refusal.Report{Where: "POST /v1/temp", Application: "example-app", Device: "device1", Outcome: outcome.Unavailable, Answer: "503", Reason: "not stored: no broker"})
 }
 

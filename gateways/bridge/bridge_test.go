@@ -83,7 +83,7 @@ func TestMessageBecomesAnEvent(t *testing.T) {
 			{"ce_device": "site", "ce_deviceuid": "s", "ce_sender": "site", "ce_subject": "status", "content-type": "application/octet-stream"},
 			{"ce_device": "site", "ce_deviceuid": "s", "ce_sender": "site", "ce_subject": "status"},
 		} {
-			got := headers(f.shelf.records[i])
+			got := headers(f.writer.records[i])
 			for name, value := range want {
 				if got[name] != value {
 					t.Errorf("record %d: %s = %q, want %q", i, name, got[name], value)
@@ -94,11 +94,11 @@ func TestMessageBecomesAnEvent(t *testing.T) {
 			}
 		}
 		for _, name := range []string{"ce_hwaddr", "ce_fairleadhops", "ce_knativeerrorcode"} {
-			if value, ok := headers(f.shelf.records[0])[name]; ok {
+			if value, ok := headers(f.writer.records[0])[name]; ok {
 				t.Errorf("a user property has set %s to %q", name, value)
 			}
 		}
-		if topic := f.shelf.records[0].Topic; topic != "events-plant" {
+		if topic := f.writer.records[0].Topic; topic != "events-plant" {
 			t.Errorf("topic %q", topic)
 		}
 	})
@@ -108,12 +108,12 @@ func TestAcknowledgedOnceStored(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFixture(t, testConfig())
 		l := f.connected()
-		f.shelf.hold()
+		f.writer.hold()
 		l.publish(1, "site/a/x", "1")
 		f.stored("1")
 		settled()
 		l.silent()
-		f.shelf.release()
+		f.writer.release()
 		l.acknowledged(1)
 	})
 }
@@ -122,14 +122,14 @@ func TestAcknowledgedInOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFixture(t, testConfig())
 		l := f.connected()
-		f.shelf.fail(outcome.New(outcome.Unavailable, ""), "1")
+		f.writer.fail(outcome.New(outcome.Unavailable, ""), "1")
 		l.publish(1, "site/a/x", "1")
 		l.publish(2, "site/b/x", "2")
 		l.publish(3, "nowhere", "3")
 		settled()
 		f.stored("2")
 		l.silent()
-		f.shelf.fail(nil)
+		f.writer.fail(nil)
 		l.acknowledged(1, 2, 3)
 		f.stored("2", "1")
 	})
@@ -141,7 +141,7 @@ func TestOutage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFixture(t, testConfig())
 		l := f.connected()
-		f.shelf.fail(outcome.New(outcome.Unavailable, ""), "1", "2", "4")
+		f.writer.fail(outcome.New(outcome.Unavailable, ""), "1", "2", "4")
 		l.publish(1, "site/a/x", "1")
 		l.publish(2, "site/a/y", "2")
 		l.publish(3, "site/a/x", "3")
@@ -149,9 +149,9 @@ func TestOutage(t *testing.T) {
 		l.publish(5, "site/c/x", "5")
 		settled()
 		f.stored("5")
-		f.shelf.fail(outcome.New(outcome.Overloaded, ""), "2")
+		f.writer.fail(outcome.New(outcome.Overloaded, ""), "2")
 		settled()
-		f.shelf.fail(nil)
+		f.writer.fail(nil)
 		l.acknowledged(1, 2, 3, 4, 5)
 		f.storedByDevice(map[string][]string{"a": {"1", "2", "3"}, "b": {"4"}, "c": {"5"}})
 	})
@@ -204,7 +204,7 @@ func TestUnsettledOutcomes(t *testing.T) {
 			f.stored("1")
 		})
 	}
-	storing := func(f *fixture, err error) { f.shelf.fail(err) }
+	storing := func(f *fixture, err error) { f.writer.fail(err) }
 	speaking := func(f *fixture, err error) { f.door.set(nil, err) }
 	for _, fail := range []func(*fixture, error){storing, speaking} {
 		f(fail, outcome.New(outcome.Unavailable, ""))
@@ -219,16 +219,16 @@ func TestAttemptsMakeTheSameEvent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFixture(t, testConfig())
 		l := f.connected()
-		f.shelf.fail(outcome.New(outcome.Unavailable, ""))
+		f.writer.fail(outcome.New(outcome.Unavailable, ""))
 		l.publish(1, "site/a/x", "1")
 		settled()
-		f.shelf.fail(nil)
+		f.writer.fail(nil)
 		l.acknowledged(1)
-		if len(f.shelf.tried) < 3 {
-			t.Fatalf("%d attempts", len(f.shelf.tried))
+		if len(f.writer.tried) < 3 {
+			t.Fatalf("%d attempts", len(f.writer.tried))
 		}
-		first := headers(f.shelf.tried[0])
-		for _, r := range f.shelf.tried {
+		first := headers(f.writer.tried[0])
+		for _, r := range f.writer.tried {
 			if got := headers(r); got["ce_id"] != first["ce_id"] || got["ce_time"] != first["ce_time"] || got["ce_id"] == "" {
 				t.Errorf("an attempt has id %q and time %q, the first %q and %q", got["ce_id"], got["ce_time"], first["ce_id"], first["ce_time"])
 			}
@@ -240,8 +240,8 @@ func TestStop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFixture(t, testConfig())
 		l := f.connected()
-		f.shelf.hold()
-		f.shelf.fail(outcome.New(outcome.Unavailable, ""), "3")
+		f.writer.hold()
+		f.writer.fail(outcome.New(outcome.Unavailable, ""), "3")
 		l.publish(1, "site/a/x", "1")
 		l.publish(2, "site/b/x", "2")
 		l.publish(3, "site/c/x", "3")
@@ -253,7 +253,7 @@ func TestStop(t *testing.T) {
 		l.publish(6, "site/e/x", "6")
 		synctest.Wait()
 		l.silent()
-		f.shelf.release()
+		f.writer.release()
 		l.acknowledged(1, 2)
 		d := expect[*packets.Disconnect](l)
 		if d.ReasonCode != 0 || d.Properties != nil && d.Properties.SessionExpiryInterval != nil {
@@ -269,7 +269,7 @@ func TestStopIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFixture(t, testConfig())
 		l := f.connected()
-		f.shelf.hold()
+		f.writer.hold()
 		l.publish(1, "site/a/x", "1")
 		synctest.Wait()
 		began := time.Now()
@@ -280,7 +280,7 @@ func TestStopIsBounded(t *testing.T) {
 		if d := expect[*packets.Disconnect](l); d.ReasonCode != 0 {
 			t.Errorf("disconnected with %v", d)
 		}
-		f.shelf.release()
+		f.writer.release()
 	})
 }
 
@@ -316,7 +316,7 @@ func TestMany(t *testing.T) {
 			inFlight--
 		}
 		last := map[string]int{}
-		for _, r := range f.shelf.records {
+		for _, r := range f.writer.records {
 			number, err := strconv.Atoi(string(r.Value))
 			device := headers(r)["ce_device"]
 			if err != nil || number <= last[device] {
@@ -324,8 +324,8 @@ func TestMany(t *testing.T) {
 			}
 			last[device] = number
 		}
-		if len(f.shelf.records) != messages {
-			t.Errorf("stored %d", len(f.shelf.records))
+		if len(f.writer.records) != messages {
+			t.Errorf("stored %d", len(f.writer.records))
 		}
 	})
 }

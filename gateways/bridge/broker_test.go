@@ -10,8 +10,8 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 )
 
-// patience bounds the wait for what happens at once unless it is broken. In a bubble of synctest it takes no time.
-const patience = time.Minute
+// waitLimit bounds the wait for what happens at once unless it is broken. In a bubble of synctest it takes no time.
+const waitLimit = time.Minute
 
 // A broker is the other end of the bridge's connections, which a test plays by hand.
 type broker struct {
@@ -35,7 +35,7 @@ func (b *broker) accept() *link {
 	select {
 	case c := <-b.connections:
 		return newLink(b.t, c)
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		b.t.Fatal("the bridge does not connect")
 		return nil
 	}
@@ -84,7 +84,7 @@ func expect[P packets.Packet](l *link) P {
 			l.t.Fatalf("received %v, want %T", p, none)
 		}
 		return content
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		l.t.Fatalf("nothing is received, want %T", none)
 		return none
 	}
@@ -99,7 +99,7 @@ func (l *link) ended() {
 			if !ok {
 				return
 			}
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			l.t.Fatal("the connection lives on")
 		}
 	}

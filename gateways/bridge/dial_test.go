@@ -137,7 +137,7 @@ func TestTransports(t *testing.T) {
 			l.publish(2, "site/a/x", "2")
 			l.acknowledged(1, 2)
 			f.finish()
-			if got := f.shelf.values(); len(got) != 2 || got[0] != large || got[1] != "2" {
+			if got := f.writer.values(); len(got) != 2 || got[0] != large || got[1] != "2" {
 				t.Errorf("stored %d messages", len(got))
 			}
 		})
@@ -178,7 +178,7 @@ func TestDialFails(t *testing.T) {
 func TestFilesAreReadAtTheStart(t *testing.T) {
 	c := testConfig()
 	c.Broker.CAFile = filepath.Join(t.TempDir(), "missing.pem")
-	if _, err := New(c, &door{}, ingest.New(ingest.DefaultConfig(), &shelf{}), nil); err == nil || !strings.Contains(err.Error(), "missing.pem") {
+	if _, err := New(c, &door{}, ingest.New(ingest.DefaultConfig(), &recordWriter{}), nil); err == nil || !strings.Contains(err.Error(), "missing.pem") {
 		t.Errorf("New: %v", err)
 	}
 }

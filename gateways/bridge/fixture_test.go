@@ -21,8 +21,8 @@ import (
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
-// A shelf stores records. It can be made to fail, or to answer only when it is told to.
-type shelf struct {
+// A recordWriter stores records. It can be made to fail, or to answer only when it is told to.
+type recordWriter struct {
 	mu      sync.Mutex
 	tried   []*kgo.Record // those that failed, too
 	records []*kgo.Record
@@ -31,7 +31,7 @@ type shelf struct {
 	holding bool
 }
 
-func (s *shelf) Write(_ context.Context, r *kgo.Record, done func(error)) {
+func (s *recordWriter) Write(_ context.Context, r *kgo.Record, done func(error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tried = append(s.tried, r)
@@ -50,7 +50,7 @@ func (s *shelf) Write(_ context.Context, r *kgo.Record, done func(error)) {
 }
 
 // fail makes records fail with an error, all of them unless a text is given; nil ends that.
-func (s *shelf) fail(err error, texts ...string) {
+func (s *recordWriter) fail(err error, texts ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fails = func(text string) error {
@@ -62,14 +62,14 @@ func (s *shelf) fail(err error, texts ...string) {
 }
 
 // hold keeps answers back.
-func (s *shelf) hold() {
+func (s *recordWriter) hold() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.holding = true
 }
 
 // release gives the answers that were kept back, and keeps none back any more.
-func (s *shelf) release() {
+func (s *recordWriter) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, answer := range s.held {
@@ -79,7 +79,7 @@ func (s *shelf) release() {
 }
 
 // values are the records so far.
-func (s *shelf) values() (texts []string) {
+func (s *recordWriter) values() (texts []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.records {
@@ -139,12 +139,12 @@ func (d *door) set(err, asErr error) {
 	}
 }
 
-// A fixture is a bridge between a broker and a shelf.
+// A fixture is a bridge between a broker and a writer.
 type fixture struct {
 	t      *testing.T
 	broker *broker
 	door   *door
-	shelf  *shelf
+	writer *recordWriter
 	bridge *Bridge
 	stop   context.CancelFunc
 	ended  chan error
@@ -161,9 +161,9 @@ func testConfig() Config {
 // newFixture makes a bridge that runs once start is called.
 func newFixture(t *testing.T, c Config) *fixture {
 	t.Helper()
-	f := &fixture{t: t, broker: newBroker(t), door: &door{}, shelf: &shelf{}, ended: make(chan error, 1)}
+	f := &fixture{t: t, broker: newBroker(t), door: &door{}, writer: &recordWriter{}, ended: make(chan error, 1)}
 	var err error
-	f.bridge, err = New(c, f.door, ingest.New(ingest.DefaultConfig(), f.shelf), nil)
+	f.bridge, err = New(c, f.door, ingest.New(ingest.DefaultConfig(), f.writer), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,23 +208,23 @@ func (f *fixture) connected() *link {
 	return l
 }
 
-// stored checks what lies on the shelf, in order, once everything has come to rest.
+// stored checks what lies on the writer, in order, once everything has come to rest.
 func (f *fixture) stored(want ...string) {
 	f.t.Helper()
 	synctest.Wait()
-	if got := f.shelf.values(); !slices.Equal(got, want) {
+	if got := f.writer.values(); !slices.Equal(got, want) {
 		f.t.Errorf("stored %q, want %q", got, want)
 	}
 }
 
-// storedByDevice checks what lies on the shelf, in order per device, once everything has come to rest.
+// storedByDevice checks what lies on the writer, in order per device, once everything has come to rest.
 func (f *fixture) storedByDevice(want map[string][]string) {
 	f.t.Helper()
 	synctest.Wait()
-	f.shelf.mu.Lock()
-	defer f.shelf.mu.Unlock()
+	f.writer.mu.Lock()
+	defer f.writer.mu.Unlock()
 	got := map[string][]string{}
-	for _, r := range f.shelf.records {
+	for _, r := range f.writer.records {
 		device := headers(r)["ce_device"]
 		got[device] = append(got[device], string(r.Value))
 	}

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// placePatience is how long a message waits for a place. Meanwhile nothing is read from the broker, neither the answer to
+	// slotTimeout is how long a message waits for a place. Meanwhile nothing is read from the broker, neither the answer to
 	// a ping.
-	placePatience = time.Second
+	slotTimeout = time.Second
 )
 
 // An intake takes messages from the client, one after the other.
@@ -67,7 +67,7 @@ func (in *intake) wait(end <-chan struct{}) bool {
 		return true
 	default:
 	}
-	timer := time.NewTimer(placePatience)
+	timer := time.NewTimer(slotTimeout)
 	defer timer.Stop()
 	select {
 	case in.acknowledged <- struct{}{}:
@@ -75,7 +75,7 @@ func (in *intake) wait(end <-chan struct{}) bool {
 	case <-timer.C:
 		in.bridge.log.Warn("the broker sends more messages than it may while none can be stored; it is left until one is")
 		in.bridge.ledger.lost()
-		in.bridge.upstream.hangUp()
+		in.bridge.upstream.disconnect()
 	case <-end:
 	case <-in.bridge.stopping():
 	}
@@ -118,7 +118,7 @@ func (in *intake) squeeze() bool {
 	if in.crowded {
 		return false
 	}
-	timer := time.NewTimer(placePatience)
+	timer := time.NewTimer(slotTimeout)
 	defer timer.Stop()
 	select {
 	case in.unacknowledged <- struct{}{}:

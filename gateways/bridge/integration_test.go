@@ -193,7 +193,7 @@ func TestMosquitto(t *testing.T) {
 
 // TestRetained takes what the broker had retained once, and not again after an interruption.
 func TestRetained(t *testing.T) {
-	m, stored := startMosquitto(t), &shelf{}
+	m, stored := startMosquitto(t), &recordWriter{}
 	published(t, m, "-q", "1", "-t", "site/a/x", "-m", "retained", "-r")
 	c := testConfig()
 	c.Broker.URL, c.Retained = m.URL(), true
@@ -217,7 +217,7 @@ func TestRetained(t *testing.T) {
 
 // TestAway has messages published while no bridge runs.
 func TestAway(t *testing.T) {
-	m, stored := startMosquitto(t), &shelf{}
+	m, stored := startMosquitto(t), &recordWriter{}
 	c := testConfig()
 	c.Broker.URL = m.URL()
 	if err := run(t, c, stored).end(); err != nil {
@@ -238,11 +238,11 @@ func TestAway(t *testing.T) {
 // TestSharedSubscription has two bridges share the messages.
 func TestSharedSubscription(t *testing.T) {
 	m := startMosquitto(t)
-	var stores []*shelf
+	var stores []*recordWriter
 	for _, id := range []string{"bridge-1", "bridge-2"} {
 		c := testConfig()
 		c.Broker.URL, c.Broker.ClientID, c.SharedGroup = m.URL(), id, "bridges"
-		stores = append(stores, &shelf{})
+		stores = append(stores, &recordWriter{})
 		run(t, c, stores[len(stores)-1])
 	}
 	const messages = 40
@@ -274,7 +274,7 @@ func TestPassword(t *testing.T) {
 	m := startMosquitto(t, neighbour.MosquittoSetting("allow_anonymous", "false"), neighbour.MosquittoSetting("password_file", file))
 	c := testConfig()
 	c.Broker.URL, c.Broker.Username, c.Broker.Password = m.URL(), "bridge", "wrong"
-	b := start(t, c, &shelf{})
+	b := start(t, c, &recordWriter{})
 	neighbour.Eventually(t, "the broker to refuse the bridge", func() bool {
 		b.upstream.mu.Lock()
 		defer b.upstream.mu.Unlock()
@@ -287,7 +287,7 @@ func TestPassword(t *testing.T) {
 		t.Error(err)
 	}
 	c.Broker.Password = "right"
-	run(t, c, &shelf{})
+	run(t, c, &recordWriter{})
 }
 
 // TestMosquittoTransports goes over TLS and WebSocket.
@@ -318,7 +318,7 @@ func TestMosquittoTransports(t *testing.T) {
 				t.Fatal(err)
 			}
 			listener := neighbour.MosquittoSetting("listener", strconv.Itoa(port)+" 127.0.0.1")
-			m, stored := startMosquitto(t, append([]neighbour.MosquittoOption{listener}, options...)...), &shelf{}
+			m, stored := startMosquitto(t, append([]neighbour.MosquittoOption{listener}, options...)...), &recordWriter{}
 			c := testConfig()
 			c.Broker.URL, c.Broker.CAFile = scheme+"://127.0.0.1:"+strconv.Itoa(port), filepath.Join(dir, "cert.pem")
 			run(t, c, stored)

@@ -47,7 +47,7 @@ func TestQoS0IsDropped(t *testing.T) {
 		c.InFlight = 2
 		f := newFixture(t, c)
 		l := f.connected()
-		f.shelf.fail(outcome.New(outcome.Unavailable, ""))
+		f.writer.fail(outcome.New(outcome.Unavailable, ""))
 		began := time.Now()
 		for i := range 1000 {
 			l.publish(0, "site/a/x", strconv.Itoa(i))
@@ -57,7 +57,7 @@ func TestQoS0IsDropped(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
 		l.silent()
-		f.shelf.fail(nil)
+		f.writer.fail(nil)
 		l.acknowledged(1)
 		settled()
 		f.storedByDevice(map[string][]string{"a": {"0", "1"}, "b": {"certain"}})
@@ -73,7 +73,7 @@ func TestQoS0AtAStop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFixture(t, testConfig())
 		l := f.connected()
-		f.shelf.fail(outcome.New(outcome.Unavailable, ""), "2")
+		f.writer.fail(outcome.New(outcome.Unavailable, ""), "2")
 		l.publish(0, "site/a/x", "1")
 		l.publish(0, "site/b/x", "2")
 		synctest.Wait()

@@ -27,7 +27,7 @@ func TestRedelivery(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFixture(t, testConfig())
 		l := f.connected()
-		f.shelf.fail(outcome.New(outcome.Unavailable, ""), "1", "4")
+		f.writer.fail(outcome.New(outcome.Unavailable, ""), "1", "4")
 		l.publish(1, "site/a/x", "1") // is tried again and again
 		l.publish(2, "site/b/x", "2") // stored, and behind 1
 		l.publish(3, "nowhere", "3")  // refused, and behind 1
@@ -41,7 +41,7 @@ func TestRedelivery(t *testing.T) {
 		l.publish(5, "site/a/x", "5")
 		settled()
 		l.silent()
-		f.shelf.fail(nil)
+		f.writer.fail(nil)
 		l.acknowledged(1, 2, 3, 4, 5)
 		f.stored("2", "1", "4", "5")
 	})
@@ -52,12 +52,12 @@ func TestStoredBetweenConnections(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFixture(t, testConfig())
 		l := f.connected()
-		f.shelf.hold()
+		f.writer.hold()
 		l.publish(1, "site/a/x", "1")
 		f.stored("1")
 		l.cut()
 		synctest.Wait()
-		f.shelf.release()
+		f.writer.release()
 		synctest.Wait()
 		l = f.broker.accept()
 		l.send(&packets.Connack{SessionPresent: true, Properties: &packets.Properties{}})
@@ -73,14 +73,14 @@ func TestRedeliveryAfterSeveralConnections(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFixture(t, testConfig())
 		l := f.connected()
-		f.shelf.hold()
+		f.writer.hold()
 		l.publish(1, "site/a/x", "1")
 		f.stored("1")
 		for range 3 {
 			l = f.reconnected(l, true)
 		}
 		l.again(1, "site/a/x", "1")
-		f.shelf.release()
+		f.writer.release()
 		l.acknowledged(1)
 		f.stored("1")
 	})
@@ -94,15 +94,15 @@ func TestNotARedelivery(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			f := newFixture(t, testConfig())
 			l := f.connected()
-			f.shelf.hold()
+			f.writer.hold()
 			l.publish(1, "site/a/x", "1")
 			f.stored("1")
 			l = f.reconnected(l, sessionPresent)
 			send(l)
-			f.shelf.release()
+			f.writer.release()
 			l.acknowledged(1)
 			synctest.Wait()
-			if got := f.shelf.values(); len(got) != 2 || got[0] != "1" {
+			if got := f.writer.values(); len(got) != 2 || got[0] != "1" {
 				t.Errorf("stored %q", got)
 			}
 		})
@@ -146,7 +146,7 @@ func TestBrokerWithoutMemory(t *testing.T) {
 		c := testConfig()
 		c.InFlight = 4
 		f := newFixture(t, c)
-		f.shelf.fail(outcome.New(outcome.Unavailable, ""))
+		f.writer.fail(outcome.New(outcome.Unavailable, ""))
 		l := f.connected()
 		for i := range uint16(3) {
 			l.publish(i+1, "site/a/x", strconv.Itoa(int(i)))
@@ -164,7 +164,7 @@ func TestBrokerWithoutMemory(t *testing.T) {
 		if f.bridge.Ready(t.Context()) == nil {
 			t.Error("ready without a place for a message")
 		}
-		f.shelf.fail(nil)
+		f.writer.fail(nil)
 		l = f.broker.accept()
 		l.welcome(true)
 		for i := range uint16(4) {
@@ -192,7 +192,7 @@ func TestBrokerThatSendsTooMuch(t *testing.T) {
 		l.acknowledged(ids...)
 		f.stored(want...)
 
-		f.shelf.fail(outcome.New(outcome.Unavailable, ""))
+		f.writer.fail(outcome.New(outcome.Unavailable, ""))
 		go func() { // it does not end before the connection
 			for id := range uint16(messages) {
 				l.publish(id+1, "site/a/x", strconv.Itoa(int(id)+messages))
@@ -203,7 +203,7 @@ func TestBrokerThatSendsTooMuch(t *testing.T) {
 		if n := len(f.bridge.intake.acknowledged); n != 4 {
 			t.Errorf("%d places are taken", n)
 		}
-		f.shelf.fail(nil)
+		f.writer.fail(nil)
 		l = f.broker.accept()
 		l.welcome(true)
 		for id := range uint16(messages) {
@@ -337,7 +337,7 @@ func TestLeftBehind(t *testing.T) {
 		c := testConfig()
 		c.InFlight = 2
 		f := newFixture(t, c)
-		f.shelf.hold()
+		f.writer.hold()
 		l := f.connected()
 		l.publish(1, "site/a/x", "1")
 		l.publish(2, "site/a/x", "2")
@@ -345,7 +345,7 @@ func TestLeftBehind(t *testing.T) {
 		synctest.Wait()
 		l.cut()
 		synctest.Wait()
-		f.shelf.release()
+		f.writer.release()
 		l = f.broker.accept()
 		l.welcome(true)
 		l.again(1, "site/a/x", "1")
@@ -408,7 +408,7 @@ func TestStopWithoutAPlace(t *testing.T) {
 		c.InFlight = 1
 		f := newFixture(t, c)
 		l := f.connected()
-		f.shelf.hold()
+		f.writer.hold()
 		l.publish(1, "site/a/x", "1")
 		synctest.Wait()
 		l.cut()
@@ -418,6 +418,6 @@ func TestStopWithoutAPlace(t *testing.T) {
 		if took := time.Since(began); took > c.DrainTimeout+time.Second {
 			t.Errorf("stopped after %v", took)
 		}
-		f.shelf.release()
+		f.writer.release()
 	})
 }

@@ -136,8 +136,8 @@ func (u *upstream) attempt(ctx context.Context) (net.Conn, error) {
 	return c, nil
 }
 
-// hangUp ends the connection. The client then makes another one.
-func (u *upstream) hangUp() {
+// disconnect ends the connection. The client then makes another one.
+func (u *upstream) disconnect() {
 	u.mu.Lock()
 	c := u.conn
 	u.mu.Unlock()

@@ -87,7 +87,7 @@ func connect(t testing.TB, address string) (*dtls.Conn, *silencer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func rounds(b *testing.B, address string) {
 					b.Error(err)
 					return
 				}
-				_ = conn.SetReadDeadline(time.Now().Add(patience))
+				_ = conn.SetReadDeadline(time.Now().Add(waitLimit))
 				if _, err := conn.Read(answer); err != nil || answer[1] != byte(codes.Changed) {
 					b.Errorf("answer %x, %v", answer[:4], err)
 					return
@@ -174,7 +174,7 @@ func idle(t testing.TB, address string) (bytes int) {
 		if _, err := conn.Write(request); err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetReadDeadline(time.Now().Add(patience))
+		_ = conn.SetReadDeadline(time.Now().Add(waitLimit))
 		if _, err := conn.Read(make([]byte, 2048)); err != nil {
 			t.Fatal(err)
 		}

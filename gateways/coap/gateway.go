@@ -164,7 +164,7 @@ func (g *Gateway) key(ctx context.Context, identity []byte) (dtls.Key, error) {
 
 // Head judges a request whose body has only begun to come.
 func (g *Gateway) Head(ctx context.Context, r *protocol.Request) *protocol.Response {
-	d := g.denial(r)
+	d := g.report(r)
 	t, refused := g.route(r, d)
 	if refused != nil {
 		return refused
@@ -178,7 +178,7 @@ func (g *Gateway) Head(ctx context.Context, r *protocol.Request) *protocol.Respo
 
 // Serve answers a request.
 func (g *Gateway) Serve(ctx context.Context, r *protocol.Request, reply func(protocol.Response)) {
-	d := g.denial(r)
+	d := g.report(r)
 	t, refused := g.route(r, d)
 	switch {
 	case refused != nil:
@@ -196,7 +196,7 @@ func (g *Gateway) Serve(ctx context.Context, r *protocol.Request, reply func(pro
 }
 
 // route reads where a request goes. POST and PUT publish; GET is for commands.
-func (g *Gateway) route(r *protocol.Request, d denial) (t target, refused *protocol.Response) {
+func (g *Gateway) route(r *protocol.Request, d requestReport) (t target, refused *protocol.Response) {
 	if discovers(r) {
 		response := d.with(protocol.Diagnostic(codes.NotFound, ""), noResource("the gateway does not tell which resources it has"))
 		return t, &response

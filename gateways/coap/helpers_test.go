@@ -30,7 +30,7 @@ import (
 	"github.com/fairlead/fairlead/test/authority"
 )
 
-const patience = time.Minute
+const waitLimit = time.Minute
 
 // A books is a registry in memory.
 type books struct {
@@ -84,15 +84,15 @@ func (b *books) Device(_ context.Context, application, alias string) (*registry.
 	return nil, registry.ErrNotFound
 }
 
-// A shelf keeps records, and answers with err, or only when it is told to.
-type shelf struct {
+// A recordWriter keeps records, and answers with err, or only when it is told to.
+type recordWriter struct {
 	mu      sync.Mutex
 	records []*kgo.Record
 	err     error
 	held    chan func()
 }
 
-func (s *shelf) Write(_ context.Context, r *kgo.Record, done func(error)) {
+func (s *recordWriter) Write(_ context.Context, r *kgo.Record, done func(error)) {
 	s.mu.Lock()
 	err, held := s.err, s.held
 	if err == nil {
@@ -106,19 +106,19 @@ func (s *shelf) Write(_ context.Context, r *kgo.Record, done func(error)) {
 	done(err)
 }
 
-func (s *shelf) fail(err error) {
+func (s *recordWriter) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
 }
 
-func (s *shelf) all() []*kgo.Record {
+func (s *recordWriter) all() []*kgo.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.records)
 }
 
-func (s *shelf) last(t testing.TB) *kgo.Record {
+func (s *recordWriter) last(t testing.TB) *kgo.Record {
 	t.Helper()
 	all := s.all()
 	if len(all) == 0 {
@@ -142,7 +142,7 @@ type site struct {
 	t       testing.TB
 	books   *books
 	cache   *auth.Cache
-	shelf   *shelf
+	writer  *recordWriter
 	hub     *command.Hub
 	reports chan refusal.Report // of what is refused
 	ca      *authority.Authority
@@ -155,7 +155,7 @@ func start(t testing.TB, change func(*Config), prepare ...func(*site)) *site {
 	t.Helper()
 	s := &site{
 		t: t, books: &books{applications: map[string]*registry.Application{}, devices: map[string]*registry.Device{}},
-		shelf: &shelf{}, hub: command.NewHub(), reports: make(chan refusal.Report, 100), ca: authority.New(t, "Servers"), stopped: make(chan error, 1),
+		writer: &recordWriter{}, hub: command.NewHub(), reports: make(chan refusal.Report, 100), ca: authority.New(t, "Servers"), stopped: make(chan error, 1),
 	}
 	for _, p := range prepare {
 		p(s)
@@ -171,7 +171,7 @@ func start(t testing.TB, change func(*Config), prepare ...func(*site)) *site {
 	}
 	server := s.ca.Issue("localhost", nil)
 	var err error
-	s.Gateway, err = New(config, auth.NewSteady(steady, s.cache), ingest.New(ingest.DefaultConfig(), s.shelf).ReportTo(refusal.NewLog(nil, s.note)), s.hub,
+	s.Gateway, err = New(config, auth.NewSteady(steady, s.cache), ingest.New(ingest.DefaultConfig(), s.writer).ReportTo(refusal.NewLog(nil, s.note)), s.hub,
 		func() (*tls.Certificate, error) { return &server, nil }, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +199,7 @@ func (s *site) reported() refusal.Report {
 	select {
 	case r := <-s.reports:
 		return r
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		s.t.Fatal("nothing is reported")
 		return refusal.Report{}
 	}
@@ -320,7 +320,7 @@ func (s *site) handshake(timeout time.Duration, list ...dtls.ClientOption) (*dtl
 // secure connects go-coap's client over DTLS.
 func (s *site) secure(list ...dtls.ClientOption) *client.Conn {
 	s.t.Helper()
-	conn, err := s.handshake(patience, list...)
+	conn, err := s.handshake(waitLimit, list...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -386,7 +386,7 @@ func do(t testing.TB, conn *client.Conn, a ask) reply {
 }
 
 func try(ctx context.Context, conn *client.Conn, a ask) (reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	m, err := a.message(ctx, conn)
 	if err != nil {
@@ -429,7 +429,7 @@ func (a ask) message(ctx context.Context, conn *client.Conn) (*pool.Message, err
 
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(waitLimit)
 	for !done() {
 		select {
 		case <-deadline:

@@ -29,7 +29,7 @@ func (l *login) target() *registry.Device {
 // login authenticates the sender of a request. A device that has proven itself in the handshake may not log in once more.
 // What cannot be read goes to the authenticator all the same, as a log-in that nobody answers to, so that it is refused like
 // every other. The report of a refusal is told who it is.
-func (g *Gateway) login(ctx context.Context, r *protocol.Request, q endpoint.Query, d *denial) (*login, error) {
+func (g *Gateway) login(ctx context.Context, r *protocol.Request, q endpoint.Query, d *requestReport) (*login, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.config.AuthTimeout)
 	defer cancel()
 	ctx, span := g.tracer.Start(ctx, tracing.Admission)
@@ -60,7 +60,7 @@ func (g *Gateway) login(ctx context.Context, r *protocol.Request, q endpoint.Que
 }
 
 // known is the log-in of a device that has proven itself in the handshake.
-func (g *Gateway) known(ctx context.Context, s *session, as string, d *denial) (*login, error) {
+func (g *Gateway) known(ctx context.Context, s *session, as string, d *requestReport) (*login, error) {
 	d.of(s.loginRequest())
 	d.report.As = as
 	admitted, err := s.admit(ctx)

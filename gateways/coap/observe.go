@@ -18,14 +18,14 @@ import (
 type watcher struct {
 	gateway     *Gateway
 	login       *login
-	denial      denial // if its admission is taken back
+	report      requestReport // if its admission is taken back
 	queue       *command.Queue
 	listener    *command.Listener
 	observation *protocol.Observation
 }
 
 // observe registers a device for its commands, each of which becomes a notification.
-func (g *Gateway) observe(ctx context.Context, r *protocol.Request, t target, d denial, reply func(protocol.Response)) {
+func (g *Gateway) observe(ctx context.Context, r *protocol.Request, t target, d requestReport, reply func(protocol.Response)) {
 	l, err := g.login(ctx, r, t.query, &d)
 	if err != nil {
 		reply(d.login(err))
@@ -49,7 +49,7 @@ func (g *Gateway) observe(ctx context.Context, r *protocol.Request, t target, d 
 		reply(protocol.Response{Code: codes.Content})
 		return
 	}
-	w := &watcher{gateway: g, login: l, denial: d, queue: queue, listener: listener, observation: o}
+	w := &watcher{gateway: g, login: l, report: d, queue: queue, listener: listener, observation: o}
 	g.metrics.observed()
 	reply(registered)
 	go w.run(ctx)
@@ -115,7 +115,7 @@ func (w *watcher) readmit(ctx context.Context) bool {
 		return true
 	}
 	if !errors.Is(err, context.Canceled) {
-		w.observation.Refuse(w.denial.login(err))
+		w.observation.Refuse(w.report.login(err))
 	}
 	return false
 }

@@ -28,7 +28,7 @@ type screen struct {
 func watch(t *testing.T, conn *client.Conn, queries []string, list ...message.Option) *screen {
 	t.Helper()
 	s := &screen{}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	options := make(message.Options, 0, 10)
 	for _, o := range list {
@@ -102,7 +102,7 @@ func TestObserveCommands(t *testing.T) {
 
 func TestObserversAreRefused(t *testing.T) {
 	s := start(t, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	if _, err := s.dial().Observe(ctx, "/v1/commands", func(*pool.Message) {}, basic("device@app", "wrong")); err == nil {
 		t.Error("registered with a wrong password")
@@ -149,16 +149,16 @@ func TestObservationsEndInTime(t *testing.T) {
 
 // TestDrain has the gateway end while a message is stored, a request waits and a device observes.
 func TestDrain(t *testing.T) {
-	s := start(t, func(c *Config) { c.Message.AckDelay, c.DrainTimeout = 10*time.Millisecond, patience }, func(s *site) { s.shelf.held = make(chan func(), 10) })
+	s := start(t, func(c *Config) { c.Message.AckDelay, c.DrainTimeout = 10*time.Millisecond, waitLimit }, func(s *site) { s.writer.held = make(chan func(), 10) })
 	login := basic("device@app", "secret")
 	observer := watch(t, s.dial(), nil, login)
 	observer.line(t, 0)
 	stored, waited := make(chan reply, 1), make(chan reply, 1)
 	go func() { waited <- do(t, s.dial(), post("/v1/x", "x", login).query("ct=60")) }()
-	(<-s.shelf.held)()
+	(<-s.writer.held)()
 	eventually(t, "a request to wait", func() bool { return len(s.waiting) == 1 })
 	go func() { stored <- do(t, s.dial(), post("/v1/x", "x", login)) }()
-	finish := <-s.shelf.held
+	finish := <-s.writer.held
 	s.stop()
 	if got := <-waited; got.code != codes.Changed {
 		t.Errorf("the request that waits gets %v", got.code)

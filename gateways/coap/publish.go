@@ -18,7 +18,7 @@ import (
 
 // publish stores a message and answers when it is stored, or, with ct, when a command has come or the time is over. It
 // returns as soon as the message is on its way, so that the next one of the device follows it.
-func (g *Gateway) publish(ctx context.Context, r *protocol.Request, t target, d denial, answered func(protocol.Response)) {
+func (g *Gateway) publish(ctx context.Context, r *protocol.Request, t target, d requestReport, answered func(protocol.Response)) {
 	received := time.Now()
 	ctx, span := g.tracer.Receive(ctx, "coap")
 	reply := func(response protocol.Response) {
@@ -55,7 +55,7 @@ func (g *Gateway) publish(ctx context.Context, r *protocol.Request, t target, d 
 }
 
 // published answers a message whose outcome is known.
-func (g *Gateway) published(ctx context.Context, wait *expectation, result outcome.Result, d denial, reply func(protocol.Response)) {
+func (g *Gateway) published(ctx context.Context, wait *expectation, result outcome.Result, d requestReport, reply func(protocol.Response)) {
 	if !result.Outcome.Good() {
 		wait.close()
 		reply(d.answer(result))
@@ -140,7 +140,7 @@ func (g *Gateway) listen(ctx context.Context, l *login) (*command.Queue, *comman
 }
 
 // poll answers GET of /v1/commands without observing: with the next command, or, when the time is over, with nothing.
-func (g *Gateway) poll(ctx context.Context, r *protocol.Request, t target, d denial, reply func(protocol.Response)) {
+func (g *Gateway) poll(ctx context.Context, r *protocol.Request, t target, d requestReport, reply func(protocol.Response)) {
 	l, err := g.login(ctx, r, t.query, &d)
 	if err != nil {
 		reply(d.login(err))

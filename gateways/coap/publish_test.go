@@ -24,7 +24,7 @@ func TestPublish(t *testing.T) {
 	if got.code != codes.Changed || got.body != "" {
 		t.Fatalf("%v %q", got.code, got.body)
 	}
-	record := s.shelf.last(t)
+	record := s.writer.last(t)
 	for name, want := range map[string]string{
 		"ce_subject": "a b", "ce_device": "device", "ce_deviceuid": "uid-device", "ce_sender": "device", "ce_senderuid": "uid-device",
 		"ce_application": "app", "ce_applicationuid": "uid-app", "ce_dataschema": "urn:x", "content-type": "application/json",
@@ -37,19 +37,19 @@ func TestPublish(t *testing.T) {
 		t.Errorf("stored %q", record.Value)
 	}
 	do(t, conn, post("/v1/x", "\x01\x02", login).as(codes.PUT))
-	if got := header(s.shelf.last(t), "content-type"); got != "application/octet-stream" {
+	if got := header(s.writer.last(t), "content-type"); got != "application/octet-stream" {
 		t.Errorf("content type %q without a Content-Format", got)
 	}
 	do(t, conn, post("/v1/x", "\x01\x02", login).content(65000))
-	if got := header(s.shelf.last(t), "content-type"); got != "application/octet-stream" {
+	if got := header(s.writer.last(t), "content-type"); got != "application/octet-stream" {
 		t.Errorf("content type %q with an unknown Content-Format", got)
 	}
 	do(t, conn, post("/v1/x", "\x01\x02", login).content(60))
-	if got := header(s.shelf.last(t), "content-type"); got != "application/cbor" {
+	if got := header(s.writer.last(t), "content-type"); got != "application/cbor" {
 		t.Errorf("content type %q with Content-Format 60", got)
 	}
 	large := strings.Repeat("0123456789", 5000)
-	if got := do(t, conn, post("/v1/x", large, login)); got.code != codes.Changed || string(s.shelf.last(t).Value) != large {
+	if got := do(t, conn, post("/v1/x", large, login)); got.code != codes.Changed || string(s.writer.last(t).Value) != large {
 		t.Errorf("a body of %d bytes: %v %q", len(large), got.code, got.body)
 	}
 }
@@ -62,12 +62,12 @@ func TestLogins(t *testing.T) {
 	conn := s.dial()
 	f := func(want codes.Code, queries []string, list ...message.Option) {
 		t.Helper()
-		before := len(s.shelf.all())
+		before := len(s.writer.all())
 		got := do(t, conn, post("/v1/x", "x", list...).query(queries...))
 		if got.code != want || (want == codes.Forbidden && got.body != "Authentication failed") {
 			t.Errorf("query %q: %v %q, want %v", queries, got.code, got.body, want)
 		}
-		if stored := len(s.shelf.all()) - before; (stored == 1) != (want == codes.Changed) {
+		if stored := len(s.writer.all()) - before; (stored == 1) != (want == codes.Changed) {
 			t.Errorf("query %q: stored %d", queries, stored)
 		}
 	}
@@ -78,7 +78,7 @@ func TestLogins(t *testing.T) {
 	f(codes.Changed, []string{"application=app&device=user"}, basic("me", "p"))
 	f(codes.Changed, []string{"device=user"}, basic("me@app", "p"))
 	f(codes.Changed, []string{"as=sensor"}, basic("device@app", "secret"))
-	if r := s.shelf.last(t); header(r, "ce_device") != "sensor" || header(r, "ce_sender") != "device" {
+	if r := s.writer.last(t); header(r, "ce_device") != "sensor" || header(r, "ce_sender") != "device" {
 		t.Errorf("of %q, sent by %q", header(r, "ce_device"), header(r, "ce_sender"))
 	}
 	f(codes.Forbidden, nil)
@@ -125,14 +125,14 @@ func TestRefusals(t *testing.T) {
 	f(codes.BadOption, "65001", post("/v1/x", "x", login, message.Option{ID: 65001, Value: []byte("x")}))
 	f(codes.NotAcceptable, "JSON", post("/v1/x", "{", login).content(50))
 	f(codes.RequestEntityTooLarge, "", post("/v1/x", strings.Repeat("x", 64<<10+1), login))
-	if len(s.shelf.all()) != 0 {
-		t.Errorf("%d messages are stored", len(s.shelf.all()))
+	if len(s.writer.all()) != 0 {
+		t.Errorf("%d messages are stored", len(s.writer.all()))
 	}
-	s.shelf.fail(outcome.New(outcome.Overloaded, "too many messages wait for Kafka"))
+	s.writer.fail(outcome.New(outcome.Overloaded, "too many messages wait for Kafka"))
 	f(codes.ServiceUnavailable, "Kafka", post("/v1/x", "x", login))
-	s.shelf.fail(outcome.New(outcome.Unavailable, "Kafka did not answer in time"))
+	s.writer.fail(outcome.New(outcome.Unavailable, "Kafka did not answer in time"))
 	f(codes.ServiceUnavailable, "Kafka", post("/v1/x", "x", login))
-	s.shelf.fail(errors.New("surprise"))
+	s.writer.fail(errors.New("surprise"))
 	f(codes.InternalServerError, "could not be stored", post("/v1/x", "x", login))
 	s.fail(errors.New("the database is away"))
 	f(codes.ServiceUnavailable, "Failed to authenticate", post("/v1/x", "x", basic("other@app", "secret")))
@@ -151,13 +151,13 @@ func TestOnlyAdmittedDevicesSendBlocks(t *testing.T) {
 
 // TestAnswerWhenStored has the answer wait for Kafka, and further requests not wait for the answer.
 func TestAnswerWhenStored(t *testing.T) {
-	s := start(t, func(c *Config) { c.Message.AckDelay = 10 * time.Millisecond }, func(s *site) { s.shelf.held = make(chan func(), 10) })
+	s := start(t, func(c *Config) { c.Message.AckDelay = 10 * time.Millisecond }, func(s *site) { s.writer.held = make(chan func(), 10) })
 	conn := s.dial()
 	first, second := make(chan reply, 1), make(chan reply, 1)
 	go func() { first <- do(t, conn, post("/v1/x", "1", basic("device@app", "secret"))) }()
-	finishFirst := <-s.shelf.held
+	finishFirst := <-s.writer.held
 	go func() { second <- do(t, s.dial(), post("/v1/x", "2", basic("device@app", "secret"))) }()
-	finishSecond := <-s.shelf.held
+	finishSecond := <-s.writer.held
 	finishSecond()
 	if got := <-second; got.code != codes.Changed {
 		t.Errorf("%v", got.code)
@@ -255,7 +255,7 @@ func TestPoll(t *testing.T) {
 	if got := do(t, s.dial(), post("/v1/commands", "", basic("device@app", "wrong")).as(codes.GET)); got.code != codes.Forbidden {
 		t.Errorf("%v", got.code)
 	}
-	if got := do(t, s.dial(), post("/v1/commands", "x", login)); got.code != codes.Changed || header(s.shelf.last(t), "ce_subject") != "commands" {
+	if got := do(t, s.dial(), post("/v1/commands", "x", login)); got.code != codes.Changed || header(s.writer.last(t), "ce_subject") != "commands" {
 		t.Errorf("the channel commands: %v", got.code)
 	}
 }

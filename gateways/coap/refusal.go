@@ -16,15 +16,15 @@ import (
 	"github.com/fairlead/fairlead/internal/refusal"
 )
 
-// A denial is what a report says of a request, whatever it is refused for. It may be kept after the request.
-type denial struct {
+// A requestReport is what a report says of a request, whatever it is refused for. It may be kept after the request.
+type requestReport struct {
 	gateway *Gateway
 	report  refusal.Report
 }
 
-// denial begins the report of a request: where it goes, and who has proven to send it.
-func (g *Gateway) denial(r *protocol.Request) denial {
-	d := denial{g, refusal.Report{Protocol: refusal.CoAP, Where: whereOf(r), Remote: r.Peer.Remote().Addr().String()}}
+// report begins the report of a request: where it goes, and who has proven to send it.
+func (g *Gateway) report(r *protocol.Request) requestReport {
+	d := requestReport{g, refusal.Report{Protocol: refusal.CoAP, Where: whereOf(r), Remote: r.Peer.Remote().Addr().String()}}
 	if s, _ := r.Peer.Client.(*session); s != nil {
 		d.of(s.loginRequest())
 	}
@@ -32,28 +32,28 @@ func (g *Gateway) denial(r *protocol.Request) denial {
 }
 
 // of says who sends the request, as presented.
-func (d *denial) of(request auth.Request) {
+func (d *requestReport) of(request auth.Request) {
 	d.report.Application, d.report.Device, d.report.As = request.Application, request.Device, request.As
 }
 
 // by says who sends the request, as admitted.
-func (d *denial) by(l *login) {
+func (d *requestReport) by(l *login) {
 	d.of(l.request)
 	d.report.Application, d.report.Device = l.session.Application.Metadata.Name, l.session.Device.Metadata.Name
 }
 
 // answer reports what became of a message, unless that is good, and says it in the words of the protocol.
-func (d denial) answer(result outcome.Result) protocol.Response {
+func (d requestReport) answer(result outcome.Result) protocol.Response {
 	return d.with(answer(result), result)
 }
 
 // login reports a log-in that did not succeed, and answers it.
-func (d denial) login(err error) protocol.Response {
+func (d requestReport) login(err error) protocol.Response {
 	return d.with(deniedLogin(err), outcome.ResultOf(err))
 }
 
 // with reports a refusal that has a response already.
-func (d denial) with(response protocol.Response, result outcome.Result) protocol.Response {
+func (d requestReport) with(response protocol.Response, result outcome.Result) protocol.Response {
 	if !result.Outcome.Good() {
 		d.report.Outcome, d.report.Answer, d.report.Reason = result.Outcome, codeText(response.Code), refusal.Explain(result)
 		d.gateway.pipeline.Refusals().Report(d.report)
@@ -63,7 +63,7 @@ func (d denial) with(response protocol.Response, result outcome.Result) protocol
 
 // reportBroken reports a request that the message layer has refused.
 func (g *Gateway) reportBroken(broken protocol.Refusal) {
-	d := g.denial(broken.Request)
+	d := g.report(broken.Request)
 	d.report.Outcome, d.report.Answer = outcomeOf(broken.Response.Code), codeText(broken.Response.Code)
 	if broken.Silent {
 		d.report.Answer = "no answer"
@@ -111,7 +111,7 @@ func (s *session) loginRequest() auth.Request {
 
 // reportEnd reports a session that ends because its device is not admitted any more.
 func (s *session) reportEnd(err error) {
-	d := denial{s.gateway, refusal.Report{Protocol: refusal.CoAP, Where: "session", Remote: s.conn.Remote().Addr().String()}}
+	d := requestReport{s.gateway, refusal.Report{Protocol: refusal.CoAP, Where: "session", Remote: s.conn.Remote().Addr().String()}}
 	d.of(s.loginRequest())
 	result := outcome.ResultOf(err)
 	if err == nil { // admitted, but as another device

@@ -54,10 +54,10 @@ func TestReportsRefusedRequests(t *testing.T) {
 		Where: "POST /v1/x", Outcome: outcome.Invalid, Answer: "4.02", Reason: "option 9 is not understood"})
 	f(post("/v1/x", strings.Repeat("x", 70_000), login), refusal.Report{
 		Where: "POST /v1/x", Outcome: outcome.TooLarge, Answer: "4.13", Reason: "the body is larger than 65536 bytes"})
-	s.shelf.fail(outcome.New(outcome.Unavailable, "Kafka is away"))
+	s.writer.fail(outcome.New(outcome.Unavailable, "Kafka is away"))
 	f(post("/v1/x", "x", login), refusal.Report{
 		Where: "POST /v1/x", Application: "app", Device: "device", Outcome: outcome.Unavailable, Answer: "5.03", Reason: "Kafka is away"})
-	s.shelf.fail(nil)
+	s.writer.fail(nil)
 	if got := do(t, conn, post("/v1/x", "x", login)); len(s.reports) != 0 {
 		t.Errorf("%v is reported", got.code)
 	}

@@ -29,11 +29,11 @@ func TestPreSharedKey(t *testing.T) {
 	}
 	f(codes.Changed, post("/v1/x", "x"))
 	f(codes.Changed, post("/v1/x", strings.Repeat("x", 5000)))
-	if r := s.shelf.last(t); header(r, "ce_device") != "device" || header(r, "ce_deviceuid") != "uid-device" || len(r.Value) != 5000 {
+	if r := s.writer.last(t); header(r, "ce_device") != "device" || header(r, "ce_deviceuid") != "uid-device" || len(r.Value) != 5000 {
 		t.Errorf("of %q, %d bytes", header(r, "ce_device"), len(r.Value))
 	}
 	f(codes.Changed, post("/v1/x", "x").query("as=sensor"))
-	if r := s.shelf.last(t); header(r, "ce_device") != "sensor" || header(r, "ce_sender") != "device" {
+	if r := s.writer.last(t); header(r, "ce_device") != "sensor" || header(r, "ce_sender") != "device" {
 		t.Errorf("of %q, sent by %q", header(r, "ce_device"), header(r, "ce_sender"))
 	}
 	f(codes.Changed, post("/v1/x", "x").query("as=device"))
@@ -61,7 +61,7 @@ func TestKeysThatDoNotWork(t *testing.T) {
 	f("off@app", "key")
 	f("old@app", "key")
 	s.fail(errors.New("the database is away"))
-	if _, err := s.handshake(patience, preShared("device@app", "key")...); err == nil || !strings.Contains(err.Error(), "InternalError") {
+	if _, err := s.handshake(waitLimit, preShared("device@app", "key")...); err == nil || !strings.Contains(err.Error(), "InternalError") {
 		t.Errorf("without an answer of the registry: %v", err)
 	}
 }
@@ -78,10 +78,10 @@ func TestCertificate(t *testing.T) {
 	s.device("Device 1", fmt.Sprintf(`{"alias":[%q]}`, authority.DistinguishedName("Device 1")))
 	s.device("sensor", `{"gatewaySelector":{"matchNames":["Device 1"]}}`)
 	conn := s.secure(s.withCertificate(devices.Issue("Device 1", nil))...)
-	if got := do(t, conn, post("/v1/x", "x")); got.code != codes.Changed || header(s.shelf.last(t), "ce_device") != "Device 1" {
+	if got := do(t, conn, post("/v1/x", "x")); got.code != codes.Changed || header(s.writer.last(t), "ce_device") != "Device 1" {
 		t.Errorf("%v %q", got.code, got.body)
 	}
-	if got := do(t, conn, post("/v1/x", "x").query("as=sensor")); got.code != codes.Changed || header(s.shelf.last(t), "ce_device") != "sensor" {
+	if got := do(t, conn, post("/v1/x", "x").query("as=sensor")); got.code != codes.Changed || header(s.writer.last(t), "ce_device") != "sensor" {
 		t.Errorf("%v %q", got.code, got.body)
 	}
 
@@ -105,7 +105,7 @@ func ended(t *testing.T, what string, conn *client.Conn) {
 	t.Helper()
 	select {
 	case <-conn.Done():
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		t.Errorf("%s: the session goes on", what)
 	}
 }

@@ -136,7 +136,7 @@ func TestListenRefuses(t *testing.T) {
 		c := DefaultConfig()
 		c.Address, c.SecureAddress = "127.0.0.1:0", "127.0.0.1:0"
 		change(&c)
-		if g, err := New(c, nil, ingest.New(ingest.DefaultConfig(), &shelf{}), nil, nil, nil); err == nil {
+		if g, err := New(c, nil, ingest.New(ingest.DefaultConfig(), &recordWriter{}), nil, nil, nil); err == nil {
 			t.Errorf("listens at %v and %v", g.Address(), g.SecureAddress())
 		}
 	}

@@ -13,15 +13,15 @@ import (
 	protocol "github.com/fairlead/fairlead/internal/mqtt"
 )
 
-// patience is how long a test waits for what must happen. It only ends a test that fails.
-const patience = time.Minute
+// waitLimit is how long a test waits for what must happen. It only ends a test that fails.
+const waitLimit = time.Minute
 
 // soon receives something that must come.
 func soon[T any](t *testing.T, what string, c <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		t.Fatalf("%s did not come", what)
 	}
 	return v
@@ -30,11 +30,11 @@ func soon[T any](t *testing.T, what string, c <-chan T) (v T) {
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(waitLimit)
 	for !holds() {
 		select {
 		case <-deadline:
-			t.Fatalf("%s: not within %v", what, patience)
+			t.Fatalf("%s: not within %v", what, waitLimit)
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -118,7 +118,7 @@ func login5() *paho.Connect {
 // connect5 connects, and tells what CONNACK says.
 func (c *client5) connect5(t testing.TB, p *paho.Connect) *paho.Connack {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	connack, err := c.Connect(ctx, p)
 	if connack == nil {
@@ -141,7 +141,7 @@ func connected5(t testing.TB, at net.Listener) *client5 {
 func (c *client5) publish5(t testing.TB, p *paho.Publish) byte {
 	t.Helper()
 	p.QoS = 1
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	puback, err := c.Publish(ctx, p)
 	if puback == nil {
@@ -162,7 +162,7 @@ func open3(t testing.TB, url string, change func(*v3.ClientOptions)) *client3 {
 	c := &client3{received: make(chan v3.Message, 100), lost: make(chan error, 1)}
 	options := v3.NewClientOptions().AddBroker(url).SetProtocolVersion(4).SetClientID("c").
 		SetUsername("device@app").SetPassword("secret").
-		SetAutoReconnect(false).SetConnectRetry(false).SetOrderMatters(false).SetConnectTimeout(patience).
+		SetAutoReconnect(false).SetConnectRetry(false).SetOrderMatters(false).SetConnectTimeout(waitLimit).
 		SetConnectionLostHandler(func(_ v3.Client, err error) { c.lost <- err }).
 		SetDefaultPublishHandler(func(_ v3.Client, m v3.Message) { c.received <- m })
 	if change != nil {
@@ -181,7 +181,7 @@ func tcp3(t testing.TB, at net.Listener, change func(*v3.ClientOptions)) *client
 // done waits for what a client has begun.
 func done(t testing.TB, token v3.Token) error {
 	t.Helper()
-	if !token.WaitTimeout(patience) {
+	if !token.WaitTimeout(waitLimit) {
 		t.Fatal("no answer")
 	}
 	return token.Error()

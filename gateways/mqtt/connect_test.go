@@ -223,8 +223,8 @@ func TestClosed(t *testing.T) {
 			t.Errorf("%d subscriptions are left", got)
 		}
 		fx.changed("app", "device")
-		if got := fx.calendar.len(); got != 0 {
-			t.Errorf("%d appointments are left", got)
+		if got := fx.rechecks.len(); got != 0 {
+			t.Errorf("%d rechecks are left", got)
 		}
 	}
 	f(protocol.End{Normal: true}, false)
@@ -243,8 +243,8 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.documents.setAway(true)
-	s.doubt.since = time.Now().Add(-time.Hour)
-	f.attend(t.Context(), s)
+	s.revocation.since = time.Now().Add(-time.Hour)
+	f.recheck(t.Context(), s)
 	s.Closed(protocol.End{})
 	if lines.Len() < 2 {
 		t.Errorf("%d lines", lines.Len())

@@ -19,5 +19,5 @@
 //
 // # Locks
 //
-// The calendar and a session each have one; neither is held while the other is taken, or while another package is called.
+// The recheck queue and a session each have one; neither is held while the other is taken, or while another package is called.
 package mqtt

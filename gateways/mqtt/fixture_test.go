@@ -119,8 +119,8 @@ func (d *documents) times() int {
 	return d.asked
 }
 
-// shelf keeps records and acknowledges them, at once or, while it is held, when they are released.
-type shelf struct {
+// recordWriter keeps records and acknowledges them, at once or, while it is held, when they are released.
+type recordWriter struct {
 	mu      sync.Mutex
 	records []*kgo.Record
 	err     error
@@ -128,7 +128,7 @@ type shelf struct {
 	waiting []func(error)
 }
 
-func (s *shelf) Write(_ context.Context, r *kgo.Record, done func(error)) {
+func (s *recordWriter) Write(_ context.Context, r *kgo.Record, done func(error)) {
 	s.mu.Lock()
 	err := s.err
 	if err == nil {
@@ -144,14 +144,14 @@ func (s *shelf) Write(_ context.Context, r *kgo.Record, done func(error)) {
 }
 
 // fail has every further record fail.
-func (s *shelf) fail(err error) {
+func (s *recordWriter) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
 }
 
 // release acknowledges what was held.
-func (s *shelf) release() {
+func (s *recordWriter) release() {
 	s.mu.Lock()
 	waiting := s.waiting
 	s.waiting = nil
@@ -161,7 +161,7 @@ func (s *shelf) release() {
 	}
 }
 
-func (s *shelf) all() []*kgo.Record {
+func (s *recordWriter) all() []*kgo.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.records)
@@ -264,7 +264,7 @@ type fixture struct {
 	*Gateway
 	documents *documents
 	decisions *auth.Cache
-	shelf     *shelf
+	writer    *recordWriter
 	roll      *roll
 	hub       *command.Hub
 }
@@ -275,13 +275,13 @@ func newFixture(change func(*Config)) *fixture {
 	if change != nil {
 		change(&c)
 	}
-	f := &fixture{documents: newDocuments(), shelf: &shelf{}, roll: &roll{}, hub: command.NewHub()}
+	f := &fixture{documents: newDocuments(), writer: &recordWriter{}, roll: &roll{}, hub: command.NewHub()}
 	f.documents.putApplication("app", "")
 	f.documents.putDevice("app", "device", "uid-device", `{"authentication":{"credentials":[{"pass":"secret"}]}}`)
 	f.documents.putDevice("app", "other", "uid-other", `{"alias":["second name"],"gatewaySelector":{"matchNames":["device"]}}`)
 	f.documents.putDevice("app", "stranger", "uid-stranger", "")
 	f.decisions = auth.NewCache(auth.DefaultCacheConfig(), auth.NewService(auth.DefaultServiceConfig(), f.documents, nil))
-	f.Gateway = newGateway(c, auth.NewSteady(auth.DefaultSteadyConfig(), f.decisions), ingest.New(ingest.DefaultConfig(), f.shelf), f.hub, f.roll, nil)
+	f.Gateway = newGateway(c, auth.NewSteady(auth.DefaultSteadyConfig(), f.decisions), ingest.New(ingest.DefaultConfig(), f.writer), f.hub, f.roll, nil)
 	return f
 }
 
@@ -318,7 +318,7 @@ func published(t *testing.T, s *session, p packet.Publish) protocol.Answer {
 	select {
 	case a := <-answer:
 		return a
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		t.Fatalf("no answer to %q", p.Topic)
 		return protocol.Answer{}
 	}

@@ -37,7 +37,7 @@ func TestVersion5(t *testing.T) {
 	g(0x99, paho.Publish{Topic: "temp", Payload: []byte("{"), Properties: &paho.PublishProperties{ContentType: "application/json"}})
 	g(0x00, paho.Publish{Topic: "temp", Payload: nil})
 
-	records := f.shelf.all()
+	records := f.writer.all()
 	if len(records) != 3 || header(records[0], "ce_batch") != "7" || header(records[0], "ce_device") != "device" || header(records[1], "ce_device") != "other" {
 		t.Errorf("%d records", len(records))
 	}
@@ -116,10 +116,10 @@ func TestVersion311(t *testing.T) {
 	if err := done(t, c.Publish("temp", 1, false, "y")); err != nil {
 		t.Error(err)
 	}
-	if got := len(f.shelf.all()); got != 2 {
+	if got := len(f.writer.all()); got != 2 {
 		t.Errorf("%d records", got)
 	}
-	f.shelf.fail(outcome.New(outcome.Unavailable, ""))
+	f.writer.fail(outcome.New(outcome.Unavailable, ""))
 	c.Publish("temp", 1, false, "z")
 	soon(t, "the end of the connection", c.lost)
 	eventually(t, "release", func() bool { return len(f.roll.ends()) == 1 })
@@ -191,14 +191,14 @@ func TestDrain(t *testing.T) {
 	f := newFixture(nil)
 	at := start(t, f.Gateway, protocol.Listeners{})
 	c := connected5(t, at.TCP)
-	f.shelf.held = true
+	f.writer.held = true
 	answer := make(chan byte, 1)
 	go func() {
 		if puback, err := c.Publish(context.Background(), &paho.Publish{Topic: "temp", QoS: 1}); err == nil {
 			answer <- puback.ReasonCode
 		}
 	}()
-	eventually(t, "message on its way", func() bool { return len(f.shelf.all()) == 1 })
+	eventually(t, "message on its way", func() bool { return len(f.writer.all()) == 1 })
 	at.stop()
 	eventually(t, "no new connections", func() bool {
 		link, err := net.Dial("tcp", at.TCP.Addr().String())
@@ -212,7 +212,7 @@ func TestDrain(t *testing.T) {
 		t.Error("did not wait for Kafka")
 	default:
 	}
-	f.shelf.release()
+	f.writer.release()
 	if got := soon(t, "PUBACK", answer); got != 0 {
 		t.Errorf("PUBACK %#x", got)
 	}

@@ -48,7 +48,7 @@ func TestAcknowledgedMessagesAreInKafkaInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer consumer.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	for next := 0; next < messages; {
 		fetches := consumer.PollFetches(ctx)

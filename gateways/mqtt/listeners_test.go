@@ -85,8 +85,8 @@ func TestEveryTransport(t *testing.T) {
 			t.Errorf("%s: %v", url, err)
 			return
 		}
-		before := len(f.shelf.all())
-		if err := done(t, c.Publish("temp", 1, false, "x")); err != nil || len(f.shelf.all()) != before+1 {
+		before := len(f.writer.all())
+		if err := done(t, c.Publish("temp", 1, false, "x")); err != nil || len(f.writer.all()) != before+1 {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
@@ -137,7 +137,7 @@ func TestClientCertificates(t *testing.T) {
 	g("ssl://"+at.TLS.Addr().String(), leaf.Raw)
 	g("ssl://"+at.TLS.Addr().String(), leaf.Raw, ca.Raw)
 	g("wss://"+at.WebSocketTLS.Addr().String(), leaf.Raw)
-	if r := f.shelf.all()[0]; header(r, "ce_device") != "device" {
+	if r := f.writer.all()[0]; header(r, "ce_device") != "device" {
 		t.Errorf("device %q", header(r, "ce_device"))
 	}
 }

@@ -31,8 +31,8 @@ type gatewayMetrics struct {
 
 // gauges are read when metrics are collected.
 type gauges struct {
-	inFlight                    func() (messages, bytes int64)
-	subscriptions, appointments func() int64
+	inFlight                func() (messages, bytes int64)
+	subscriptions, rechecks func() int64
 }
 
 func newGatewayMetrics(read gauges) *gatewayMetrics {
@@ -55,16 +55,16 @@ func newGatewayMetrics(read gauges) *gatewayMetrics {
 		metric.WithDescription("Bytes of messages that wait for Kafka."))
 	subscriptions, _ := meter.Int64ObservableGauge("fairlead.mqtt.gateway.subscriptions",
 		metric.WithDescription("Subscriptions of commands."))
-	appointments, _ := meter.Int64ObservableGauge("fairlead.mqtt.gateway.appointments",
+	rechecks, _ := meter.Int64ObservableGauge("fairlead.mqtt.gateway.rechecks",
 		metric.WithDescription("Sessions whose log-in is to be judged again or whose certificate ends some time."))
 	_, _ = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		inFlight, size := read.inFlight()
 		o.ObserveInt64(messages, inFlight)
 		o.ObserveInt64(bytes, size)
 		o.ObserveInt64(subscriptions, read.subscriptions())
-		o.ObserveInt64(appointments, read.appointments())
+		o.ObserveInt64(rechecks, read.rechecks())
 		return nil
-	}, messages, bytes, subscriptions, appointments)
+	}, messages, bytes, subscriptions, rechecks)
 	return m
 }
 

@@ -23,7 +23,7 @@ func TestPublish(t *testing.T) {
 	if got.Reason != packet.Success {
 		t.Fatalf("answer %+v", got)
 	}
-	r := f.shelf.all()[0]
+	r := f.writer.all()[0]
 	for name, want := range map[string]string{
 		"ce_type": "io.drogue.event.v1", "ce_subject": "temp", "ce_application": "app", "ce_applicationuid": "uid-app",
 		"ce_device": "device", "ce_deviceuid": "uid-device", "ce_sender": "device", "ce_senderuid": "uid-device",
@@ -48,7 +48,7 @@ func TestPublishOnBehalf(t *testing.T) {
 			t.Errorf("%q: %+v", topic, got)
 			return
 		}
-		r := fx.shelf.all()[0]
+		r := fx.writer.all()[0]
 		if device, channel, sender := header(r, "ce_device"), header(r, "ce_subject"), header(r, "ce_sender"); device != wantDevice || channel != wantChannel || sender != "device" {
 			t.Errorf("%q: device %q, channel %q, sender %q", topic, device, channel, sender)
 		}
@@ -71,7 +71,7 @@ func TestPublishRefuses(t *testing.T) {
 		if got := published(t, s, p); got.Reason != want {
 			t.Errorf("%q: %+v, want %v", p.Topic, got, want)
 		}
-		if len(fx.shelf.all()) != 0 {
+		if len(fx.writer.all()) != 0 {
 			t.Errorf("%q: stored", p.Topic)
 		}
 		if messages, bytes := fx.budget.spent(); messages != 0 || bytes != 0 {
@@ -94,7 +94,7 @@ func TestPublishReportsKafka(t *testing.T) {
 		t.Helper()
 		fx := newFixture(nil)
 		s, _ := fx.connected(t)
-		fx.shelf.err = outcome.New(o, "the reason")
+		fx.writer.err = outcome.New(o, "the reason")
 		if got := published(t, s, packet.Publish{Topic: "temp"}); got != (protocol.Answer{Reason: want, Text: "the reason", Final: o.Final()}) {
 			t.Errorf("%v: %+v, want %v", o, got, want)
 		}
@@ -111,13 +111,13 @@ func TestPublishReportsKafka(t *testing.T) {
 func TestAcceptedMeansStored(t *testing.T) {
 	f := newFixture(nil)
 	s, _ := f.connected(t)
-	f.shelf.held = true
+	f.writer.held = true
 	answered := false
 	s.Publish(&packet.Publish{Topic: "temp"}, func(protocol.Answer) { answered = true })
 	if answered {
 		t.Error("answered without an acknowledgement")
 	}
-	f.shelf.release()
+	f.writer.release()
 	if !answered {
 		t.Error("not answered")
 	}
@@ -127,11 +127,11 @@ func TestAcceptedMeansStored(t *testing.T) {
 func TestPublishKeepsNothingOfThePacket(t *testing.T) {
 	f := newFixture(nil)
 	s, _ := f.connected(t)
-	f.shelf.held = true
+	f.writer.held = true
 	body := []byte("xxxxxxxx")
 	s.Publish(&packet.Publish{Topic: "temp", ContentType: "text/plain", Payload: body}, func(protocol.Answer) {})
 	clear(body)
-	if got := f.shelf.all()[0].Value; string(got) != "xxxxxxxx" {
+	if got := f.writer.all()[0].Value; string(got) != "xxxxxxxx" {
 		t.Errorf("stored %q", got)
 	}
 }
@@ -144,7 +144,7 @@ func TestPublishBlocksWhenTooMuchWaits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.shelf.held = true
+		f.writer.held = true
 		var answered int
 		publish := func(s *session) {
 			for i := range 4 {
@@ -155,18 +155,18 @@ func TestPublishBlocksWhenTooMuchWaits(t *testing.T) {
 		synctest.Wait()
 		go publish(other)
 		synctest.Wait()
-		if got := len(f.shelf.all()); got != 3 {
+		if got := len(f.writer.all()); got != 3 {
 			t.Errorf("%d messages on their way, want 3", got)
 		}
 		for range 3 {
-			f.shelf.release()
+			f.writer.release()
 			synctest.Wait()
 		}
-		if answered != 8 || len(f.shelf.all()) != 8 {
-			t.Errorf("%d answered, %d stored", answered, len(f.shelf.all()))
+		if answered != 8 || len(f.writer.all()) != 8 {
+			t.Errorf("%d answered, %d stored", answered, len(f.writer.all()))
 		}
 		var topics []string
-		for _, r := range f.shelf.all()[:4] {
+		for _, r := range f.writer.all()[:4] {
 			topics = append(topics, header(r, "ce_subject"))
 		}
 		if got := strings.Join(topics, ""); got != "0123" && got != "0120" {

@@ -52,7 +52,7 @@ func TestReportsRefusedMessages(t *testing.T) {
 	large := func(p *packet.Publish) { p.Payload = []byte(strings.Repeat("x", 70_000)) }
 	check(message("a", large), refusal.Report{Where: "PUBLISH a", Outcome: outcome.TooLarge, Answer: "DISCONNECT 0x95", Reason: "the body is larger than 65536 bytes"})
 	away := refusal.Report{Where: "PUBLISH", Outcome: outcome.Unavailable, Reason: "Kafka is away"}
-	f.shelf.fail(outcome.New(outcome.Unavailable, "Kafka is away"))
+	f.writer.fail(outcome.New(outcome.Unavailable, "Kafka is away"))
 	check(message("a"), answered(away, "PUBACK 0x83"))
 
 	client.version = packet.V311

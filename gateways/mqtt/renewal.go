@@ -19,8 +19,8 @@ const (
 	longestPause = 5 * time.Second
 )
 
-// A doubt is a revoked admission that nothing has replaced yet.
-type doubt struct {
+// A revocation is a revoked admission that nothing has replaced yet.
+type revocation struct {
 	since time.Time // zero: there is none
 	tries int
 }
@@ -30,14 +30,14 @@ type doubt struct {
 func (s *session) revoked() {
 	now := time.Now()
 	s.mu.Lock()
-	s.doubt = doubt{since: now}
+	s.revocation = revocation{since: now}
 	s.mu.Unlock()
-	s.gateway.calendar.put(&s.appointment, now.Add(upTo(s.gateway.config.RenewalSpread)))
+	s.gateway.rechecks.put(&s.recheck, now.Add(upTo(s.gateway.config.RenewalSpread)))
 }
 
-// attend does what is due with a session: a certificate has ended, or a log-in is to be judged again. Until it is, the
+// recheck does what is due with a session: a certificate has ended, or a log-in is to be judged again. Until it is, the
 // session goes on as it was.
-func (g *Gateway) attend(ctx context.Context, s *session) {
+func (g *Gateway) recheck(ctx context.Context, s *session) {
 	if s.expired(time.Now()) {
 		g.metrics.renewed(renewalExpired)
 		s.client.Disconnect(packet.AdministrativeAction, "the certificate has expired")
@@ -77,8 +77,8 @@ func sameResource(a, b *registry.Metadata) bool { return a.Name == b.Name && a.U
 func (s *session) postpone(err error) {
 	now := time.Now()
 	s.mu.Lock()
-	s.doubt.tries++
-	d := s.doubt
+	s.revocation.tries++
+	d := s.revocation
 	s.mu.Unlock()
 	if now.Sub(d.since) >= s.gateway.config.RenewalTimeout {
 		s.gateway.metrics.renewed(renewalGivenUp)
@@ -87,7 +87,7 @@ func (s *session) postpone(err error) {
 		return
 	}
 	s.gateway.metrics.renewed(renewalUndecided)
-	s.gateway.calendar.put(&s.appointment, earlier(now.Add(pauseAfter(d.tries)), s.admission.Load().Until()))
+	s.gateway.rechecks.put(&s.recheck, earlier(now.Add(pauseAfter(d.tries)), s.admission.Load().Until()))
 }
 
 // pauseAfter is how long to wait after so many attempts, at least one.

@@ -20,14 +20,14 @@ import (
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
-// attending runs the fixture's calendar until the end of the test.
-func (f *fixture) attending(t *testing.T) {
+// rechecking runs the fixture's recheck queue until the end of the test.
+func (f *fixture) rechecking(t *testing.T) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		f.calendar.run(ctx, f.attend)
+		f.rechecks.run(ctx, f.recheck)
 	}()
 	t.Cleanup(func() { stop(); <-done })
 }
@@ -39,7 +39,7 @@ func TestRenewal(t *testing.T) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			fx := newFixture(nil)
-			fx.attending(t)
+			fx.rechecking(t)
 			s, p := fx.connected(t)
 			first := s.admission.Load()
 			change(fx)
@@ -88,7 +88,7 @@ func TestRenewal(t *testing.T) {
 func TestRenewedSessionIsRevokedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(nil)
-		f.attending(t)
+		f.rechecking(t)
 		s, p := f.connected(t)
 		for range 3 {
 			f.changed("app", "device")
@@ -112,7 +112,7 @@ func TestUndecidedRenewal(t *testing.T) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			fx := newFixture(func(c *Config) { c.RenewalTimeout = time.Minute })
-			fx.attending(t)
+			fx.rechecking(t)
 			s, p := fx.connected(t)
 			fx.documents.setAway(true)
 			fx.changed("app", "device")
@@ -130,8 +130,8 @@ func TestUndecidedRenewal(t *testing.T) {
 				t.Errorf("away for %v: %v, want %v", back, got, want)
 			}
 			s.Closed(closedNormally)
-			if got := fx.calendar.len(); got != 0 {
-				t.Errorf("%d appointments are left", got)
+			if got := fx.rechecks.len(); got != 0 {
+				t.Errorf("%d rechecks are left", got)
 			}
 		})
 	}
@@ -143,7 +143,7 @@ func TestUndecidedRenewal(t *testing.T) {
 func TestRenewalTriesArePaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(nil)
-		f.attending(t)
+		f.rechecking(t)
 		s, _ := f.connected(t)
 		f.documents.setAway(true)
 		before := f.documents.times()
@@ -161,7 +161,7 @@ func TestManyRenewals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const devices = 2000
 		f := newFixture(func(c *Config) { c.Renewals, c.RenewalSpread = 8, time.Second })
-		f.attending(t)
+		f.rechecking(t)
 		counted := &counting{Authenticator: f.devices}
 		f.devices = counted
 		var sessions []*session
@@ -200,7 +200,7 @@ func TestCloseDuringRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(nil)
 		s, p := f.connected(t)
-		f.attending(t)
+		f.rechecking(t)
 		f.devices = late{f.devices, time.Second}
 		f.changed("app", "device")
 		synctest.Wait()
@@ -208,8 +208,8 @@ func TestCloseDuringRenewal(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		f.changed("app", "device")
 		synctest.Wait()
-		if f.calendar.len() != 0 || p.end() != 0 {
-			t.Errorf("%d appointments, end %v", f.calendar.len(), p.end())
+		if f.rechecks.len() != 0 || p.end() != 0 {
+			t.Errorf("%d rechecks, end %v", f.rechecks.len(), p.end())
 		}
 	})
 }
@@ -217,7 +217,7 @@ func TestCloseDuringRenewal(t *testing.T) {
 func TestCertificateThatEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(nil)
-		f.attending(t)
+		f.rechecking(t)
 		ca, device, _ := newCertificates(t, "app", "device", time.Hour)
 		f.documents.trust("app", ca)
 		f.documents.putDevice("app", "device", "uid-device", `{"alias":["CN=device"]}`)

@@ -24,19 +24,19 @@ type session struct {
 	admission     atomic.Pointer[auth.Session] // the newest
 	subscriptions map[string]*subscription     // by filter; only for the connection's own goroutine
 
-	appointment entry // in the gateway's calendar
+	recheck recheck // in the gateway's recheckQueue
 
-	mu     sync.Mutex
-	closed bool
-	stop   func() bool // takes the session out of what hears of the admission's revocation
-	doubt  doubt
+	mu         sync.Mutex
+	closed     bool
+	stop       func() bool // takes the session out of what hears of the admission's revocation
+	revocation revocation
 }
 
 var _ protocol.Session = (*session)(nil)
 
 func newSession(g *Gateway, c client, r auth.Request, d registry.Dialect) *session {
 	s := &session{gateway: g, client: c, request: r, dialect: d}
-	s.appointment = entry{session: s, index: -1}
+	s.recheck = recheck{session: s, index: -1}
 	return s
 }
 
@@ -50,7 +50,7 @@ func (s *session) Closed(e protocol.End) {
 	for _, subscription := range s.subscriptions {
 		subscription.close()
 	}
-	s.gateway.calendar.remove(&s.appointment)
+	s.gateway.rechecks.remove(&s.recheck)
 	s.mu.Lock()
 	s.closed = true
 	stop := s.stop
@@ -64,7 +64,7 @@ func (s *session) Closed(e protocol.End) {
 func (s *session) admit(a *auth.Session) {
 	s.admission.Store(a)
 	if until := a.Until(); !until.IsZero() {
-		s.gateway.calendar.put(&s.appointment, until)
+		s.gateway.rechecks.put(&s.recheck, until)
 	}
 	stop := a.OnRevoked(s.revoked)
 	s.mu.Lock()

@@ -17,9 +17,9 @@ import (
 )
 
 // tracked gives a gateway the presences of a Redis and the Kafka of another gateway.
-func (f *fixture) tracked(t *testing.T, address string, kafka *shelf) *presence.Tracker {
+func (f *fixture) tracked(t *testing.T, address string, kafka *recordWriter) *presence.Tracker {
 	t.Helper()
-	f.shelf = kafka
+	f.writer = kafka
 	f.pipeline = ingest.New(ingest.DefaultConfig(), kafka)
 	client := redis.NewClient(&redis.Options{Addr: address})
 	tracker, err := presence.New(presence.DefaultConfig(), client, "test", f.pipeline, nil)
@@ -64,7 +64,7 @@ func story(records []*kgo.Record) (told []string) {
 // A device that connects to another gateway has one session: the old one is told, and ends before the new one begins.
 func TestTakeoverBetweenGateways(t *testing.T) {
 	mini := miniredis.RunT(t)
-	kafka := &shelf{}
+	kafka := &recordWriter{}
 	first, second := newFixture(nil), newFixture(nil)
 	first.tracked(t, mini.Addr(), kafka)
 	second.tracked(t, mini.Addr(), kafka)
@@ -100,7 +100,7 @@ func TestTakeoverBetweenGateways(t *testing.T) {
 // The same device, over and over, at one gateway: by another name, too.
 func TestTakeoverWithinAGateway(t *testing.T) {
 	mini := miniredis.RunT(t)
-	kafka := &shelf{}
+	kafka := &recordWriter{}
 	f := newFixture(nil)
 	f.documents.putDevice("app", "device", "uid-device", `{"alias":["nick"],"authentication":{"credentials":[{"pass":"secret"}]}}`)
 	f.tracked(t, mini.Addr(), kafka)
@@ -132,7 +132,7 @@ func TestTakeoverWithinAGateway(t *testing.T) {
 func TestPresenceAway(t *testing.T) {
 	mini := miniredis.RunT(t)
 	f := newFixture(nil)
-	f.tracked(t, mini.Addr(), &shelf{})
+	f.tracked(t, mini.Addr(), &recordWriter{})
 	at := start(t, f.Gateway, protocol.Listeners{})
 	c := connected5(t, at.TCP)
 	mini.SetError("LOADING Redis is loading the dataset in memory")

@@ -25,7 +25,7 @@ func BenchmarkCachedDecision(b *testing.B) {
 	}
 	run("cache", cache)
 	run("steady", front)
-	front.guard.fail(Request{Application: "x"})
+	front.failures.fail(Request{Application: "x"})
 	run("guarded", front)
 	b.Run("parallel", func(b *testing.B) {
 		b.RunParallel(func(p *testing.PB) {

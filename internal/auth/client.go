@@ -102,7 +102,7 @@ func (c *Client) decision(ctx context.Context, request Request) (*Session, error
 		return c.renew(ctx, question)
 	}
 	question.Verified = isOnlyRemembered(ctx)
-	if question.Verified && guessed(request.Credential) && !c.extended.Load() {
+	if question.Verified && countsAsFailure(request.Credential) && !c.extended.Load() {
 		return nil, refused() // it might be admitted by a function that does not know what is asked
 	}
 	var answer WireAnswer[WireOutcome]
@@ -160,7 +160,7 @@ func (c *Client) proven(ctx context.Context, request Request) (*Session, error) 
 	}
 	as, err := c.AuthorizeAs(ctx, session, request.As)
 	if outcome.Of(err) == outcome.Forbidden {
-		return nil, notGuessed(refused())
+		return nil, withRightCredential(refused())
 	}
 	if err != nil {
 		return nil, err

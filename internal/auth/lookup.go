@@ -17,7 +17,7 @@ func (c *Cache) seek(ctx context.Context, key digest, old *entry, q question) de
 		return c.seekRemembered(ctx, key, old, q)
 	}
 	answers := c.join(ctx, key, q)
-	patience, stop := c.patience(old)
+	stale, stop := c.staleTimer(old)
 	defer stop()
 	select {
 	case answer := <-answers:
@@ -27,15 +27,15 @@ func (c *Cache) seek(ctx context.Context, key digest, old *entry, q question) de
 			d.err = answer.Err
 		}
 		return c.orOld(d, old)
-	case <-patience:
+	case <-stale:
 		return c.orOld(decision{err: undecidedInTime(context.DeadlineExceeded)}, old)
 	case <-ctx.Done():
 		return c.orOld(decision{err: undecidedInTime(ctx.Err())}, old)
 	}
 }
 
-// patience ends when an old admission is used instead of waiting on; without one, never.
-func (c *Cache) patience(old *entry) (<-chan time.Time, func() bool) {
+// staleTimer ends when an old admission is used instead of waiting on; without one, never.
+func (c *Cache) staleTimer(old *entry) (<-chan time.Time, func() bool) {
 	if old == nil || old.err != nil {
 		return nil, func() bool { return false }
 	}

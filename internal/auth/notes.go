@@ -11,13 +11,13 @@ import (
 // Headers of an answer with what the contract has no place for. They are Fairlead's own addition; an answer without them is
 // taken as well.
 const (
-	revisionsHeader = "Fairlead-Revisions"
-	proofHeader     = "Fairlead-Proof"
-	untilHeader     = "Fairlead-Until"
-	guessHeader     = "Fairlead-Guess"
+	revisionsHeader  = "Fairlead-Revisions"
+	proofHeader      = "Fairlead-Proof"
+	untilHeader      = "Fairlead-Until"
+	credentialHeader = "Fairlead-Guess"
 )
 
-// noGuess is the value of guessHeader for a sender whose own credential was right.
+// noGuess is the value of credentialHeader for a sender whose own credential was right.
 const noGuess = "no"
 
 // Notes are what an answer tells beside its documents: in headers, or, of an answer among many, in members of its own.
@@ -42,12 +42,12 @@ func (n Notes) Header(h http.Header) {
 	set(proofHeader, n.Proof)
 	set(untilHeader, n.Until)
 	if n.NoGuess {
-		h.Set(guessHeader, noGuess)
+		h.Set(credentialHeader, noGuess)
 	}
 }
 
 func notesIn(h http.Header) Notes {
-	return Notes{h.Get(revisionsHeader), h.Get(proofHeader), h.Get(untilHeader), h.Get(guessHeader) == noGuess}
+	return Notes{h.Get(revisionsHeader), h.Get(proofHeader), h.Get(untilHeader), h.Get(credentialHeader) == noGuess}
 }
 
 // proof is the proof, "" for what does not parse.
@@ -71,7 +71,7 @@ func (n Notes) until() time.Time {
 // Answer is the outcome of a request that was decided, whatever the decision was. An error that is none stays one.
 func Answer(s *Session, err error) (WireOutcome, error) {
 	if pass, undecided := decided(err); !pass {
-		return WireOutcome{Notes: Notes{NoGuess: notGuess(err)}}, undecided
+		return WireOutcome{Notes: Notes{NoGuess: hadRightCredential(err)}}, undecided
 	}
 	notes := Notes{Revisions: revisionsOf(metadataOf(s.Application, s.Device, s.As)), Proof: s.proof.text()}
 	if !s.until.IsZero() {

@@ -59,7 +59,7 @@ func sessionOf(o WireOutcome) (*Session, error) {
 	pass := o.Pass
 	switch {
 	case pass == nil && o.Notes.NoGuess:
-		return nil, notGuessed(refused())
+		return nil, withRightCredential(refused())
 	case pass == nil:
 		return nil, refused()
 	case pass.Application == nil || pass.Device == nil:

@@ -71,7 +71,7 @@ func (s *Service) authenticate(ctx context.Context, r Request) (*Session, error)
 	}
 	target, err := s.target(ctx, application, device, r.As)
 	if err != nil {
-		return nil, notGuessed(s.refuse(r, err))
+		return nil, withRightCredential(s.refuse(r, err))
 	}
 	if target.Metadata.Name != device.Metadata.Name {
 		session.As = stripDevice(target)
@@ -369,27 +369,27 @@ func (s *Service) refuse(r Request, err error) error {
 	return refusedFor(reason)
 }
 
-// errNotGuessed marks the refusal of a sender whose own credential was right.
-var errNotGuessed = errors.New("the credential was right")
+// errRightCredential marks the refusal of a sender whose own credential was right.
+var errRightCredential = errors.New("the credential was right")
 
-func notGuessed(err error) error {
+func withRightCredential(err error) error {
 	if outcome.Of(err) != outcome.Unauthenticated {
 		return err
 	}
-	return outcome.Wrap(outcome.Unauthenticated, "", unguessed{err})
+	return outcome.Wrap(outcome.Unauthenticated, "", rightCredentialError{err})
 }
 
-// An unguessed error is a refusal with its reason, marked as errNotGuessed.
-type unguessed struct{ error }
+// An rightCredentialError error is a refusal with its reason, marked as errNotGuessed.
+type rightCredentialError struct{ error }
 
 // Error is the reason alone.
-func (u unguessed) Error() string { return refusal.Explain(outcome.ResultOf(u.error)) }
+func (u rightCredentialError) Error() string { return refusal.Explain(outcome.ResultOf(u.error)) }
 
-func (u unguessed) Is(target error) bool { return target == errNotGuessed }
+func (u rightCredentialError) Is(target error) bool { return target == errRightCredential }
 
-func (u unguessed) Unwrap() error { return u.error }
+func (u rightCredentialError) Unwrap() error { return u.error }
 
-func notGuess(err error) bool { return errors.Is(err, errNotGuessed) }
+func hadRightCredential(err error) bool { return errors.Is(err, errRightCredential) }
 
 // decided tells apart a decision to refuse and the lack of a decision, which stays an error.
 func decided(err error) (pass bool, undecided error) {

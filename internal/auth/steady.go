@@ -31,20 +31,20 @@ const paceMemory = 10 * time.Second
 // It stands where devices are connected, never in the authentication function: there a refusal that waits would hold up a
 // connection that others need.
 type Steady struct {
-	config  SteadyConfig
-	next    Authenticator
-	guard   *guard
-	waiting chan struct{}
-	shares  *shares // of waiting
-	paces   paces
-	metrics *steadyMetrics
+	config   SteadyConfig
+	next     Authenticator
+	failures *failureCounter
+	waiting  chan struct{}
+	shares   *shares // of waiting
+	paces    paces
+	metrics  *steadyMetrics
 }
 
 var _ Authenticator = (*Steady)(nil)
 
 // NewSteady puts the outermost layer before the next one.
 func NewSteady(c SteadyConfig, next Authenticator) *Steady {
-	return &Steady{config: c, next: next, guard: newGuard(c), waiting: make(chan struct{}, c.Waiting),
+	return &Steady{config: c, next: next, failures: newFailureCounter(c), waiting: make(chan struct{}, c.Waiting),
 		shares: newShares(c.WaitingShare), paces: paces{known: newLRU[string, pace](maxPaces)}, metrics: newSteadyMetrics()}
 }
 
@@ -54,7 +54,7 @@ func (s *Steady) Authenticate(ctx context.Context, r Request) (*Session, error) 
 		return s.next.Authenticate(ctx, r)
 	}
 	started := time.Now()
-	asked, exhausted := ctx, s.guard.exhausted(r)
+	asked, exhausted := ctx, s.failures.exhausted(r)
 	if exhausted {
 		asked = OnlyVerified(ctx)
 	}
@@ -63,8 +63,8 @@ func (s *Steady) Authenticate(ctx context.Context, r Request) (*Session, error) 
 		return session, err
 	}
 	delay := s.config.Quantum
-	if guessed(r.Credential) && !notGuess(err) {
-		delay = s.guard.fail(r)
+	if countsAsFailure(r.Credential) && !hadRightCredential(err) {
+		delay = s.failures.fail(r)
 	}
 	if exhausted {
 		s.metrics.count(s.metrics.throttled)
@@ -73,8 +73,8 @@ func (s *Steady) Authenticate(ctx context.Context, r Request) (*Session, error) 
 	return nil, s.hold(ctx, r.Application, started, delay, err)
 }
 
-// guessed tells whether a credential that was refused may have been a guess. What a handshake has proven is none.
-func guessed(c Credential) bool {
+// countsAsFailure tells whether a credential that was refused may have been a guess. What a handshake has proven is none.
+func countsAsFailure(c Credential) bool {
 	switch c.(type) {
 	case CertificateChain, Proof, Vouched:
 		return false

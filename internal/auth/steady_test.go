@@ -189,7 +189,7 @@ func TestGuessesDoNotPoisonTheCache(t *testing.T) {
 }
 
 func TestUnknownSendersAreNeverExhausted(t *testing.T) {
-	g := newGuard(DefaultSteadyConfig())
+	g := newFailureCounter(DefaultSteadyConfig())
 	f := func(want bool, remote string) {
 		t.Helper()
 		r := Request{Application: "a", Device: "d", Remote: remote}
@@ -219,7 +219,7 @@ func TestUnknownSendersAreNeverExhausted(t *testing.T) {
 func TestGuardIsBounded(t *testing.T) {
 	c := DefaultSteadyConfig()
 	c.Guarded = 64
-	g := newGuard(c)
+	g := newFailureCounter(c)
 	for i := range 10_000 {
 		g.fail(Request{Device: fmt.Sprint(i)})
 	}

@@ -21,8 +21,8 @@ const (
 
 // Retry makes a call again while the installation is overloaded or nobody answers, with growing pauses or with those that
 // the installation asks for. It goes on for the given time, or until the context ends, and then returns the call's error.
-func Retry(ctx context.Context, patience time.Duration, call func() error) (last error) {
-	if patience <= 0 {
+func Retry(ctx context.Context, atMost time.Duration, call func() error) (last error) {
+	if atMost <= 0 {
 		return call()
 	}
 	pauses := backoff.NewExponentialBackOff()
@@ -37,7 +37,7 @@ func Retry(ctx context.Context, patience time.Duration, call func() error) (last
 		default:
 			return none, last
 		}
-	}, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(patience))
+	}, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(atMost))
 	return last
 }
 

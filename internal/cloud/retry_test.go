@@ -13,18 +13,18 @@ import (
 )
 
 func TestRetry(t *testing.T) {
-	f := func(name string, patience time.Duration, wantCalls int, wantTime time.Duration, failures ...error) {
+	f := func(name string, waitLimit time.Duration, wantCalls int, wantTime time.Duration, failures ...error) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			began, calls := time.Now(), 0
-			err := Retry(t.Context(), patience, func() error {
+			err := Retry(t.Context(), waitLimit, func() error {
 				if calls++; calls <= len(failures) {
 					return failures[calls-1]
 				}
 				return nil
 			})
 			took := time.Since(began)
-			if calls != wantCalls || (wantTime > 0 && took != wantTime) || took > patience {
+			if calls != wantCalls || (wantTime > 0 && took != wantTime) || took > waitLimit {
 				t.Errorf("%s: %d calls in %s, want %d in %s", name, calls, took, wantCalls, wantTime)
 			}
 			if (err == nil) != (calls > len(failures)) {

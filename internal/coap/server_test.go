@@ -24,7 +24,7 @@ import (
 	"github.com/fairlead/fairlead/test/relay"
 )
 
-const patience = time.Minute
+const waitLimit = time.Minute
 
 // listen starts a server on a free port.
 func listen(t testing.TB, d Handler, change func(*Config)) *Server {
@@ -64,7 +64,7 @@ func dial(t testing.TB, address string, more ...udp.Option) *coapclient.Conn {
 
 func bounded(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -147,7 +147,7 @@ func exchangeWith(t testing.TB, conn net.Conn, b []byte) message.Message {
 	if _, err := conn.Write(b); err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	_ = conn.SetReadDeadline(time.Now().Add(waitLimit))
 	got := make([]byte, 4096)
 	n, err := conn.Read(got)
 	if err != nil {
@@ -230,7 +230,7 @@ func TestBadRadio(t *testing.T) {
 		}))
 	var acknowledged []uint32
 	for i := range uint32(30) {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 		answer, err := conn.Post(ctx, "/v1/"+strconv.Itoa(int(i)), message.AppOctets, bytes.NewReader(binary.BigEndian.AppendUint32(nil, i)))
 		cancel()
 		if err != nil {

@@ -316,7 +316,7 @@ func TestCloseEndsEverySession(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	_ = conn.SetReadDeadline(time.Now().Add(waitLimit))
 	if _, err := conn.Read(make([]byte, 10)); !errors.Is(err, io.EOF) {
 		t.Errorf("the client reads %v", err)
 	}

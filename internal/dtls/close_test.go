@@ -14,7 +14,7 @@ func TestCloseNotifyIsSent(t *testing.T) {
 		conn := e.open(t, preShared("device@app", "secret")...)
 		talk(t, conn, "hello")
 		e.of(t, conn).Close()
-		_ = conn.SetReadDeadline(time.Now().Add(patience))
+		_ = conn.SetReadDeadline(time.Now().Add(waitLimit))
 		if _, err := conn.Read(make([]byte, 10)); !errors.Is(err, io.EOF) {
 			t.Fatalf("the client reads %v after our close_notify", err)
 		}

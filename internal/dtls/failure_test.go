@@ -36,7 +36,7 @@ func TestTellsOfFailures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 		defer cancel()
 		go func() { _ = client.HandshakeContext(ctx) }()
 		select {

@@ -12,7 +12,7 @@ import (
 	"github.com/pion/dtls/v3"
 )
 
-const patience = time.Minute
+const waitLimit = time.Minute
 
 var errAway = errors.New("the registry is away")
 
@@ -108,7 +108,7 @@ func (e *echo) of(t testing.TB, client net.Conn) (c *Conn) {
 
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(waitLimit)
 	for !done() {
 		select {
 		case <-deadline:
@@ -145,7 +145,7 @@ func (e *echo) connect(t testing.TB, from net.PacketConn, options ...dtls.Client
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
@@ -177,7 +177,7 @@ func say(conn net.Conn, text string) error {
 	if _, err := conn.Write([]byte(text)); err != nil {
 		return err
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	_ = conn.SetReadDeadline(time.Now().Add(waitLimit))
 	b := make([]byte, 2048)
 	n, err := conn.Read(b)
 	if err == nil && string(b[:n]) != text {

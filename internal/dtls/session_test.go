@@ -146,7 +146,7 @@ func TestOldClients(t *testing.T) {
 	e := serve(t, DefaultConfig(), Secrets{Certificate: func() (*tls.Certificate, error) { return &server, nil }}, false)
 	f := func(c *old.Config) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 		defer cancel()
 		conn, err := old.DialWithContext(ctx, "udp", net.UDPAddrFromAddrPort(e.Address()), c)
 		if err != nil {

@@ -51,7 +51,7 @@ func (c *Call) Admit(q Query, devices auth.Authenticator, timeout time.Duration)
 	request.As, request.Remote, request.Protocol = q.As, Remote(c.r), c.protocol
 	c.who = request
 	traced, span := tracing.New().Start(c.r.Context(), tracing.Admission)
-	ctx := newPatience(traced, timeout)
+	ctx := withLazyTimeout(traced, timeout)
 	defer ctx.cancel()
 	session, err := devices.Authenticate(ctx, request)
 	o := outcome.Of(err)

@@ -24,11 +24,11 @@ type Conn struct {
 	mayExpire bool   // a DISCONNECT may have a session expiry, as CONNECT had one
 	largest   uint32 // packet that the client takes, in bytes; 0 is no limit
 
-	in       input
-	aliases  aliases
-	patience time.Duration // without a packet, after which the client counts as gone
-	armed    time.Time     // when the read deadline was set
-	heard    bool          // a packet has come since
+	in           input
+	aliases      aliases
+	silenceLimit time.Duration // without a packet, after which the client counts as gone
+	armed        time.Time     // when the read deadline was set
+	heard        bool          // a packet has come since
 
 	mu       sync.Mutex
 	changed  sync.Cond // flights, out or the fields below have changed; only the goroutine that reads waits

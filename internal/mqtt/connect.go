@@ -21,12 +21,12 @@ const (
 // greet takes a connection to its CONNACK. It runs on a goroutine of its own, whose stack grows with what the handler does;
 // an admitted connection lives on another.
 func (s *Server) greet(c *Conn) {
-	defer s.gate.greeted()
+	defer s.limits.connectReceived()
 	if c.connect() {
 		go c.serve()
 		return
 	}
-	s.guard(c.hangUp)
+	s.recoverPanics(c.closeGracefully)
 	s.forget(c)
 }
 
@@ -94,7 +94,7 @@ func (c *Conn) introduction() (*packet.Connect, error) {
 		h, body, ok, err := c.in.next(c.server.config.MaxConnectPacket)
 		switch {
 		case err != nil:
-			c.version = guess(c.in.buf[c.in.start:c.in.end])
+			c.version = answerVersion(c.in.buf[c.in.start:c.in.end])
 			return nil, err
 		case !ok:
 			if err := c.in.fill(); err != nil {
@@ -114,7 +114,7 @@ func (c *Conn) decode(body []byte) (*packet.Connect, error) {
 	err := p.Decode(body)
 	c.version = p.Version
 	if p.Version == 0 {
-		c.version = guessBody(body)
+		c.version = answerVersionOfBody(body)
 	}
 	c.explains, c.largest = err != nil || p.RequestProblem, p.MaximumPacketSize
 	return &p, err
@@ -142,7 +142,7 @@ func (c *Conn) reject(err error) {
 func (c *Conn) admit(ctx context.Context, p *packet.Connect) bool {
 	connack, r := c.agree(p)
 	if r == nil {
-		r = c.server.gate.enter()
+		r = c.server.limits.beginLogin()
 	}
 	if r != nil {
 		c.tellBroken(r)
@@ -151,7 +151,7 @@ func (c *Conn) admit(ctx context.Context, p *packet.Connect) bool {
 	}
 	session, err := c.judge(ctx, p)
 	if err != nil {
-		c.server.complain(err)
+		c.server.logFault(err)
 		c.refuse(refusalOf(err))
 		return false
 	}
@@ -170,7 +170,7 @@ func (c *Conn) admit(ctx context.Context, p *packet.Connect) bool {
 // judge asks the handler.
 func (c *Conn) judge(ctx context.Context, p *packet.Connect) (session Session, err error) {
 	admitted := false
-	defer func() { c.server.gate.judged(admitted) }() // also if the handler panics
+	defer func() { c.server.limits.endLogin(admitted) }() // also if the handler panics
 	session, err = c.server.handler.Connect(ctx, c, p)
 	if err == nil && session == nil {
 		err = errNoSession
@@ -202,7 +202,7 @@ func (c *Conn) agree(p *packet.Connect) (*packet.Connack, *Refusal) {
 	}
 	config := &c.server.config
 	keepAlive := config.keepAlive(p)
-	c.patience = time.Duration(keepAlive) * time.Second * 3 / 2
+	c.silenceLimit = time.Duration(keepAlive) * time.Second * 3 / 2
 	c.mayExpire = p.SessionExpiry != 0
 	connack := &packet.Connack{
 		MaximumQoS:         1,

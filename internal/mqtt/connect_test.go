@@ -408,7 +408,7 @@ func TestHandlerPanicsInConnect(t *testing.T) {
 			if n := w.server.metrics.panics.Load(); n != 1 {
 				t.Errorf("%d panics were counted", n)
 			}
-			if admitted, _ := w.server.gate.count(); admitted != 1 {
+			if admitted, _ := w.server.limits.count(); admitted != 1 {
 				t.Errorf("%d connections are counted as admitted", admitted)
 			}
 		})
@@ -421,11 +421,11 @@ func TestHandlerForgetsSession(t *testing.T) {
 	}
 	s := NewServer(DefaultConfig(), forgetful{}, nil)
 	c := newConn(s, nil)
-	s.gate.enter()
+	s.limits.beginLogin()
 	if _, err := c.judge(t.Context(), nil); !errors.Is(err, errNoSession) {
 		t.Errorf("got %v", err)
 	}
-	if admitted, _ := s.gate.count(); admitted != 0 {
+	if admitted, _ := s.limits.count(); admitted != 0 {
 		t.Errorf("%d connections are counted as admitted", admitted)
 	}
 }

@@ -32,18 +32,18 @@ func (s *scratch) forget() {
 func (c *Conn) serve() {
 	defer c.server.forget(c)
 	var e *ending
-	c.server.guard(func() { e = c.read() })
+	c.server.recoverPanics(func() { e = c.read() })
 	if e == nil { // it panicked
 		e = &ending{End: End{Reason: packet.UnspecifiedError}}
 	}
 	c.end(e)
-	c.server.guard(c.closed)
-	c.server.guard(c.hangUp)
+	c.server.recoverPanics(c.closed)
+	c.server.recoverPanics(c.closeGracefully)
 }
 
 // closed tells the session.
 func (c *Conn) closed() {
-	defer c.server.gate.leave()
+	defer c.server.limits.connectionClosed()
 	c.mu.Lock()
 	end := c.ended.End
 	c.mu.Unlock()
@@ -149,7 +149,7 @@ func (c *Conn) listen() {
 	if !c.heard {
 		return
 	}
-	now, slack := time.Now(), c.patience/16
+	now, slack := time.Now(), c.silenceLimit/16
 	if now.Sub(c.armed) < slack {
 		return
 	}
@@ -158,7 +158,7 @@ func (c *Conn) listen() {
 	if c.draining || c.ended != nil {
 		return
 	}
-	if err := c.link.SetReadDeadline(now.Add(c.patience + slack)); err == nil {
+	if err := c.link.SetReadDeadline(now.Add(c.silenceLimit + slack)); err == nil {
 		c.armed, c.heard = now, false
 	}
 }

@@ -354,7 +354,7 @@ func TestHandlerPanicsInClosed(t *testing.T) {
 		if n := s.metrics.panics.Load(); n != 1 {
 			t.Errorf("%d panics were counted", n)
 		}
-		if admitted, _ := s.gate.count(); admitted != 0 {
+		if admitted, _ := s.limits.count(); admitted != 0 {
 			t.Errorf("%d connections are counted as admitted", admitted)
 		}
 	})

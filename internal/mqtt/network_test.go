@@ -85,7 +85,7 @@ func TestTLSHandshakeFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = io.Copy(io.Discard, link)
-	waitFor(t, func() bool { _, unadmitted := s.gate.count(); return unadmitted == 0 })
+	waitFor(t, func() bool { _, unadmitted := s.limits.count(); return unadmitted == 0 })
 }
 
 func TestBehindProxy(t *testing.T) {

@@ -32,7 +32,7 @@ type metrics struct {
 	droppedSlow, droppedClosed, droppedTooLarge atomic.Int64
 }
 
-func newMetrics(g *gate) *metrics {
+func newMetrics(g *admissionLimits) *metrics {
 	meter := otel.Meter("github.com/fairlead/fairlead/internal/mqtt")
 	m := &metrics{}
 	m.connects, _ = meter.Int64Counter("fairlead.mqtt.connects",

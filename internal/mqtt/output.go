@@ -125,7 +125,7 @@ func (c *Conn) batch() []byte {
 // an error.
 func (c *Conn) send(b []byte) (err error) {
 	err = errPanic
-	c.server.guard(func() { err = c.trySend(b) })
+	c.server.recoverPanics(func() { err = c.trySend(b) })
 	return err
 }
 

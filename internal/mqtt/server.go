@@ -19,7 +19,7 @@ type Server struct {
 	log      *zap.Logger
 	onBroken func(Broken) // may be nil
 	metrics  *metrics
-	gate     *gate
+	limits   *admissionLimits
 	life     context.Context // ends when the server shuts down
 	end      context.CancelFunc
 
@@ -48,8 +48,8 @@ func NewServer(c Config, h Handler, log *zap.Logger) *Server {
 		listeners: map[net.Listener]struct{}{},
 		empty:     make(chan struct{}),
 	}
-	s.gate = newGate(&s.config)
-	s.metrics = newMetrics(s.gate)
+	s.limits = newAdmissionLimits(&s.config)
+	s.metrics = newMetrics(s.limits)
 	s.life, s.end = context.WithCancel(context.Background())
 	s.flights.New = func() any {
 		f := new(flight)
@@ -79,20 +79,20 @@ func (s *Server) Serve(l net.Listener) error {
 		if err != nil {
 			return fmt.Errorf("accepting a connection: %w", err)
 		}
-		if !s.gate.knock() {
+		if !s.limits.acceptConnection() {
 			s.metrics.connected(unheard)
 			_ = link.Close() // there is no room to hear what it wants
 			continue
 		}
-		s.welcome(link)
+		s.begin(link)
 	}
 }
 
-// welcome takes in a new connection, which the gate has let come.
-func (s *Server) welcome(link net.Conn) {
+// begin takes in a new connection, which the limits have let in.
+func (s *Server) begin(link net.Conn) {
 	c := newConn(s, link)
 	if !s.remember(c) {
-		s.gate.greeted()
+		s.limits.connectReceived()
 		_ = link.Close() // the server is shutting down
 		return
 	}
@@ -200,8 +200,8 @@ func (s *Server) putScratch(p *scratch) {
 	}
 }
 
-// guard runs f. A panic ends what f does, and nothing else: that is the last line of defence of all other connections.
-func (s *Server) guard(f func()) {
+// recoverPanics runs f. A panic ends what f does, and nothing else: that is the last line of defence of all other connections.
+func (s *Server) recoverPanics(f func()) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.panicked(p)
@@ -216,8 +216,8 @@ func (s *Server) panicked(p any) {
 	s.log.Error("a connection panicked", zap.Any("panic", p), zap.Stack("stack"))
 }
 
-// complain logs an error of the handler that is a fault of ours.
-func (s *Server) complain(err error) {
+// logFault logs an error of the handler that is a fault of ours.
+func (s *Server) logFault(err error) {
 	var r *Refusal
 	if !errors.As(err, &r) && outcome.Of(err) == outcome.Internal {
 		s.log.Error("could not judge a client", zap.Error(err))

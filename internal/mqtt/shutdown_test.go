@@ -26,9 +26,9 @@ func leaving(t *testing.T, test func(w *world, serving <-chan error)) {
 }
 
 // begin starts a shutdown and waits until nothing more happens by itself.
-func (w *world) begin(patience time.Duration) <-chan error {
+func (w *world) begin(waitLimit time.Duration) <-chan error {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	result := make(chan error, 1)
 	go func() {
 		defer cancel()

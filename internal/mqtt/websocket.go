@@ -29,7 +29,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This is an MQTT endpoint. Connect with WebSocket and the subprotocol mqtt.", http.StatusNotFound)
 		return
 	}
-	if !s.gate.knock() {
+	if !s.limits.acceptConnection() {
 		s.metrics.connected(unheard)
 		http.Error(w, "too many clients connect at once", http.StatusServiceUnavailable)
 		return
@@ -41,7 +41,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		CompressionMode:    websocket.CompressionDisabled,
 	})
 	if err != nil { // which the client has been told
-		s.gate.greeted()
+		s.limits.connectReceived()
 		s.metrics.connected(noHandshake)
 		return
 	}
@@ -50,7 +50,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	if r.TLS != nil {
 		link.peer = r.TLS.PeerCertificates
 	}
-	s.welcome(link)
+	s.begin(link)
 }
 
 // A webSocket is a link whose bytes are those of binary messages, wherever these begin and end. Deadlines are set on the

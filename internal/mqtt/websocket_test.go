@@ -213,7 +213,7 @@ func TestNoWebSocket(t *testing.T) {
 			t.Errorf("upgrade to %s: %d", upgrade, response.StatusCode)
 		}
 	}
-	if admitted, unadmitted := w.server.gate.count(); admitted != 0 || unadmitted != 0 {
+	if admitted, unadmitted := w.server.limits.count(); admitted != 0 || unadmitted != 0 {
 		t.Errorf("%d connections are admitted, %d are not", admitted, unadmitted)
 	}
 }

@@ -67,7 +67,7 @@ func testPaused(t *testing.T, i *installation) {
 	paused, survivor := i.process(), i.process()
 	a, b := paused.connect("a", will("gone", "1")), paused.connect("b", will("gone", "1"))
 	i.settles()
-	paused.gate.closed.Store(true)
+	paused.barrier.closed.Store(true)
 	i.becomes("a", "true gone=1 false")
 	i.becomes("b", "true gone=1 false")
 	// What it says of its sessions now comes too late.
@@ -76,7 +76,7 @@ func testPaused(t *testing.T, i *installation) {
 	if _, err := paused.try("c", nil); outcome.Of(err) != outcome.Unavailable {
 		t.Errorf("Claim without Redis: %v", err)
 	}
-	paused.gate.closed.Store(false)
+	paused.barrier.closed.Store(false)
 	eventually(t, "the session to be given up", func() bool { return b.losses.Load() == 1 })
 	eventually(t, "the process to have nothing left", paused.forgotten)
 	eventually(t, "the process to be ready again", func() bool { return paused.Ready(t.Context()) == nil })
@@ -160,13 +160,13 @@ func testClose(t *testing.T, i *installation) {
 	// either, in which case it is stored again.
 	last, survivor := i.process(), i.process()
 	last.connect("e", nil)
-	last.gate.closed.Store(true)
+	last.barrier.closed.Store(true)
 	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := last.Close(ctx); err == nil {
 		t.Error("Close without Redis succeeded")
 	}
-	last.gate.closed.Store(false)
+	last.barrier.closed.Store(false)
 	if err := last.leave(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -210,9 +210,9 @@ func (i *installation) client() *redis.Client {
 // A process is a Tracker as a process has it, with what may happen to one.
 type process struct {
 	*Tracker
-	t    *testing.T
-	gate *gate
-	kill func() // stops Run, without Close
+	t       *testing.T
+	barrier *barrier
+	kill    func() // stops Run, without Close
 }
 
 // process starts a process, and waits until it is ready.
@@ -224,7 +224,7 @@ func (i *installation) process() *process {
 func (i *installation) processWith(p Publisher) *process {
 	i.t.Helper()
 	client := i.client()
-	g := &gate{}
+	g := &barrier{}
 	client.AddHook(g)
 	tracker, err := New(i.config, client, i.name, p, nil)
 	if err != nil {
@@ -240,21 +240,21 @@ func (i *installation) processWith(p Publisher) *process {
 	}()
 	i.t.Cleanup(func() { cancel(); <-ended; tracker.stop() })
 	eventually(i.t, "the process to be ready", func() bool { return tracker.Ready(i.t.Context()) == nil })
-	return &process{Tracker: tracker, t: i.t, gate: g, kill: func() { cancel(); <-ended }}
+	return &process{Tracker: tracker, t: i.t, barrier: g, kill: func() { cancel(); <-ended }}
 }
 
-// A gate lies between a process and Redis.
-type gate struct {
+// A barrier lies between a process and Redis.
+type barrier struct {
 	closed  atomic.Bool // commands fail
 	refused atomic.Int64
 	mute    atomic.Bool // scripts are executed, but their answers are lost
 }
 
-var errGate = errors.New("the gate is closed")
+var errGate = errors.New("the barrier is closed")
 
-func (g *gate) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (g *barrier) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (g *gate) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (g *barrier) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, command redis.Cmder) error {
 		if g.closed.Load() {
 			g.refused.Add(1)
@@ -269,7 +269,7 @@ func (g *gate) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-func (g *gate) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (g *barrier) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }
 

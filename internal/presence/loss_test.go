@@ -14,15 +14,15 @@ func testOutage(t *testing.T, i *installation) {
 	first, second := i.process(), i.process()
 	a, b := first.connect("a", will("gone", "1")), second.connect("b", will("gone", "1"))
 	for range 2 {
-		first.gate.closed.Store(true)
-		second.gate.closed.Store(true)
+		first.barrier.closed.Store(true)
+		second.barrier.closed.Store(true)
 		eventually(t, "both to miss Redis", func() bool {
 			return first.Ready(t.Context()) != nil && second.Ready(t.Context()) != nil
 		})
 		// One comes back a little earlier than the other.
-		first.gate.closed.Store(false)
+		first.barrier.closed.Store(false)
 		eventually(t, "the first to be ready", func() bool { return first.Ready(t.Context()) == nil })
-		second.gate.closed.Store(false)
+		second.barrier.closed.Store(false)
 		eventually(t, "the second to be ready", func() bool { return second.Ready(t.Context()) == nil })
 	}
 	a.Release(false)
@@ -73,12 +73,12 @@ func testDataLoss(t *testing.T, i *installation) {
 func testDataLossAtTheEnd(t *testing.T, i *installation) {
 	p := i.process()
 	a, b := p.connect("a", will("gone", "1")), p.connect("b", will("gone", "1"))
-	p.gate.closed.Store(true)
+	p.barrier.closed.Store(true)
 	i.forget()
 	a.Release(true)
 	b.Release(false)
-	eventually(t, "writing to fail", func() bool { return p.gate.refused.Load() > 10 })
-	p.gate.closed.Store(false)
+	eventually(t, "writing to fail", func() bool { return p.barrier.refused.Load() > 10 })
+	p.barrier.closed.Store(false)
 	i.becomes("a", "true gone=1 false")
 	i.becomes("b", "true false")
 	eventually(t, "nothing to be left", p.forgotten)
@@ -147,9 +147,9 @@ func testMissedNews(t *testing.T, i *installation) {
 func testLostAnswer(t *testing.T, i *installation) {
 	p := i.process()
 	// Nobody stores events while the answer is lost.
-	p.gate.mute.Store(true)
+	p.barrier.mute.Store(true)
 	_, err := p.try("d", will("gone", "1"))
-	p.gate.mute.Store(false)
+	p.barrier.mute.Store(false)
 	if outcome.Of(err) != outcome.Unavailable {
 		t.Fatalf("Claim: %v", err)
 	}
@@ -172,13 +172,13 @@ func testLostAnswer(t *testing.T, i *installation) {
 func testLostEnd(t *testing.T, i *installation) {
 	p := i.process()
 	a := p.connect("a", will("gone", "1"))
-	p.gate.mute.Store(true)
+	p.barrier.mute.Store(true)
 	a.Release(true)
 	client := i.client()
 	eventually(t, "the end to be written", func() bool {
 		return !client.HExists(t.Context(), p.ledger.keys.holder(member("app", "a")), "e").Val()
 	})
-	p.gate.mute.Store(false)
+	p.barrier.mute.Store(false)
 	i.becomes("a", "true gone=1 false")
 	eventually(t, "nothing to be left", p.forgotten)
 	i.settles()

@@ -78,14 +78,14 @@ func (t *Tracker) compare(ctx context.Context, process string, life uint32, sess
 		case absent:
 			absentees = append(absentees, l)
 		case held:
-			t.hasten(l)
+			t.retryConnectionEvent(l)
 		}
 	}
 	return t.resume(ctx, process, life, process, absentees)
 }
 
-// hasten looks after the connection event of a session unless it is known to be stored: the news may have been missed.
-func (t *Tracker) hasten(l *Lease) {
+// retryConnectionEvent looks after the connection event of a session unless it is known to be stored: the news may have been missed.
+func (t *Tracker) retryConnectionEvent(l *Lease) {
 	t.mu.Lock()
 	stored := l.stored
 	t.mu.Unlock()

@@ -41,7 +41,7 @@ func measureDecision(ctx context.Context, s *scene) ([]row, error) {
 		return nil, err
 	}
 	c := auth.DefaultConfig()
-	service := auth.NewService(c.Service, &shelf{benchApplication(), device}, nil)
+	service := auth.NewService(c.Service, &documentSource{benchApplication(), device}, nil)
 	door := auth.NewSteady(c.Steady, auth.NewCache(c.Cache, service))
 	request, err := auth.FromHTTP(basicAuthorization(benchUser(0), benchPassword), "", "")
 	if err != nil {
@@ -114,24 +114,24 @@ func recorded(ctx context.Context, from sdk.Reader, name string) (count uint64, 
 	return 0, fmt.Errorf("there is no metric %s", name)
 }
 
-// A shelf holds one application with one device.
-type shelf struct {
+// A documentSource holds one application with one device.
+type documentSource struct {
 	application *registry.Application
 	device      *registry.Device
 }
 
-var _ auth.Registry = (*shelf)(nil)
+var _ auth.Registry = (*documentSource)(nil)
 
-func (s *shelf) Application(_ context.Context, alias string) (*registry.Application, error) {
+func (s *documentSource) Application(_ context.Context, alias string) (*registry.Application, error) {
 	if alias != s.application.Metadata.Name {
 		return nil, registry.ErrNotFound
 	}
 	return s.application, nil
 }
 
-func (*shelf) Anchored(context.Context, string) ([]string, error) { return nil, nil }
+func (*documentSource) Anchored(context.Context, string) ([]string, error) { return nil, nil }
 
-func (s *shelf) Device(_ context.Context, application, alias string) (*registry.Device, error) {
+func (s *documentSource) Device(_ context.Context, application, alias string) (*registry.Device, error) {
 	if application != s.application.Metadata.Name || alias != s.device.Metadata.Name {
 		return nil, registry.ErrNotFound
 	}

@@ -75,7 +75,7 @@ func coapParts(t *testing.T) *assembly.Parts {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 		defer cancel()
 		if err := parts.Close(ctx); err != nil {
 			t.Error(err)

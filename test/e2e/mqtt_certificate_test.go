@@ -122,10 +122,10 @@ func TestMQTTClientCertificates(t *testing.T) {
 	secret := trusting(t, g)
 	secret.Certificates = []tls.Certificate{authority.issue("web", hour).pair()}
 	client := paho3.NewClient(paho3.NewClientOptions().AddBroker("wss://" + g.wss).SetTLSConfig(secret).SetConnectRetry(false).SetAutoReconnect(false))
-	if token := client.Connect(); !token.WaitTimeout(patience) || token.Error() != nil {
+	if token := client.Connect(); !token.WaitTimeout(waitLimit) || token.Error() != nil {
 		t.Fatalf("over WebSocket: %v", token.Error())
 	}
-	if token := client.Publish("temp", 1, false, "21"); !token.WaitTimeout(patience) || token.Error() != nil {
+	if token := client.Publish("temp", 1, false, "21"); !token.WaitTimeout(waitLimit) || token.Error() != nil {
 		t.Errorf("over WebSocket: %v", token.Error())
 	}
 	const milliseconds = 250
@@ -211,7 +211,7 @@ func TestMQTTCertificateEnds(t *testing.T) {
 			if reason != 0x98 {
 				t.Errorf("%s: the session ends with %#x", what, reason)
 			}
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			t.Errorf("%s: the session goes on", what)
 		}
 	}

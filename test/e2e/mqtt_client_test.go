@@ -82,10 +82,10 @@ func publish3(t *testing.T, g *mqttGateway, url, user string) {
 	options := paho3.NewClientOptions().AddBroker(url).SetClientID("paho3").SetUsername(user).SetPassword("p").
 		SetProtocolVersion(4).SetTLSConfig(trusting(t, g)).SetConnectRetry(false).SetAutoReconnect(false)
 	client := paho3.NewClient(options)
-	if token := client.Connect(); !token.WaitTimeout(patience) || token.Error() != nil {
+	if token := client.Connect(); !token.WaitTimeout(waitLimit) || token.Error() != nil {
 		t.Fatalf("%s: connecting: %v", url, token.Error())
 	}
-	if token := client.Publish("temp", 1, false, `{"t": 1}`); !token.WaitTimeout(patience) || token.Error() != nil {
+	if token := client.Publish("temp", 1, false, `{"t": 1}`); !token.WaitTimeout(waitLimit) || token.Error() != nil {
 		t.Errorf("%s: publishing: %v", url, token.Error())
 	}
 	const milliseconds = 250

@@ -128,7 +128,7 @@ func TestMQTTUnavailable(t *testing.T) {
 // awaitAdmission waits until a device is admitted. Until then it is told that nobody can tell.
 func awaitAdmission(t *testing.T, g *mqttGateway, user string) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitLimit)
 	for time.Now().Before(deadline) {
 		switch got, _ := g.answer(t, greeting{user: user, password: "p", id: "x"}, greeting.say5); got.code {
 		case 0:

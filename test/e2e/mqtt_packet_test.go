@@ -97,7 +97,7 @@ func (g greeting) say5(link net.Conn) (reply, error) {
 
 // send sends bytes, and bounds the wait for what comes next.
 func send(link net.Conn, b []byte) error {
-	if err := link.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := link.SetDeadline(time.Now().Add(waitLimit)); err != nil {
 		return err
 	}
 	_, err := link.Write(b)

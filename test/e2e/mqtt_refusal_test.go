@@ -149,7 +149,7 @@ func TestHugePromises(t *testing.T) {
 		t.Errorf("%d connections cost %d MiB", connections, grown>>20)
 	}
 	for i := range open {
-		if err := open[i].SetReadDeadline(time.Now().Add(patience)); err != nil {
+		if err := open[i].SetReadDeadline(time.Now().Add(waitLimit)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := open[i].Read(make([]byte, 64)); err == nil {

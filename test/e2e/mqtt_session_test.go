@@ -46,7 +46,7 @@ func (s *seat) expectEnd(t *testing.T, what string, reason byte) {
 	t.Helper()
 	select {
 	case <-s.gone:
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		t.Fatalf("%s: the connection stays open", what)
 	}
 	s.mu.Lock()

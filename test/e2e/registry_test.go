@@ -231,7 +231,7 @@ func TestRegistryWithoutItsNeighbours(t *testing.T) {
 	wantInOrder(t, "d", o.told()["drogue/app/d"], 2)
 
 	resume = pause(t, here.postgres.Process)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	if status, answer := o.try(ctx, f, "GET", "/app", ""); status != 503 || strings.Contains(answer, "postgres") {
 		t.Errorf("without a database: %d %s, want 503", status, answer)

@@ -23,8 +23,8 @@ import (
 // startPatience bounds the start of everything, the build of the function with an empty build cache included.
 const startPatience = 10 * time.Minute
 
-// patience bounds the wait for something that happens at once unless it is broken.
-const patience = time.Minute
+// waitLimit bounds the wait for something that happens at once unless it is broken.
+const waitLimit = time.Minute
 
 // A world is what all tests share.
 type world struct {
@@ -198,7 +198,7 @@ func ownTelemetry(t *testing.T, settings ...string) *functionbin.Function {
 // bounded is a context for what takes seconds at most.
 func bounded(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -16,12 +16,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// patience bounds what a broken server would hang.
-const patience = 2 * time.Minute
+// waitLimit bounds what a broken server would hang.
+const waitLimit = 2 * time.Minute
 
 func bounded(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -16,7 +16,7 @@ import (
 	registryfn "github.com/fairlead/fairlead/registry-fn"
 )
 
-// A Registry is the registry's API with what runs beside it: the relay that tells others of changes, and the keeper that
+// A Registry is the registry's API with what runs beside it: the relay that tells others of changes, and the sweeper that
 // ends deletions.
 type Registry struct {
 	http.Handler
@@ -46,9 +46,9 @@ func NewRegistry(c *Config, s *store.Store, caches changes.Invalidator, w change
 		Store: s, Users: users, Directory: directory, Tokens: user.NewTokens(c.User.Tokens, directory), Changes: relay, Log: log,
 		Refusals: refusals,
 	})
-	keeper := registryfn.NewKeeper(c.Registry, s, relay, log)
+	sweeper := registryfn.NewDeletionSweeper(c.Registry, s, relay, log)
 	r.running.Go(func() { relay.Run(ctx) })
-	r.running.Go(func() { keeper.Run(ctx) })
+	r.running.Go(func() { sweeper.Run(ctx) })
 	return r, nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPatience(t.Context(), time.Second)
+		p := withLazyTimeout(t.Context(), time.Second)
 		defer p.cancel()
 		if until, ok := p.Deadline(); !ok || time.Until(until) != time.Second || p.Err() != nil {
 			t.Errorf("deadline %v, error %v", until, p.Err())
@@ -27,7 +27,7 @@ func TestPatienceEndsWithItsParent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent, stop := context.WithTimeout(t.Context(), time.Millisecond)
 		defer stop()
-		p := newPatience(parent, time.Second)
+		p := withLazyTimeout(parent, time.Second)
 		defer p.cancel()
 		if until, _ := p.Deadline(); time.Until(until) != time.Millisecond {
 			t.Errorf("deadline in %v", time.Until(until))
@@ -40,12 +40,12 @@ func TestPatienceEndsWithItsParent(t *testing.T) {
 }
 
 func TestPatienceIsReleased(t *testing.T) {
-	p := newPatience(t.Context(), time.Hour)
+	p := withLazyTimeout(t.Context(), time.Hour)
 	done := p.Done()
 	p.cancel()
 	<-done
 	if !errors.Is(p.started().Err(), context.Canceled) {
 		t.Error(p.started().Err())
 	}
-	newPatience(t.Context(), time.Hour).cancel() // nobody waited
+	withLazyTimeout(t.Context(), time.Hour).cancel() // nobody waited
 }

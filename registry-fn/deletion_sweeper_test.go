@@ -41,7 +41,7 @@ func TestKeeper(t *testing.T) {
 		store := &steps{left: 5, fails: []int{3}}
 		caches := &redis{}
 		c := testConfig()
-		k := NewKeeper(c, store, changes.New(changes.DefaultConfig(), nil, caches, nowhere{}, nil), nil)
+		k := NewDeletionSweeper(c, store, changes.New(changes.DefaultConfig(), nil, caches, nowhere{}, nil), nil)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		started := time.Now()
@@ -83,7 +83,7 @@ func TestLongDeletion(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	k := NewKeeper(testConfig(), w.store, w.relay, nil)
+	k := NewDeletionSweeper(testConfig(), w.store, w.relay, nil)
 	for k.sweep(t.Context()) {
 	}
 	w.as("alice", "GET", app, "").want(t, 404, "")

@@ -8,8 +8,8 @@ const (
 	lingerBytes = 256 << 10
 )
 
-// hangUp closes the link when the last word is written.
-func (c *Conn) hangUp() {
+// closeGracefully closes the link when the last word is written.
+func (c *Conn) closeGracefully() {
 	defer c.link.Close() // nothing is left to be lost
 	c.in.release()
 	c.mu.Lock()

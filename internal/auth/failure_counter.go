@@ -10,19 +10,19 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// guardShards splits the guard so that cores rarely wait for each other.
-const guardShards = 16
+// failureShards splits the counter so that cores rarely wait for each other.
+const failureShards = 16
 
-// A guard counts failures of what was presented: an application, a device and the sender's address. It does not know
+// A failureCounter counts failures of what was presented: an application, a device and the sender's address. It does not know
 // whether any of them exists. Counts run dry at a steady rate, SteadyConfig.Failures a minute, and never exceed that.
-type guard struct {
+type failureCounter struct {
 	config SteadyConfig
 	seed   maphash.Seed
-	shards [guardShards]guardShard
+	shards [failureShards]failureShard
 	used   atomic.Bool // whether anybody ever failed: until then nothing needs to be looked up
 }
 
-type guardShard struct {
+type failureShard struct {
 	mu      sync.Mutex
 	buckets *simplelru.LRU[uint64, bucket]
 }
@@ -33,17 +33,17 @@ type bucket struct {
 	at    time.Time
 }
 
-func newGuard(c SteadyConfig) *guard {
-	g := &guard{config: c, seed: maphash.MakeSeed()}
+func newFailureCounter(c SteadyConfig) *failureCounter {
+	g := &failureCounter{config: c, seed: maphash.MakeSeed()}
 	for i := range g.shards {
-		g.shards[i].buckets = newLRU[uint64, bucket](c.Guarded / guardShards)
+		g.shards[i].buckets = newLRU[uint64, bucket](c.Guarded / failureShards)
 	}
 	return g
 }
 
 // exhausted tells whether a sender has failed so often that its guesses are not looked at any more. That needs an
 // address: were it not known who failed, anybody could keep a device out.
-func (g *guard) exhausted(r Request) bool {
+func (g *failureCounter) exhausted(r Request) bool {
 	if !g.used.Load() {
 		return false
 	}
@@ -52,7 +52,7 @@ func (g *guard) exhausted(r Request) bool {
 		return false
 	}
 	key := g.key(r, network)
-	shard := &g.shards[key%guardShards]
+	shard := &g.shards[key%failureShards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	b, ok := shard.buckets.Get(key)
@@ -60,11 +60,11 @@ func (g *guard) exhausted(r Request) bool {
 }
 
 // fail counts a failure and tells after how long it is to be answered at the earliest.
-func (g *guard) fail(r Request) time.Duration {
+func (g *failureCounter) fail(r Request) time.Duration {
 	g.used.Store(true)
 	network, _ := networkOf(r.Remote)
 	key := g.key(r, network)
-	shard := &g.shards[key%guardShards]
+	shard := &g.shards[key%failureShards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	b, _ := shard.buckets.Get(key)
@@ -75,7 +75,7 @@ func (g *guard) fail(r Request) time.Duration {
 }
 
 // delay doubles with each failure beyond the free ones.
-func (g *guard) delay(failures int) time.Duration {
+func (g *failureCounter) delay(failures int) time.Duration {
 	d := g.config.Quantum
 	for range failures - g.config.Free {
 		if d *= 2; d >= g.config.MaxDelay {
@@ -85,7 +85,7 @@ func (g *guard) delay(failures int) time.Duration {
 	return d
 }
 
-func (g *guard) drained(b bucket, now time.Time) bucket {
+func (g *failureCounter) drained(b bucket, now time.Time) bucket {
 	if !b.at.IsZero() {
 		b.level = max(0, b.level-now.Sub(b.at).Minutes()*float64(g.config.Failures))
 	}
@@ -93,7 +93,7 @@ func (g *guard) drained(b bucket, now time.Time) bucket {
 	return b
 }
 
-func (g *guard) key(r Request, network string) uint64 {
+func (g *failureCounter) key(r Request, network string) uint64 {
 	var h maphash.Hash
 	h.SetSeed(g.seed)
 	for _, field := range [...]string{r.Application, r.Device, network} {

@@ -15,25 +15,25 @@ type Sweeper interface {
 	Sweep(context.Context) (changes []registry.Change, more bool, err error)
 }
 
-// A Keeper ends the deletion of applications whose many devices no request had the time to delete, or whose request died.
+// A DeletionSweeper ends the deletion of applications whose many devices no request had the time to delete, or whose request died.
 // Every process has one; they do not harm each other.
-type Keeper struct {
+type DeletionSweeper struct {
 	interval time.Duration
 	store    Sweeper
 	changes  *changes.Relay
 	log      *zap.Logger
 }
 
-// NewKeeper makes a keeper, which does nothing before Run. The log may be nil.
-func NewKeeper(c Config, s Sweeper, r *changes.Relay, log *zap.Logger) *Keeper {
+// NewDeletionSweeper makes a sweeper, which does nothing before Run. The log may be nil.
+func NewDeletionSweeper(c Config, s Sweeper, r *changes.Relay, log *zap.Logger) *DeletionSweeper {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	return &Keeper{interval: c.SweepInterval, store: s, changes: r, log: log}
+	return &DeletionSweeper{interval: c.SweepInterval, store: s, changes: r, log: log}
 }
 
 // Run looks for deletions to go on with, after every interval, until the context ends.
-func (k *Keeper) Run(ctx context.Context) {
+func (k *DeletionSweeper) Run(ctx context.Context) {
 	ticker := time.NewTicker(k.interval)
 	defer ticker.Stop()
 	for {
@@ -48,7 +48,7 @@ func (k *Keeper) Run(ctx context.Context) {
 }
 
 // sweep goes one step, unless too many changes wait to be told, and tells whether there is a next one.
-func (k *Keeper) sweep(ctx context.Context) (more bool) {
+func (k *DeletionSweeper) sweep(ctx context.Context) (more bool) {
 	if ctx.Err() != nil || k.changes.Full() {
 		return false
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
 )
 
-// A gate bounds what clients that are not admitted yet can take from those that are: connections, log-ins per second and
+// A admissionLimits bounds what clients that are not admitted yet can take from those that are: connections, log-ins per second and
 // log-ins at the same time. Whoever is turned away learns that later is better.
-type gate struct {
+type admissionLimits struct {
 	config *Config
 
 	mu         sync.Mutex
@@ -20,12 +20,12 @@ type gate struct {
 	filled     time.Time // when tokens were counted
 }
 
-func newGate(c *Config) *gate {
-	return &gate{config: c, tokens: float64(c.ConnectBurst), filled: time.Now()}
+func newAdmissionLimits(c *Config) *admissionLimits {
+	return &admissionLimits{config: c, tokens: float64(c.ConnectBurst), filled: time.Now()}
 }
 
-// knock lets a new connection come as far as its CONNECT. Each that it lets in is taken out with greeted.
-func (g *gate) knock() bool {
+// acceptConnection lets a new connection come as far as its CONNECT. Each that it lets in is taken out with connectReceived.
+func (g *admissionLimits) acceptConnection() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.unadmitted >= g.config.MaxUnadmitted {
@@ -35,14 +35,14 @@ func (g *gate) knock() bool {
 	return true
 }
 
-func (g *gate) greeted() {
+func (g *admissionLimits) connectReceived() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.unadmitted--
 }
 
-// enter lets a CONNECT be judged, with nil, or says why not. Each that it lets in is followed by judged.
-func (g *gate) enter() *Refusal {
+// beginLogin lets a CONNECT be judged, with nil, or says why not. Each that it lets in is followed by endLogin.
+func (g *admissionLimits) beginLogin() *Refusal {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
@@ -58,8 +58,8 @@ func (g *gate) enter() *Refusal {
 	return nil
 }
 
-// judged says whether the handler admitted the client. One that is admitted stays so until leave.
-func (g *gate) judged(admitted bool) {
+// endLogin says whether the handler admitted the client. One that is admitted stays so until connectionClosed.
+func (g *admissionLimits) endLogin(admitted bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.judging--
@@ -68,14 +68,14 @@ func (g *gate) judged(admitted bool) {
 	}
 }
 
-func (g *gate) leave() {
+func (g *admissionLimits) connectionClosed() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.admitted--
 }
 
 // token takes one of the tokens, of which ConnectRate come in a second and ConnectBurst can be saved. g.mu is held.
-func (g *gate) token() bool {
+func (g *admissionLimits) token() bool {
 	now := time.Now()
 	g.tokens += now.Sub(g.filled).Seconds() * float64(g.config.ConnectRate)
 	g.tokens = min(g.tokens, float64(g.config.ConnectBurst))
@@ -87,7 +87,7 @@ func (g *gate) token() bool {
 	return true
 }
 
-func (g *gate) count() (admitted, unadmitted int64) {
+func (g *admissionLimits) count() (admitted, unadmitted int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return int64(g.admitted - g.judging), int64(g.unadmitted)

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A patience is a context with a timeout that costs nothing until somebody waits for it. Most decisions come from memory, and
+// A lazyTimeout is a context with a timeout that costs nothing until somebody waits for it. Most decisions come from memory, and
 // nobody waits for those.
-type patience struct {
+type lazyTimeout struct {
 	context.Context
 	until time.Time
 
@@ -17,14 +17,14 @@ type patience struct {
 	stop    context.CancelFunc
 }
 
-var _ context.Context = (*patience)(nil)
+var _ context.Context = (*lazyTimeout)(nil)
 
-func newPatience(parent context.Context, timeout time.Duration) *patience {
-	return &patience{Context: parent, until: time.Now().Add(timeout)}
+func withLazyTimeout(parent context.Context, timeout time.Duration) *lazyTimeout {
+	return &lazyTimeout{Context: parent, until: time.Now().Add(timeout)}
 }
 
 // started is the context with its timer.
-func (p *patience) started() context.Context {
+func (p *lazyTimeout) started() context.Context {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.waiting == nil {
@@ -34,7 +34,7 @@ func (p *patience) started() context.Context {
 }
 
 // Deadline is the earlier one of the parent's and the own.
-func (p *patience) Deadline() (time.Time, bool) {
+func (p *lazyTimeout) Deadline() (time.Time, bool) {
 	if parent, ok := p.Context.Deadline(); ok && parent.Before(p.until) {
 		return parent, true
 	}
@@ -42,10 +42,10 @@ func (p *patience) Deadline() (time.Time, bool) {
 }
 
 // Done is closed when the time is over, or when the parent ends.
-func (p *patience) Done() <-chan struct{} { return p.started().Done() }
+func (p *lazyTimeout) Done() <-chan struct{} { return p.started().Done() }
 
 // Err tells why it ended.
-func (p *patience) Err() error {
+func (p *lazyTimeout) Err() error {
 	if err := p.Context.Err(); err != nil || time.Now().Before(p.until) {
 		return err
 	}
@@ -53,7 +53,7 @@ func (p *patience) Err() error {
 }
 
 // cancel releases what waiting took.
-func (p *patience) cancel() {
+func (p *lazyTimeout) cancel() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stop != nil {

@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// A diary is a calendar that runs and writes down what it does.
+// A diary is a recheckQueue that runs and writes down what it does.
 type diary struct {
-	*calendar
+	*recheckQueue
 	started time.Time
 	stop    context.CancelFunc
 	hold    chan struct{} // if not nil, what is done lasts until it is closed
-	done    []appointment
+	done    []recheckDone
 }
 
-type appointment struct {
+type recheckDone struct {
 	session *session
 	after   time.Duration
 }
 
 func newDiary(t *testing.T, slots int) *diary {
-	d := &diary{calendar: newCalendar(slots), started: time.Now()}
+	d := &diary{recheckQueue: newRecheckQueue(slots), started: time.Now()}
 	ctx, stop := context.WithCancel(t.Context())
 	d.stop = stop
-	did := make(chan appointment, 100)
+	did := make(chan recheckDone, 100)
 	go func() {
 		for a := range did {
 			d.done = append(d.done, a)
@@ -34,7 +34,7 @@ func newDiary(t *testing.T, slots int) *diary {
 	}()
 	go func() {
 		d.run(ctx, func(ctx context.Context, s *session) {
-			did <- appointment{s, time.Since(d.started)}
+			did <- recheckDone{s, time.Since(d.started)}
 			if d.hold != nil {
 				<-d.hold
 			}
@@ -46,7 +46,7 @@ func newDiary(t *testing.T, slots int) *diary {
 
 func appointed() *session {
 	s := &session{}
-	s.appointment = entry{session: s, index: -1}
+	s.recheck = recheck{session: s, index: -1}
 	return s
 }
 
@@ -55,26 +55,26 @@ func TestCalendarKeepsTime(t *testing.T) {
 		d := newDiary(t, 4)
 		a, b, c, gone := appointed(), appointed(), appointed(), appointed()
 		synctest.Wait()
-		d.put(&a.appointment, d.started.Add(3*time.Second))
-		d.put(&b.appointment, d.started.Add(2*time.Second))
-		d.put(&gone.appointment, d.started.Add(time.Second))
-		d.put(&c.appointment, d.started.Add(time.Hour))
-		d.put(&c.appointment, d.started.Add(time.Second)) // moved
-		d.put(&c.appointment, d.started.Add(4*time.Second))
-		d.remove(&gone.appointment)
-		d.put(&gone.appointment, d.started.Add(time.Second))
+		d.put(&a.recheck, d.started.Add(3*time.Second))
+		d.put(&b.recheck, d.started.Add(2*time.Second))
+		d.put(&gone.recheck, d.started.Add(time.Second))
+		d.put(&c.recheck, d.started.Add(time.Hour))
+		d.put(&c.recheck, d.started.Add(time.Second)) // moved
+		d.put(&c.recheck, d.started.Add(4*time.Second))
+		d.remove(&gone.recheck)
+		d.put(&gone.recheck, d.started.Add(time.Second))
 		if got := d.len(); got != 3 {
 			t.Errorf("%d entries", got)
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		want := []appointment{{b, 2 * time.Second}, {a, 3 * time.Second}, {c, 4 * time.Second}}
+		want := []recheckDone{{b, 2 * time.Second}, {a, 3 * time.Second}, {c, 4 * time.Second}}
 		if !slices.Equal(d.done, want) {
 			t.Errorf("done %v, want %v", d.done, want)
 		}
-		d.put(&a.appointment, time.Now()) // again
+		d.put(&a.recheck, time.Now()) // again
 		synctest.Wait()
-		if last := d.done[len(d.done)-1]; len(d.done) != 4 || last != (appointment{a, time.Minute}) {
+		if last := d.done[len(d.done)-1]; len(d.done) != 4 || last != (recheckDone{a, time.Minute}) {
 			t.Errorf("done %v", d.done)
 		}
 		d.stop()
@@ -87,7 +87,7 @@ func TestCalendarDoesABoundedNumberAtOnce(t *testing.T) {
 		d := newDiary(t, 2)
 		d.hold = make(chan struct{})
 		for range 5 {
-			d.put(&appointed().appointment, time.Now())
+			d.put(&appointed().recheck, time.Now())
 		}
 		synctest.Wait()
 		if len(d.done) != 2 {

@@ -125,7 +125,7 @@ func TestMaxUnadmitted(t *testing.T) {
 		synctest.Wait()
 		w.admitted(packet.V5)
 		synctest.Wait()
-		if admitted, unadmitted := w.server.gate.count(); admitted != 3 || unadmitted != 1 {
+		if admitted, unadmitted := w.server.limits.count(); admitted != 3 || unadmitted != 1 {
 			t.Errorf("%d connections are admitted, %d are not", admitted, unadmitted)
 		}
 	})

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// idleWait is how long a calendar without entries sleeps, if nothing wakes it.
+// idleWait is how long a recheck queue without entries sleeps, if nothing wakes it.
 const idleWait = time.Hour
 
-// A calendar knows when something is to be done with a session: it needs no goroutine and no timer for each. What is due is
+// A recheckQueue knows when something is to be done with a session: it needs no goroutine and no timer for each. What is due is
 // done by a bounded number of goroutines; what does not get one waits.
-type calendar struct {
+type recheckQueue struct {
 	slots chan struct{}
 	wake  chan struct{} // has room for one
 
@@ -20,20 +20,20 @@ type calendar struct {
 	entries entries
 }
 
-// An entry is a session's place in a calendar.
-type entry struct {
+// A recheck is a session's place in a recheck queue.
+type recheck struct {
 	session *session
 	due     time.Time
 	index   int // in entries; -1 if not there
 	removed bool
 }
 
-func newCalendar(slots int) *calendar {
-	return &calendar{slots: make(chan struct{}, slots), wake: make(chan struct{}, 1)}
+func newRecheckQueue(slots int) *recheckQueue {
+	return &recheckQueue{slots: make(chan struct{}, slots), wake: make(chan struct{}, 1)}
 }
 
 // put has a session due at a time, instead of any other. A session that was removed stays out.
-func (c *calendar) put(e *entry, due time.Time) {
+func (c *recheckQueue) put(e *recheck, due time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e.removed {
@@ -46,12 +46,12 @@ func (c *calendar) put(e *entry, due time.Time) {
 		heap.Fix(&c.entries, e.index)
 	}
 	if c.entries[0] == e {
-		c.rouse()
+		c.wakeUp()
 	}
 }
 
 // remove takes a session out for good.
-func (c *calendar) remove(e *entry) {
+func (c *recheckQueue) remove(e *recheck) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.removed = true
@@ -60,7 +60,7 @@ func (c *calendar) remove(e *entry) {
 	}
 }
 
-func (c *calendar) rouse() {
+func (c *recheckQueue) wakeUp() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -68,14 +68,14 @@ func (c *calendar) rouse() {
 }
 
 // len is the number of sessions for which something is to be done some time.
-func (c *calendar) len() int64 {
+func (c *recheckQueue) len() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return int64(len(c.entries))
 }
 
 // run does what is due until ctx ends, and waits for what it has begun.
-func (c *calendar) run(ctx context.Context, do func(context.Context, *session)) {
+func (c *recheckQueue) run(ctx context.Context, do func(context.Context, *session)) {
 	var begun sync.WaitGroup
 	defer begun.Wait()
 	timer := time.NewTimer(0)
@@ -105,7 +105,7 @@ func (c *calendar) run(ctx context.Context, do func(context.Context, *session)) 
 }
 
 // next takes out the session that is due first, or tells how long until one is.
-func (c *calendar) next(now time.Time) (*session, time.Duration) {
+func (c *recheckQueue) next(now time.Time) (*session, time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.entries) == 0 {
@@ -120,7 +120,7 @@ func (c *calendar) next(now time.Time) (*session, time.Duration) {
 }
 
 // entries is a heap by due time.
-type entries []*entry
+type entries []*recheck
 
 func (e entries) Len() int           { return len(e) }
 func (e entries) Less(i, j int) bool { return e[i].due.Before(e[j].due) }
@@ -131,7 +131,7 @@ func (e entries) Swap(i, j int) {
 }
 
 func (e *entries) Push(x any) {
-	added := x.(*entry)
+	added := x.(*recheck)
 	added.index = len(*e)
 	*e = append(*e, added)
 }
