@@ -124,7 +124,7 @@ func (u *upstream) limit(c *paho.Connect, _ *url.URL) (*paho.Connect, error) {
 	return c, nil
 }
 
-// attempt makes a connection, which hangUp can end.
+// attempt makes a connection, which disconnect can end.
 func (u *upstream) attempt(ctx context.Context) (net.Conn, error) {
 	c, err := u.dial(ctx)
 	if err != nil {
