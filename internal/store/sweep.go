@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	deleteBatch = 500 // devices that one transaction deletes
+	deleteBatch = 100 // devices that one transaction deletes
 	sweepBatch  = 100 // applications that one sweep looks at
 )
 

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// startTimeout bounds a Start whose context has no deadline. A JVM on a busy machine with two cores may need half of it.
-	startTimeout = 2 * time.Minute
+	// startTimeout bounds a Start whose context has no deadline. A JVM on a busy machine with two cores may need two minutes.
+	startTimeout = 4 * time.Minute
 
 	// stopGrace is how long Stop waits for a program that was asked to end, before it kills it.
 	stopGrace = 30 * time.Second
