@@ -116,7 +116,7 @@ func testCascadeFinalizers(t *testing.T, s *suite) {
 }
 
 func testCascadeBatches(t *testing.T, s *suite) {
-	const devices = 501 // one more than fits into a transaction
+	const devices = 101 // one more than fits into a transaction
 	s.applyApplication(`{"metadata":{"name":"app"}}`)
 	for i := range devices {
 		s.applyDevice(fmt.Sprintf(`{"metadata":{"name":"d%d","application":"app","labels":{"k%d":"v"}},"spec":{"alias":["a%d"]}}`, i, i%3, i))
@@ -136,7 +136,7 @@ func testCascadeBatches(t *testing.T, s *suite) {
 }
 
 func testSweep(t *testing.T, s *suite) {
-	const devices = 501 // one more than fits into a transaction
+	const devices = 101 // one more than fits into a transaction
 	sweep := func() (changes []registry.Change, more bool) {
 		t.Helper()
 		changes, more, err := s.Sweep(t.Context())
