@@ -18,7 +18,7 @@ var (
 		"publish":           anything,
 		"command":           anything,
 		"downstream":        anything,
-		"knative":           anything,
+		SectionKnative:      knativeShape,
 		"ditto":             anything,
 	}
 	deviceSections = map[string]*shape{
