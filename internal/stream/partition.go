@@ -1,0 +1,241 @@
+package stream
+
+import (
+	"context"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const (
+	// highRecords and highBytes are how many records, and bytes of them, wait when a partition is full. Then nothing is polled for
+	// a while, and if it is still full after roomTimeout, only this partition is no longer fetched until no more than lowRecords
+	// and lowBytes wait. One poll adds at most maxPoll records.
+	//
+	// A partition that is fetched again may have to wait for fetchMaxWait, since a fetch of the others is on its way. What is
+	// still full after roomTimeout hands out less than the difference of high and low in that time, so that what waits lasts as
+	// long as the wait.
+	highRecords, lowRecords = 256, 128
+	highBytes, lowBytes     = 8 << 20, 4 << 20
+	maxPoll                 = 256
+
+	// maxAhead is how many records of a partition are handed out while the first of them is not settled. It bounds what is
+	// delivered again after a process was killed, and what is remembered of records that are done.
+	maxAhead = 10_000
+)
+
+// A partition hands out the records of one partition as long as the consumer is assigned to it. Where they come from, and who is
+// told what is done, it does not know.
+type partition struct {
+	handle   Handler
+	metrics  *metrics
+	mark     func(kgo.EpochOffset) // notes an offset to commit
+	pause    func(paused bool)     // stops and resumes fetching
+	slots    chan struct{}         // holds one for each delivery on its way
+	stopping chan struct{}
+	ended    chan struct{} // closed after the last delivery is settled
+	cancel   context.CancelFunc
+	onTheWay sync.WaitGroup
+
+	mu        sync.Mutex
+	queue     []*Delivery
+	bytes     int // of the queue
+	wake      chan struct{}
+	positions positions
+	highWater int64
+	room      chan struct{} // told when the queue is no longer full
+	slow      bool          // was full for roomTimeout, and not empty since
+	paused    bool
+	stopped   bool
+}
+
+func newPartition(limit int, handle Handler, metrics *metrics) *partition {
+	return &partition{
+		handle: handle, metrics: metrics, slots: make(chan struct{}, limit), wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		stopping: make(chan struct{}), ended: make(chan struct{}),
+	}
+}
+
+// start begins to hand out. Deliveries end with the context.
+func (p *partition) start(ctx context.Context) {
+	ctx, p.cancel = context.WithCancel(ctx)
+	go p.run(ctx)
+}
+
+func (p *partition) run(ctx context.Context) {
+	defer close(p.ended)
+	defer p.onTheWay.Wait()
+	for {
+		select {
+		case p.slots <- struct{}{}:
+		case <-p.stopping:
+			return
+		}
+		delivery := p.next()
+		if delivery == nil {
+			return
+		}
+		p.onTheWay.Add(1)
+		p.handle(ctx, delivery)
+	}
+}
+
+// next waits for a record; nil means stop.
+func (p *partition) next() *Delivery {
+	for {
+		delivery, ok := p.pop()
+		if ok {
+			return delivery
+		}
+		select {
+		case <-p.wake:
+		case <-p.stopping:
+			return nil
+		}
+	}
+}
+
+func (p *partition) pop() (delivery *Delivery, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return nil, true
+	}
+	if len(p.queue) == 0 {
+		p.slow = false
+		return nil, false
+	}
+	if len(p.positions.open)-len(p.queue) >= maxAhead {
+		return nil, false
+	}
+	wasFull := p.isFull()
+	delivery = p.queue[0]
+	p.queue[0] = nil
+	p.queue = p.queue[1:]
+	p.bytes -= size(delivery.Record)
+	if wasFull && !p.isFull() {
+		tell(p.room)
+	}
+	if p.paused && len(p.queue) <= lowRecords && p.bytes <= lowBytes {
+		p.paused = false
+		p.pause(false)
+	}
+	return delivery, true
+}
+
+// tell wakes who waits, or the next one who does.
+func tell(waiting chan struct{}) {
+	select {
+	case waiting <- struct{}{}:
+	default:
+	}
+}
+
+// size is about how much memory a record's content takes.
+func size(record *kgo.Record) int {
+	n := len(record.Key) + len(record.Value)
+	for _, h := range record.Headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return n
+}
+
+// push adds fetched records. Records for a stopped partition are dropped: their offsets are not committed.
+func (p *partition) push(records []*kgo.Record, highWater int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return
+	}
+	p.highWater = highWater
+	for _, record := range records {
+		p.queue = append(p.queue, &Delivery{Record: record, partition: p, position: p.positions.take(record.Offset, record.LeaderEpoch)})
+		p.bytes += size(record)
+	}
+	if p.slow {
+		p.pauseIfFull()
+	}
+	tell(p.wake)
+}
+
+// settle ends a delivery.
+func (p *partition) settle(d *Delivery, done bool) {
+	p.mu.Lock()
+	if d.settled {
+		p.mu.Unlock()
+		return
+	}
+	d.settled = true
+	if done && p.positions.finish(d.position) {
+		p.mark(kgo.EpochOffset{Offset: p.positions.next, Epoch: p.positions.epoch})
+		tell(p.wake)
+	}
+	p.mu.Unlock()
+	p.metrics.settled(done)
+	<-p.slots
+	p.onTheWay.Done()
+}
+
+// makeRoom waits until the queue is not full. When the context ends first, the partition is no longer fetched.
+func (p *partition) makeRoom(ctx context.Context) {
+	for p.full() {
+		select {
+		case <-p.room:
+		case <-p.stopping:
+			return
+		case <-ctx.Done():
+			p.mu.Lock()
+			p.slow = true
+			p.pauseIfFull()
+			p.mu.Unlock()
+			return
+		}
+	}
+}
+
+// full tells whether records wait beyond the bound and more are fetched.
+func (p *partition) full() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.stopped && !p.paused && p.isFull()
+}
+
+// isFull needs the lock.
+func (p *partition) isFull() bool { return len(p.queue) >= highRecords || p.bytes >= highBytes }
+
+// pauseIfFull needs the lock.
+func (p *partition) pauseIfFull() {
+	if !p.stopped && !p.paused && p.isFull() {
+		p.paused = true
+		p.pause(true)
+	}
+}
+
+// stop ends the partition: no record is handed out any more, and deliveries on their way may end until the context does. After it
+// nothing is marked any more.
+func (p *partition) stop(ctx context.Context) {
+	p.mu.Lock()
+	if !p.stopped {
+		p.stopped = true
+		close(p.stopping)
+	}
+	p.queue, p.bytes = nil, 0
+	p.mu.Unlock()
+	select {
+	case <-p.ended:
+	case <-ctx.Done():
+		p.cancel()
+		<-p.ended
+	}
+	p.cancel()
+}
+
+// lag is how many records lie between the offset to commit and the end of the partition.
+func (p *partition) lag() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.highWater == 0 {
+		return 0
+	}
+	return max(0, p.highWater-p.positions.next)
+}
