@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/fairlead/fairlead/internal/stream"
 	"github.com/fairlead/fairlead/triggers"
 )
 
@@ -63,7 +64,7 @@ func (d *delivery) run(ctx context.Context, record *kgo.Record) (Report, error) 
 			return report, nil
 		}
 	}
-	if trace := header(record, headerTraceParent); len(trace) == traceParentLength {
+	if trace := stream.TraceParent(record); len(trace) == traceParentLength {
 		d.traceParent = trace
 	}
 	err = d.deliver(ctx, &report, event)

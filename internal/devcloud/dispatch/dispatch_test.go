@@ -13,12 +13,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/fairlead/fairlead/internal/kafka"
+	"github.com/fairlead/fairlead/internal/stream"
 	"github.com/fairlead/fairlead/test/neighbour"
 	"github.com/fairlead/fairlead/triggers"
 )
@@ -120,19 +120,19 @@ func (b *bench) produce(records ...*kgo.Record) {
 // committed is the committed offset of a group in partition 0, -1 for none.
 func (b *bench) committed(group string) int64 {
 	b.t.Helper()
-	offset, ok := committed(b.t, b.dispatcher, group)[0]
+	offset, ok := b.offsets(group)[0]
 	if !ok {
 		return -1
 	}
 	return offset
 }
 
-// committed lists the committed offsets of a group in the topic by partition.
-func committed(t *testing.T, d *Dispatcher, group string) map[int32]int64 {
-	t.Helper()
-	offsets, err := d.deps.admin.FetchOffsets(t.Context(), group)
+// offsets lists the committed offsets of a group in the topic by partition.
+func (b *bench) offsets(group string) map[int32]int64 {
+	b.t.Helper()
+	offsets, err := kadm.NewClient(b.producer).FetchOffsets(b.t.Context(), group)
 	if err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	all := map[int32]int64{}
 	for id, o := range offsets[topic] {
@@ -496,61 +496,6 @@ func TestUnorderedDeliveryDoesNotWaitForASlowOne(t *testing.T) {
 	neighbour.Eventually(t, "the commit", func() bool { return b.committed(s.Group) == 3 })
 }
 
-func TestMoreRecordsThanTheQueueHolds(t *testing.T) {
-	b := newBench(t, 1)
-	gate := make(chan struct{})
-	b.receiver.answer = func(_ int, w http.ResponseWriter, _ *http.Request) {
-		<-gate
-		w.WriteHeader(202)
-	}
-	s := b.subscription()
-	b.serve(b.dispatcher, s)
-	const all = 3 * queueHigh
-	for i := range all {
-		b.produce(binary(fmt.Sprint(i)))
-	}
-	b.receiver.wait(t, unorderedLimit)
-	if n := len(b.receiver.ids()); n != unorderedLimit {
-		t.Errorf("%d requests at once, want %d", n, unorderedLimit)
-	}
-	close(gate)
-	neighbour.Eventually(t, "the commit", func() bool { return b.committed(s.Group) == all })
-	if st := b.dispatcher.Status()[0]; st.Delivered != all {
-		t.Errorf("%d delivered, want each of %d once", st.Delivered, all)
-	}
-}
-
-func TestCrashBetweenDeliveryAndCommitDeliversAgain(t *testing.T) {
-	b := newBench(t, 1)
-	s := b.subscription()
-	b.serve(b.dispatcher, s)
-	// From here on no commit gets through, as if the process died before it.
-	b.cluster.ControlKey(int16(kmsg.OffsetCommit), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		b.cluster.KeepControl()
-		r := request.ResponseKind().(*kmsg.OffsetCommitResponse)
-		for _, t := range request.(*kmsg.OffsetCommitRequest).Topics {
-			rt := kmsg.NewOffsetCommitResponseTopic()
-			rt.Topic, rt.TopicID = t.Topic, t.TopicID
-			for _, p := range t.Partitions {
-				rp := kmsg.NewOffsetCommitResponseTopicPartition()
-				rp.Partition, rp.ErrorCode = p.Partition, kerr.GroupAuthorizationFailed.Code
-				rt.Partitions = append(rt.Partitions, rp)
-			}
-			r.Topics = append(r.Topics, rt)
-		}
-		return r, nil, true
-	})
-	b.produce(binary("a"))
-	b.report(0)
-	b.close(b.dispatcher)
-	again := b.newDispatcher()
-	b.serve(again, s)
-	b.receiver.wait(t, 2)
-	if diff := cmp.Diff([]string{"a", "a"}, b.receiver.ids()); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestCloseLetsRequestsEndAndGivesUpWaiting(t *testing.T) {
 	b := newBench(t, 2)
 	answer := make(chan struct{})
@@ -577,9 +522,8 @@ func TestCloseLetsRequestsEndAndGivesUpWaiting(t *testing.T) {
 	}()
 	close(answer)
 	<-closed
-	d := b.newDispatcher()
 	want := map[int32]int64{0: 0, 1: 1}
-	if diff := cmp.Diff(want, committed(t, d, s.Group)); diff != "" {
+	if diff := cmp.Diff(want, b.offsets(s.Group)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -596,7 +540,7 @@ func TestCloseEndsRequestsAtItsDeadline(t *testing.T) {
 	if err := b.dispatcher.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if got := committed(t, b.newDispatcher(), s.Group)[0]; got != 0 {
+	if got := b.committed(s.Group); got != 0 {
 		t.Errorf("offset %d was committed", got)
 	}
 }
@@ -613,33 +557,6 @@ func TestRestartContinuesWhereItStopped(t *testing.T) {
 	b.receiver.wait(t, 2)
 	if diff := cmp.Diff([]string{"a", "b"}, b.receiver.ids()); diff != "" {
 		t.Error(diff)
-	}
-}
-
-func TestRebalanceHandsOverWithoutLossOrRepetition(t *testing.T) {
-	b := newBench(t, 4)
-	s := b.subscription()
-	b.serve(b.dispatcher, s)
-	other := b.newDispatcher()
-	const all = 200
-	for i := range all {
-		r := binary(fmt.Sprint(i))
-		r.Partition = int32(i % 4)
-		b.produce(r)
-		if i == all/4 {
-			b.serve(other, s)
-		}
-	}
-	neighbour.Eventually(t, "all events", func() bool {
-		return b.dispatcher.Status()[0].Delivered+other.Status()[0].Delivered == all
-	})
-	b.close(b.dispatcher)
-	r := binary("last")
-	r.Partition = 3
-	b.produce(r)
-	neighbour.Eventually(t, "the last event", func() bool { ids := b.receiver.ids(); return ids[len(ids)-1] == "last" })
-	if n := len(b.receiver.ids()); n != all+1 {
-		t.Errorf("%d requests for %d events", n, all+1)
 	}
 }
 
@@ -676,41 +593,15 @@ func TestMissingTopicWaitsAndThenDelivers(t *testing.T) {
 	s := b.subscription()
 	s.Topic = "events-apps"
 	b.serve(b.dispatcher, s)
-	if st := b.dispatcher.Status()[0]; st.State != Waiting || !strings.Contains(st.Reason, "does not exist") || !strings.Contains(st.Reason, "did you mean app?") {
+	if st := b.dispatcher.Status()[0]; st.State != stream.Waiting || !strings.Contains(st.Reason, "does not exist") || !strings.Contains(st.Reason, "did you mean app?") {
 		t.Fatalf("status %+v", st)
 	}
 	if err := kafka.EnsureTopics(t.Context(), kafka.Config{Brokers: b.cluster.ListenAddrs()}, 1, s.Topic); err != nil {
 		t.Fatal(err)
 	}
-	neighbour.Eventually(t, "the start", func() bool { return b.dispatcher.Status()[0].State == Running })
+	neighbour.Eventually(t, "the start", func() bool { return b.dispatcher.Status()[0].State == stream.Running })
 	r := binary("a")
 	r.Topic = s.Topic
 	b.produce(r)
-	b.receiver.wait(t, 1)
-}
-
-func TestCoordinatorThatIsBeingChosenIsWaitedFor(t *testing.T) {
-	b := newBench(t, 1)
-	failures := 6
-	b.cluster.ControlKey(int16(kmsg.OffsetFetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		b.cluster.KeepControl()
-		if failures--; failures < 0 {
-			return nil, nil, false
-		}
-		fetch := request.(*kmsg.OffsetFetchRequest)
-		r := request.ResponseKind().(*kmsg.OffsetFetchResponse)
-		r.ErrorCode = kerr.CoordinatorLoadInProgress.Code
-		for _, group := range fetch.Groups {
-			g := kmsg.NewOffsetFetchResponseGroup()
-			g.Group, g.ErrorCode = group.Group, kerr.CoordinatorLoadInProgress.Code
-			r.Groups = append(r.Groups, g)
-		}
-		return r, nil, true
-	})
-	b.serve(b.dispatcher, b.subscription())
-	if st := b.dispatcher.Status()[0]; st.State != Running {
-		t.Fatalf("status %+v", st)
-	}
-	b.produce(binary("a"))
 	b.receiver.wait(t, 1)
 }

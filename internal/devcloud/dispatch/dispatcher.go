@@ -9,10 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/fairlead/fairlead/internal/kafka"
+	"github.com/fairlead/fairlead/internal/stream"
 )
 
 // produceTimeout is how long a reply may take to be stored before it counts as failed.
@@ -41,15 +41,12 @@ type Dispatcher struct {
 // dependencies are what all consumers share.
 type dependencies struct {
 	requests context.Context // ends every HTTP request
-	client   func(...kgo.Opt) (*kgo.Client, error)
-	admin    *kadm.Client
+	cluster  *stream.Cluster
 	produce  func(context.Context, *kgo.Record) error
 	sender   *sender
 	metrics  *metrics
 	logger   *slog.Logger
 	observe  func(Report)
-
-	fetchMaxWait, roomTimeout time.Duration
 }
 
 // A service is one running consumer.
@@ -65,23 +62,21 @@ func New(options Options) (*Dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	producer, err := kafka.NewClient(options.Kafka, kgo.ProducerLinger(0))
+	cluster, err := stream.Connect(options.Kafka)
 	if err != nil {
 		return nil, err
 	}
-	logger := options.Logger
-	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
+	producer, err := kafka.NewClient(options.Kafka, kgo.ProducerLinger(0))
+	if err != nil {
+		cluster.Close()
+		return nil, err
 	}
 	requests, abort := context.WithCancel(context.Background())
 	return &Dispatcher{
 		abort: abort,
 		deps: &dependencies{
 			requests: requests,
-			client: func(more ...kgo.Opt) (*kgo.Client, error) {
-				return kafka.NewClient(options.Kafka, more...)
-			},
-			admin: kadm.NewClient(producer),
+			cluster:  cluster,
 			produce: func(ctx context.Context, record *kgo.Record) error {
 				ctx, cancel := context.WithTimeout(ctx, produceTimeout)
 				defer cancel()
@@ -89,11 +84,8 @@ func New(options Options) (*Dispatcher, error) {
 			},
 			sender:  newSender(),
 			metrics: metrics,
-			logger:  logger,
+			logger:  cmp.Or(options.Logger, slog.New(slog.DiscardHandler)),
 			observe: options.Observe,
-
-			fetchMaxWait: fetchMaxWait,
-			roomTimeout:  roomTimeout,
 		},
 		producer: producer,
 		served:   map[string]*service{},
@@ -141,7 +133,7 @@ func (d *Dispatcher) serve(subscription Subscription, before *service) *service 
 		if before != nil {
 			<-before.ended
 		}
-		s.consumer.run(ctx)
+		s.consumer.stream.Run(ctx, d.deps.requests)
 	})
 	return s
 }
@@ -151,7 +143,7 @@ func (d *Dispatcher) serve(subscription Subscription, before *service) *service 
 func (d *Dispatcher) Settled(ctx context.Context) error {
 	for _, s := range d.services() {
 		select {
-		case <-s.consumer.settled:
+		case <-s.consumer.stream.Settled():
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for Trigger %s: %w", s.consumer.subscription.Name, ctx.Err())
 		}
@@ -197,5 +189,6 @@ func (d *Dispatcher) Close(ctx context.Context) error {
 	d.abort()
 	d.deps.sender.close()
 	d.producer.Close()
+	d.deps.cluster.Close()
 	return nil
 }

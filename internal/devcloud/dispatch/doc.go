@@ -13,8 +13,8 @@
 //     counted and logged.
 //   - A CloudEvent in the response, of the subscriber or of the sink, goes back into the topic.
 //   - Ordered delivery handles one event of a partition at a time, unordered delivery a bounded number.
-//   - Delivery is at least once: the offset of a record is committed after it and all records before it in the
-//     partition were delivered, dead-lettered, lost or filtered out.
+//   - Delivery is at least once: a record is done when it was delivered, dead-lettered, lost or filtered out. Package stream
+//     says when its position is committed.
 //
 // Three things are different on purpose. The texts of attributes are percent-encoded in headers, as the CloudEvents HTTP
 // binding says; the Kafka dispatcher writes them as they are, with a question mark for what is not Latin-1, and throws
@@ -23,6 +23,6 @@
 // the disk. In a cluster nothing does that.
 //
 // Reading path: subscription.go says what is delivered where, dispatcher.go holds the set of subscriptions, consumer.go
-// is one consumer group, partition.go one of its partitions with progress.go for its offsets, delivery.go the way of
-// one event, sender.go one HTTP request.
+// delivers what [stream.Consumer] reads for one of them, event.go is what a record says to the Kafka dispatcher, delivery.go the
+// way of one event, sender.go one HTTP request.
 package dispatch

@@ -64,31 +64,6 @@ func TestEncodeIsReadBack(t *testing.T) {
 	}
 }
 
-func TestProgress(t *testing.T) {
-	f := func(name string, take, finish []int64, want int64, moves int) {
-		t.Helper()
-		var p progress
-		for _, o := range take {
-			p.take(o)
-		}
-		moved := 0
-		for _, o := range finish {
-			if p.finish(o) {
-				moved++
-			}
-		}
-		if p.next != want || moved != moves {
-			t.Errorf("%s: next %d after %d moves, want %d after %d", name, p.next, moved, want, moves)
-		}
-	}
-	f("in order", []int64{5, 6, 7}, []int64{5, 6}, 7, 2)
-	f("the first one is missing", []int64{5, 6, 7}, []int64{6, 7}, 5, 0)
-	f("the gap closes", []int64{5, 6, 7}, []int64{6, 7, 5}, 8, 1)
-	f("compacted topic", []int64{5, 9, 20}, []int64{9, 5}, 10, 1)
-	f("unknown offset", []int64{5}, []int64{4}, 5, 0)
-	f("twice", []int64{5, 6}, []int64{5, 5}, 6, 1)
-}
-
 func TestReplyIsBounded(t *testing.T) {
 	event, err := readReply(&response{status: 200, body: []byte("x"), header: map[string][]string{"Ce-Specversion": {"1.0"}, "Ce-Id": {"x"}}})
 	if err == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/fairlead/fairlead/internal/kafka"
+	"github.com/fairlead/fairlead/internal/stream"
 	"github.com/fairlead/fairlead/test/neighbour"
 	"github.com/fairlead/fairlead/triggers"
 )
@@ -71,7 +72,7 @@ func TestRealKafka(t *testing.T) {
 		if err := d.Settled(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if st := d.Status()[0]; st.State != Running {
+		if st := d.Status()[0]; st.State != stream.Running {
 			t.Fatalf("status %+v", st)
 		}
 		return d

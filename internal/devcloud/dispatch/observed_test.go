@@ -464,7 +464,7 @@ func ofBinary(name string) bool {
 	if name == "specversion" || name == extensionPartition || name == extensionOffset {
 		return true
 	}
-	return slices.ContainsFunc(binary("").Headers, func(h kgo.RecordHeader) bool { return h.Key == headerPrefix+name })
+	return slices.ContainsFunc(binary("").Headers, func(h kgo.RecordHeader) bool { return h.Key == "ce_"+name })
 }
 
 // compareReplies compares what was stored of the subscribers' answers. Here a reply has fairleadhops too.
@@ -488,7 +488,7 @@ func compareReplies(t *testing.T, want []observedRecord, got []*kgo.Record) {
 	for _, r := range got {
 		headers := map[string]string{}
 		for _, h := range r.Headers {
-			if h.Key != headerPrefix+extensionHops {
+			if h.Key != "ce_"+extensionHops {
 				headers[h.Key] = string(h.Value)
 			}
 		}

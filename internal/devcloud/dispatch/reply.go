@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fairlead/fairlead/internal/stream"
 	"github.com/fairlead/fairlead/triggers"
 )
 
@@ -28,7 +29,7 @@ func readReply(r *response) (*triggers.Event, error) {
 	if r.overlong {
 		return nil, errOverlong
 	}
-	event, err := responseMessage(r).event()
+	event, err := eventOf(responseMessage(r))
 	switch {
 	case err == nil:
 		return event, nil
@@ -38,21 +39,21 @@ func readReply(r *response) (*triggers.Event, error) {
 	return nil, errNotAnEvent
 }
 
-func responseMessage(r *response) *message {
-	m := &message{body: r.body}
+func responseMessage(r *response) *stream.Message {
+	m := &stream.Message{Data: r.body}
 	for name, values := range r.header {
 		attribute, ok := strings.CutPrefix(strings.ToLower(name), attributeHeader)
 		if !ok || attribute == "" || attribute == "specversion" {
 			continue
 		}
 		for _, value := range values {
-			m.add(attribute, latin1(value))
+			m.Add(attribute, latin1(value))
 		}
 	}
-	m.version = r.header.Get(attributeHeader + "specversion")
+	m.SpecVersion = r.header.Get(attributeHeader + "specversion")
 	if values := r.header.Values("Content-Type"); len(values) > 0 {
-		m.contentType = latin1(values[0])
-		m.add("datacontenttype", latin1(values[len(values)-1]))
+		m.ContentType = latin1(values[0])
+		m.Add("datacontenttype", latin1(values[len(values)-1]))
 	}
 	return m
 }

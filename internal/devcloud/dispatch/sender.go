@@ -113,7 +113,7 @@ func (c *call) request(ctx context.Context) (*http.Request, error) {
 		request.Header.Set(attributeHeader+name, percentEncoded(text))
 	})
 	if c.traceParent != "" {
-		request.Header.Set(headerTraceParent, c.traceParent)
+		request.Header.Set("Traceparent", c.traceParent)
 	}
 	return request, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 
+	"github.com/fairlead/fairlead/internal/stream"
 	"github.com/fairlead/fairlead/triggers"
 )
 
@@ -35,34 +36,23 @@ type Report struct {
 	event *triggers.Event
 }
 
-// A State says whether a subscription is being served.
-type State string
-
-// The states.
-const (
-	Starting State = "starting"
-	Running  State = "running"
-	Waiting  State = "waiting" // cannot start; Status.Reason tells why; tried again every second
-	Stopped  State = "stopped"
-)
-
 // A Status is a snapshot of one subscription. Counts begin with the process.
 type Status struct {
-	Subscription string `json:"trigger"`
-	Application  string `json:"application"`
-	Topic        string `json:"topic"`
-	Group        string `json:"group"`
-	State        State  `json:"state"`
-	Reason       string `json:"reason,omitempty"`
-	Delivered    uint64 `json:"delivered"`
-	Filtered     uint64 `json:"filtered"`
-	Invalid      uint64 `json:"invalid"`
-	Retried      uint64 `json:"retried"` // attempts beyond the first
-	DeadLettered uint64 `json:"deadLettered"`
-	Lost         uint64 `json:"lost"`
-	Replies      uint64 `json:"replies"` // put into the topic
-	Loops        uint64 `json:"loops"`   // replies that were dropped because of MaxHops
-	Lag          int64  `json:"lag"`     // records between what is committed and the end of the topic, as of the last fetch
+	Subscription string       `json:"trigger"`
+	Application  string       `json:"application"`
+	Topic        string       `json:"topic"`
+	Group        string       `json:"group"`
+	State        stream.State `json:"state"`
+	Reason       string       `json:"reason,omitempty"`
+	Delivered    uint64       `json:"delivered"`
+	Filtered     uint64       `json:"filtered"`
+	Invalid      uint64       `json:"invalid"`
+	Retried      uint64       `json:"retried"` // attempts beyond the first
+	DeadLettered uint64       `json:"deadLettered"`
+	Lost         uint64       `json:"lost"`
+	Replies      uint64       `json:"replies"` // put into the topic
+	Loops        uint64       `json:"loops"`   // replies that were dropped because of MaxHops
+	Lag          int64        `json:"lag"`     // records between what is committed and the end of the topic, as of the last fetch
 }
 
 // counts are the numbers behind a Status.
