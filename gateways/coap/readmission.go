@@ -2,10 +2,10 @@ package coap
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/backoff"
 	"github.com/fairlead/fairlead/internal/outcome"
 )
 
@@ -14,7 +14,7 @@ const (
 	// concerns all of its devices at once.
 	askingAgain = 512
 
-	// Pauses between attempts to get a decision; they grow from the first to the longest, with jitter.
+	// Pauses between attempts to get a decision.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 5 * time.Second
 )
@@ -24,15 +24,13 @@ const (
 func (g *Gateway) askAgain(ctx context.Context, request auth.Request) (*auth.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.config.ReadmissionTimeout)
 	defer cancel()
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+	for pauses := backoff.New(firstPause, longestPause); ; {
 		session, err := g.ask(ctx, request)
 		if o := outcome.Of(err); o == outcome.Accepted || o == outcome.Unauthenticated || o == outcome.Forbidden {
 			return session, err
 		}
-		select {
-		case <-ctx.Done():
+		if !pauses.Wait(ctx) {
 			return nil, err
-		case <-time.After(pause/2 + rand.N(pause)):
 		}
 	}
 }

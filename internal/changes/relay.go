@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
+	"github.com/fairlead/fairlead/internal/backoff"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
 )
@@ -129,10 +130,8 @@ func (r *Relay) Drain(ctx context.Context) {
 		if next == over {
 			return
 		}
-		select {
-		case <-ctx.Done():
+		if !backoff.Wait(ctx, r.config.Interval/drainAttempts) {
 			return
-		case <-time.After(r.config.Interval / drainAttempts):
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
+	"github.com/fairlead/fairlead/internal/backoff"
 )
 
 // Pauses between attempts, unless the installation asks for a longer one.
@@ -21,24 +21,24 @@ const (
 
 // Retry makes a call again while the installation is overloaded or nobody answers, with growing pauses or with those that
 // the installation asks for. It goes on for the given time, or until the context ends, and then returns the call's error.
-func Retry(ctx context.Context, atMost time.Duration, call func() error) (last error) {
+func Retry(ctx context.Context, atMost time.Duration, call func() error) error {
 	if atMost <= 0 {
 		return call()
 	}
-	pauses := backoff.NewExponentialBackOff()
-	pauses.InitialInterval, pauses.MaxInterval = firstPause, maxPause
-	_, _ = backoff.Retry(ctx, func() (none struct{}, err error) {
-		last = call()
-		switch wait := retryAfter(last); {
-		case last != nil && !IsTransient(last):
-			return none, backoff.Permanent(last)
-		case wait > 0:
-			return none, &backoff.RetryAfterError{Duration: wait}
-		default:
-			return none, last
+	began := time.Now()
+	for pauses := backoff.New(firstPause, maxPause); ; {
+		err := call()
+		if err == nil || !IsTransient(err) {
+			return err
 		}
-	}, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(atMost))
-	return last
+		wait := retryAfter(err)
+		if wait == 0 {
+			wait = pauses.Next()
+		}
+		if time.Since(began)+wait > atMost || !backoff.Wait(ctx, wait) {
+			return err
+		}
+	}
 }
 
 // IsTransient tells whether the same call may succeed later: the installation is overloaded, or nobody answers.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/test/neighbour"
+
+	"github.com/fairlead/fairlead/internal/backoff"
 )
 
 // benchTracker is a process with the default configuration on a Redis of its own, and events that cost nothing.
@@ -25,7 +27,7 @@ func benchTracker(b *testing.B, url, name string) *Tracker {
 	}
 	go func() { _ = t.Run(b.Context()) }()
 	for t.Ready(b.Context()) != nil {
-		pause(b.Context(), time.Millisecond)
+		backoff.Wait(b.Context(), time.Millisecond)
 	}
 	return t
 }
@@ -78,7 +80,7 @@ func BenchmarkCleanup(b *testing.B) {
 			b.Fatal(err)
 		}
 		for survivor.ledger.client.ZCard(ctx, keys.graves()).Val()+survivor.ledger.client.ZCard(ctx, keys.waiting()).Val() > 0 {
-			pause(ctx, 10*time.Millisecond)
+			backoff.Wait(ctx, 10*time.Millisecond)
 		}
 		victim.stop()
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/backoff"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
@@ -50,7 +51,7 @@ func child() int {
 	ctx := context.Background()
 	go func() { _ = tracker.Run(ctx) }()
 	for tracker.Ready(ctx) != nil {
-		pause(ctx, 10*time.Millisecond)
+		backoff.Wait(ctx, 10*time.Millisecond)
 	}
 	work := func(n int) {
 		for {

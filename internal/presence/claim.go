@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/backoff"
 	"github.com/fairlead/fairlead/internal/outcome"
 )
 
@@ -98,7 +99,7 @@ func (t *Tracker) write(ctx, waiting context.Context, l *Lease) error {
 		case unknown:
 			poke(t.heart.now)
 		}
-		if !pause(waiting, claimPause) {
+		if !backoff.Wait(waiting, claimPause) {
 			t.drop(l)
 			return outcome.Wrap(outcome.Unavailable, "sessions cannot be kept at the moment", errUnknownLong)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fairlead/fairlead/internal/backoff"
 	"github.com/fairlead/fairlead/internal/outcome"
 )
 
@@ -180,7 +181,7 @@ func (t *Tracker) allStored(h handout) {
 // advance asks for events. What is stored it reports as long as it takes, and once more when this process closes, since
 // nobody else knows: who does not hear of it stores the events again.
 func (t *Tracker) advance(ctx context.Context, process, member, first string, stored int) (handout, error) {
-	wait := minPause
+	pauses := backoff.New(minPause, maxPause)
 	for {
 		h, err := t.ledger.advance(ctx, process, member, first, stored)
 		if err == nil {
@@ -190,12 +191,11 @@ func (t *Tracker) advance(ctx context.Context, process, member, first string, st
 		if stored == 0 {
 			return h, err
 		}
-		if !pause(ctx, wait) {
+		if !pauses.Wait(ctx) {
 			ctx, cancel := t.parting(ctx)
 			defer cancel()
 			return t.ledger.advance(ctx, process, member, first, stored)
 		}
-		wait = min(2*wait, maxPause)
 	}
 }
 

@@ -2,9 +2,10 @@ package presence
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/backoff"
 )
 
 // Pauses between attempts to reach Redis.
@@ -58,18 +59,17 @@ func (e *endings) giveBack(batch []*Lease) {
 }
 
 func (e *endings) write(ctx context.Context) {
-	wait := minPause
+	pauses := backoff.New(minPause, maxPause)
 	for batch := e.take(); batch != nil; batch = e.take() {
 		left := e.tracker.end(ctx, batch)
 		if len(left) == 0 {
-			wait = minPause
+			pauses.Reset()
 			continue
 		}
 		e.giveBack(left)
-		if !pause(ctx, wait/2+rand.N(wait/2)) {
+		if !pauses.Wait(ctx) {
 			return
 		}
-		wait = min(2*wait, maxPause)
 	}
 }
 

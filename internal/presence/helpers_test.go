@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/backoff"
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
@@ -330,7 +331,7 @@ func (i *installation) becomes(device, want string) {
 		if time.Now().After(deadline) {
 			i.t.Fatalf("%s: %q, want %q", device, i.log.words(device), want)
 		}
-		pause(i.t.Context(), 2*time.Millisecond)
+		backoff.Wait(i.t.Context(), 2*time.Millisecond)
 	}
 }
 

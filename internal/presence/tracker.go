@@ -286,15 +286,3 @@ func poke(c chan struct{}) {
 	default:
 	}
 }
-
-// pause waits and tells whether ctx still goes on.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

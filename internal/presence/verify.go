@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/backoff"
 )
 
 // verify compares the sessions of this process with Redis every now and then, and at once when something may have been
@@ -20,7 +22,7 @@ func (t *Tracker) verify(ctx context.Context) {
 		}
 		if err := t.verifyOnce(ctx); err != nil && ctx.Err() == nil {
 			t.metrics.failure(failedRedis)
-			if !pause(ctx, t.config.Heartbeat) {
+			if !backoff.Wait(ctx, t.config.Heartbeat) {
 				return
 			}
 			poke(t.checks)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/fairlead/fairlead/internal/backoff"
 )
 
 // Pauses after Accept has failed for lack of something.
@@ -64,12 +66,13 @@ type listener struct {
 
 // Accept waits for the next connection.
 func (l *listener) Accept() (net.Conn, error) {
-	for pause := minPause; ; pause = min(2*pause, maxPause) {
+	for pauses := backoff.New(minPause, maxPause); ; {
 		conn, err := l.Listener.Accept()
 		if err == nil || !passes(err) {
 			return conn, err
 		}
 		l.metrics.failed()
+		pause := pauses.Next()
 		l.log.Warn("could not accept a connection and will try again", zap.Error(err), zap.Duration("pause", pause))
 		select {
 		case <-time.After(pause):
