@@ -12,9 +12,8 @@ type Config struct {
 	protocol.ListenConfig
 	Connection protocol.Config
 
-	AuthTimeout      time.Duration `doc:"duration after which a log-in without a decision is answered as unavailable; it leaves room for a cold start of the authentication function, and stays below connection.connectTimeout; 100ms to 60s"`
-	MaxInFlight      int           `doc:"number of messages of all clients that may wait for Kafka at once, below kafka.maxRecords; beyond, nothing more is read from who publishes"`
-	MaxInFlightBytes int           `doc:"bytes of messages of all clients that may wait for Kafka at once, below kafka.maxBytes"`
+	AuthTimeout time.Duration `doc:"duration after which a log-in without a decision is answered as unavailable; it leaves room for a cold start of the authentication function, and stays below connection.connectTimeout; 100ms to 60s"`
+	protocol.BudgetConfig
 	MaxSubscriptions int           `doc:"number of subscriptions of one client; 1 to 10000"`
 	Renewals         int           `doc:"number of log-ins that are judged again at the same time after a change in the registry; 1 to 10000"`
 	RenewalSpread    time.Duration `doc:"duration over which log-ins are spread that one change has judged again; 0s to 10s"`
@@ -28,8 +27,7 @@ func DefaultConfig() Config {
 		ListenConfig:     protocol.DefaultListenConfig(),
 		Connection:       protocol.DefaultConfig(),
 		AuthTimeout:      10 * time.Second,
-		MaxInFlight:      8_000,
-		MaxInFlightBytes: 48 << 20,
+		BudgetConfig:     protocol.DefaultBudgetConfig(),
 		MaxSubscriptions: 64,
 		Renewals:         1024,
 		RenewalSpread:    250 * time.Millisecond,
@@ -40,9 +38,6 @@ func DefaultConfig() Config {
 	return c
 }
 
-// minInFlightBytes is room for the largest message that a pipeline can be told to take.
-const minInFlightBytes = 1 << 20
-
 // Validate names the first bad field.
 func (c *Config) Validate() error {
 	switch {
@@ -50,10 +45,6 @@ func (c *Config) Validate() error {
 		return errors.New("authTimeout: must lie between 100ms and 60s")
 	case c.AuthTimeout >= c.Connection.ConnectTimeout:
 		return errors.New("authTimeout: must be below connection.connectTimeout")
-	case c.MaxInFlight < 1:
-		return errors.New("maxInFlight: must be at least 1")
-	case c.MaxInFlightBytes < minInFlightBytes:
-		return errors.New("maxInFlightBytes: must be at least 1048576")
 	case c.MaxSubscriptions < 1 || c.MaxSubscriptions > 10_000:
 		return errors.New("maxSubscriptions: must lie between 1 and 10000")
 	case c.Renewals < 1 || c.Renewals > 10_000:

@@ -23,8 +23,6 @@ func TestConfigNamesTheBadField(t *testing.T) {
 	f("connection.maxPacket", func(c *Config) { c.Connection.MaxPacket = 1 })
 	f("authTimeout", func(c *Config) { c.AuthTimeout = time.Millisecond })
 	f("authTimeout", func(c *Config) { c.AuthTimeout = c.Connection.ConnectTimeout })
-	f("maxInFlight", func(c *Config) { c.MaxInFlight = 0 })
-	f("maxInFlightBytes", func(c *Config) { c.MaxInFlightBytes = 1000 })
 	f("maxSubscriptions", func(c *Config) { c.MaxSubscriptions = 0 })
 	f("renewals", func(c *Config) { c.Renewals = 0 })
 	f("renewalSpread", func(c *Config) { c.RenewalSpread = -1 })

@@ -26,7 +26,7 @@ type Gateway struct {
 	tracer    tracing.Tracer
 	server    *protocol.Server
 
-	budget        *budget
+	budget        *protocol.Budget
 	rechecks      *recheckQueue
 	subscriptions atomic.Int64
 }
@@ -42,8 +42,8 @@ func newGateway(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline,
 	}
 	g := &Gateway{config: c, devices: devices, pipeline: pipeline, commands: commands, presences: p, log: log, tracer: tracing.New()}
 	g.rechecks = newRecheckQueue(c.Renewals)
-	g.budget = newBudget(c.MaxInFlight, c.MaxInFlightBytes, func() { g.metrics.waited() })
-	g.metrics = newGatewayMetrics(gauges{g.budget.spent, g.subscriptions.Load, g.rechecks.len})
+	g.budget = protocol.NewBudget(c.BudgetConfig)
+	g.metrics = newGatewayMetrics(gauges{g.subscriptions.Load, g.rechecks.len})
 	g.server = protocol.NewServer(c.Connection, g, log)
 	g.server.OnBroken(g.reportBroken)
 	return g

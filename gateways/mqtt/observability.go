@@ -25,13 +25,12 @@ const (
 
 // gatewayMetrics count what the connection loop and the pipeline do not see.
 type gatewayMetrics struct {
-	refusals, renewals, backPressure, undeliverable metric.Int64Counter
-	outcomes                                        map[outcome.Outcome]metric.MeasurementOption
+	refusals, renewals, undeliverable metric.Int64Counter
+	outcomes                          map[outcome.Outcome]metric.MeasurementOption
 }
 
 // gauges are read when metrics are collected.
 type gauges struct {
-	inFlight                func() (messages, bytes int64)
 	subscriptions, rechecks func() int64
 }
 
@@ -45,26 +44,17 @@ func newGatewayMetrics(read gauges) *gatewayMetrics {
 		metric.WithDescription("Messages refused before the pipeline: for their topic, or because the device may not act for another."))
 	m.renewals, _ = meter.Int64Counter("fairlead.mqtt.gateway.renewals",
 		metric.WithDescription("Revoked or expired log-ins of live sessions, by what became of them."))
-	m.backPressure, _ = meter.Int64Counter("fairlead.mqtt.gateway.backpressure",
-		metric.WithDescription("Messages that had to wait because too many wait for Kafka."))
 	m.undeliverable, _ = meter.Int64Counter("fairlead.mqtt.gateway.commands.undeliverable",
 		metric.WithDescription("Commands dropped because no topic can hold their name."))
-	messages, _ := meter.Int64ObservableGauge("fairlead.mqtt.gateway.inflight",
-		metric.WithDescription("Messages that wait for Kafka."))
-	bytes, _ := meter.Int64ObservableGauge("fairlead.mqtt.gateway.inflight.size", metric.WithUnit("By"),
-		metric.WithDescription("Bytes of messages that wait for Kafka."))
 	subscriptions, _ := meter.Int64ObservableGauge("fairlead.mqtt.gateway.subscriptions",
 		metric.WithDescription("Subscriptions of commands."))
 	rechecks, _ := meter.Int64ObservableGauge("fairlead.mqtt.gateway.rechecks",
 		metric.WithDescription("Sessions whose log-in is to be judged again or whose certificate ends some time."))
 	_, _ = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		inFlight, size := read.inFlight()
-		o.ObserveInt64(messages, inFlight)
-		o.ObserveInt64(bytes, size)
 		o.ObserveInt64(subscriptions, read.subscriptions())
 		o.ObserveInt64(rechecks, read.rechecks())
 		return nil
-	}, messages, bytes, subscriptions, rechecks)
+	}, subscriptions, rechecks)
 	return m
 }
 
@@ -80,5 +70,4 @@ func (m *gatewayMetrics) renewed(r renewal) {
 	m.renewals.Add(context.Background(), 1, label("result", string(r)))
 }
 
-func (m *gatewayMetrics) waited()      { m.backPressure.Add(context.Background(), 1) }
 func (m *gatewayMetrics) undelivered() { m.undeliverable.Add(context.Background(), 1) }

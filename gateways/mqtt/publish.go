@@ -40,7 +40,7 @@ func (s *session) Publish(p *packet.Publish, done func(protocol.Answer)) {
 		s.refuse(p, to.device, err, done)
 		return
 	}
-	spent := g.budget.take(len(p.Topic) + len(p.Payload))
+	spent := g.budget.Take(len(p.Topic) + len(p.Payload))
 	ctx, span := g.tracer.Receive(traceOf(p), "mqtt")
 	g.pipeline.Publish(ctx, from, about, ingest.Message{
 		Channel:     to.channel,
@@ -50,7 +50,7 @@ func (s *session) Publish(p *packet.Publish, done func(protocol.Answer)) {
 		Protocol:    refusal.MQTT,
 		Received:    received,
 	}, func(r outcome.Result) {
-		g.budget.give(spent)
+		g.budget.Give(spent)
 		tracing.End(span, r.Outcome.String(), false)
 		if !r.Outcome.Good() {
 			s.reportMessage(refusedTopic(p, r), "", qos, answerOf(r), r)

@@ -74,7 +74,7 @@ func TestPublishRefuses(t *testing.T) {
 		if len(fx.writer.all()) != 0 {
 			t.Errorf("%q: stored", p.Topic)
 		}
-		if messages, bytes := fx.budget.spent(); messages != 0 || bytes != 0 {
+		if messages, bytes := fx.budget.Spent(); messages != 0 || bytes != 0 {
 			t.Errorf("%q: %d messages, %d bytes are still spent", p.Topic, messages, bytes)
 		}
 	}

@@ -20,6 +20,8 @@ const (
 	noConnect   = "no connect"   // closed, or silent for too long, before a CONNECT
 )
 
+func newMeter() metric.Meter { return otel.Meter("github.com/fairlead/fairlead/internal/mqtt") }
+
 // metrics count what a server does. What happens with every packet is counted in atomics, which are read when metrics are
 // collected. No label says anything about a client.
 type metrics struct {
@@ -33,7 +35,7 @@ type metrics struct {
 }
 
 func newMetrics(g *admissionLimits) *metrics {
-	meter := otel.Meter("github.com/fairlead/fairlead/internal/mqtt")
+	meter := newMeter()
 	m := &metrics{}
 	m.connects, _ = meter.Int64Counter("fairlead.mqtt.connects",
 		metric.WithDescription("New connections, by what became of them."))
@@ -78,3 +80,26 @@ func (m *metrics) malformed(err error) {
 		m.broken.Add(context.Background(), 1, metric.WithAttributes(attribute.String("reason", broken.Reason.String())))
 	}
 }
+
+// budgetMetrics count who waits for a Budget. What is spent is a sum over all budgets of the process.
+type budgetMetrics struct{ backPressure metric.Int64Counter }
+
+func newBudgetMetrics(spent func() (messages, bytes int64)) *budgetMetrics {
+	meter := newMeter()
+	m := &budgetMetrics{}
+	m.backPressure, _ = meter.Int64Counter("fairlead.mqtt.gateway.backpressure",
+		metric.WithDescription("Messages that had to wait because too many wait for Kafka."))
+	messages, _ := meter.Int64ObservableUpDownCounter("fairlead.mqtt.gateway.inflight",
+		metric.WithDescription("Messages that wait for Kafka."))
+	bytes, _ := meter.Int64ObservableUpDownCounter("fairlead.mqtt.gateway.inflight.size", metric.WithUnit("By"),
+		metric.WithDescription("Bytes of messages that wait for Kafka."))
+	_, _ = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		inFlight, size := spent()
+		o.ObserveInt64(messages, inFlight)
+		o.ObserveInt64(bytes, size)
+		return nil
+	}, messages, bytes)
+	return m
+}
+
+func (m *budgetMetrics) waited() { m.backPressure.Add(context.Background(), 1) }

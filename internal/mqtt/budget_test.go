@@ -1,31 +1,47 @@
 package mqtt
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 )
 
+func TestBudgetConfigNamesTheBadField(t *testing.T) {
+	f := func(c BudgetConfig, want string) {
+		t.Helper()
+		if err := c.Validate(); err == nil || !strings.HasPrefix(err.Error(), want+": ") {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	f(BudgetConfig{0, 1 << 20}, "maxInFlight")
+	f(BudgetConfig{1, 1000}, "maxInFlightBytes")
+	if c := DefaultBudgetConfig(); c.Validate() != nil {
+		t.Error(c.Validate())
+	}
+}
+
 func TestBudget(t *testing.T) {
 	f := func(messages, bytes int, sizes []int, wantTaken int) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			waits := 0
-			b := newBudget(messages, bytes, func() { waits++ })
+			b := newBudget(BudgetConfig{messages, bytes})
+			b.waited = func() { waits++ }
 			taken := make(chan int64, len(sizes))
 			for _, size := range sizes { // one after the other, to have an order
-				go func() { taken <- b.take(size) }()
+				go func() { taken <- b.Take(size) }()
 				synctest.Wait()
 			}
 			if len(taken) != wantTaken || waits != len(sizes)-wantTaken {
 				t.Errorf("%d taken, %d waited; want %d taken", len(taken), waits, wantTaken)
 			}
 			for range sizes {
-				b.give(<-taken)
+				b.Give(<-taken)
 				synctest.Wait()
 			}
-			if messages, bytes := b.spent(); messages != 0 || bytes != 0 {
+			if messages, bytes := b.Spent(); messages != 0 || bytes != 0 {
 				t.Errorf("at the end %d messages and %d bytes are spent", messages, bytes)
 			}
 		})
@@ -40,23 +56,23 @@ func TestBudget(t *testing.T) {
 
 func TestBudgetUnderConcurrency(t *testing.T) {
 	const messages = 3
-	b := newBudget(messages, 1<<20, func() {})
+	b := newBudget(BudgetConfig{messages, 1 << 20})
 	var spending atomic.Int64
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
 			for range 500 {
-				bytes := b.take(10)
+				bytes := b.Take(10)
 				if spending.Add(1) > messages {
 					t.Error("more is spent than there is")
 				}
 				spending.Add(-1)
-				b.give(bytes)
+				b.Give(bytes)
 			}
 		})
 	}
 	all.Wait()
-	if left, bytes := b.spent(); left != 0 || bytes != 0 {
+	if left, bytes := b.Spent(); left != 0 || bytes != 0 {
 		t.Errorf("%d messages, %d bytes are still spent", left, bytes)
 	}
 }
