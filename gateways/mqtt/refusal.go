@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/fairlead/fairlead/internal/auth"
 	protocol "github.com/fairlead/fairlead/internal/mqtt"
@@ -25,29 +24,11 @@ func (g *Gateway) reportConnect(c *protocol.Conn, r auth.Request, err error) {
 
 // reportBroken reports a client that broke the protocol, or met a bound of it.
 func (g *Gateway) reportBroken(b protocol.Broken) {
-	report := refusal.Report{
-		Protocol: refusal.MQTT, Where: b.Where, Remote: b.Conn.Remote(), Outcome: outcomeOf(b.Reason), Answer: b.Answer,
-		Reason: b.Text,
-	}
-	if report.Reason == "" {
-		report.Reason = b.Reason.String()
-	}
+	report := b.Report()
 	if s, ok := b.Session.(*session); ok {
 		s.name(&report)
 	}
 	g.pipeline.Refusals().Report(report)
-}
-
-// outcomeOf is the outcome that a reason of the connection itself comes closest to.
-func outcomeOf(r packet.Reason) outcome.Outcome {
-	switch r {
-	case packet.PacketTooLarge:
-		return outcome.TooLarge
-	case packet.ServerBusy, packet.ServerUnavailable, packet.QuotaExceeded, packet.ConnectionRateExceeded:
-		return outcome.Overloaded
-	default:
-		return outcome.Invalid
-	}
 }
 
 // name says who a session is.
@@ -62,7 +43,8 @@ func (s *session) reportMessage(topic, as string, qos byte, a protocol.Answer, r
 	if topic != "" {
 		where += " " + topic
 	}
-	s.report(refusal.Report{Where: where, As: as, Outcome: r.Outcome, Answer: s.puback(qos, a), Reason: refusal.Explain(r)})
+	answer := s.gateway.config.Connection.PublishText(s.client.Version(), qos, a)
+	s.report(refusal.Report{Where: where, As: as, Outcome: r.Outcome, Answer: answer, Reason: refusal.Explain(r)})
 }
 
 // report reports something that an admitted client is refused.
@@ -72,43 +54,20 @@ func (s *session) report(r refusal.Report) {
 	s.gateway.pipeline.Refusals().Report(r)
 }
 
-// puback says how a message that is refused is answered.
-func (s *session) puback(qos byte, a protocol.Answer) string {
-	switch five := s.client.Version() == packet.V5; {
-	case qos == 0:
-		return "no answer"
-	case five && a.Reason == packet.PacketTooLarge:
-		return fmt.Sprintf("DISCONNECT 0x%02x", byte(a.Reason))
-	case five:
-		return fmt.Sprintf("PUBACK 0x%02x", byte(a.Reason))
-	case a.Reason == packet.PacketTooLarge || !a.Final || s.gateway.config.Connection.CloseOnRefusal:
-		return "connection closed"
-	default:
-		return "PUBACK, not stored"
-	}
-}
-
 // reportRenewal reports a session that ends because its device is not admitted any more.
 func (s *session) reportRenewal(err error) {
 	r := outcome.ResultOf(err)
-	answer := "connection closed"
-	if s.client.Version() == packet.V5 {
-		answer = fmt.Sprintf("DISCONNECT 0x%02x", byte(packet.AdministrativeAction))
-	}
+	answer := protocol.DisconnectText(s.client.Version(), packet.AdministrativeAction)
 	s.report(refusal.Report{Where: "session", Outcome: r.Outcome, Answer: answer, Reason: refusal.Explain(r)})
 }
 
 // reportSubscription reports a subscription that is not granted.
 func (s *session) reportSubscription(filter string, r packet.Reason) {
-	code := r
-	if s.client.Version() != packet.V5 {
-		code = packet.UnspecifiedError // the only one that version 3.1.1 has
-	}
 	reason := r.String()
 	if r == packet.TopicFilterInvalid {
 		reason = "devices subscribe to commands only, such as command/inbox//#"
 	}
-	s.report(refusal.Report{Where: "SUBSCRIBE " + filter, Outcome: outcomeOf(r), Answer: fmt.Sprintf("SUBACK 0x%02x", byte(code)), Reason: reason})
+	s.report(refusal.Report{Where: "SUBSCRIBE " + filter, Outcome: protocol.OutcomeOf(r), Answer: protocol.SubscribeText(s.client.Version(), r), Reason: reason})
 }
 
 // An unreadableLogin says, to the operator, why a CONNECT names no device.

@@ -45,7 +45,7 @@ func (c *Conn) connect() (admitted bool) {
 	if err := c.open(ctx); err != nil {
 		c.server.metrics.connected(noHandshake)
 		if _, secured := c.link.(interface{ HandshakeContext(context.Context) error }); secured && ctx.Err() == nil {
-			c.tell(Broken{Where: "TLS handshake", Reason: packet.ProtocolError, Text: err.Error(), Answer: "connection closed"})
+			c.tell(Broken{Where: "TLS handshake", Reason: packet.ProtocolError, Text: err.Error(), Answer: connectionClosed})
 		}
 		c.end(lost())
 		return false

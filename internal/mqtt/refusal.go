@@ -1,10 +1,16 @@
 package mqtt
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
+	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
+
+// connectionClosed is the answer where the protocol has no words.
+const connectionClosed = "connection closed"
 
 // A Broken is a client that broke the protocol or met a bound of it, which no Handler has judged.
 type Broken struct {
@@ -14,6 +20,26 @@ type Broken struct {
 	Reason  packet.Reason
 	Text    string // may be ""
 	Answer  string // what the client was told: "CONNACK 0x84"
+}
+
+// Report is what the operator is told of it. Who an admitted client is, the gateway knows.
+func (b Broken) Report() refusal.Report {
+	return refusal.Report{
+		Protocol: refusal.MQTT, Where: b.Where, Remote: b.Conn.Remote(), Outcome: OutcomeOf(b.Reason), Answer: b.Answer,
+		Reason: cmp.Or(b.Text, b.Reason.String()),
+	}
+}
+
+// OutcomeOf is the outcome that a reason of the connection itself comes closest to.
+func OutcomeOf(r packet.Reason) outcome.Outcome {
+	switch r {
+	case packet.PacketTooLarge:
+		return outcome.TooLarge
+	case packet.ServerBusy, packet.ServerUnavailable, packet.QuotaExceeded, packet.ConnectionRateExceeded:
+		return outcome.Overloaded
+	default:
+		return outcome.Invalid
+	}
 }
 
 // OnBroken has a function told of clients that break the protocol. It must return soon, and is for before the first
@@ -43,7 +69,7 @@ func (c *Conn) connack(r *Refusal) string {
 	case r.Return != 0 && c.version != 0:
 		return fmt.Sprintf("CONNACK %d", r.Return)
 	default:
-		return "connection closed"
+		return connectionClosed
 	}
 }
 
@@ -53,9 +79,37 @@ func (c *Conn) broke(err error) {
 	if e.quiet {
 		return
 	}
-	answer := "connection closed"
-	if c.version == packet.V5 {
-		answer = fmt.Sprintf("DISCONNECT 0x%02x", byte(e.Reason))
+	c.tell(Broken{Session: c.session, Where: "connection", Reason: e.Reason, Text: e.text, Answer: DisconnectText(c.version, e.Reason)})
+}
+
+// DisconnectText says how a client is told that its connection ends: "DISCONNECT 0x98".
+func DisconnectText(v packet.Version, r packet.Reason) string {
+	if v == packet.V5 {
+		return fmt.Sprintf("DISCONNECT 0x%02x", byte(r))
 	}
-	c.tell(Broken{Session: c.session, Where: "connection", Reason: e.Reason, Text: e.text, Answer: answer})
+	return connectionClosed
+}
+
+// PublishText says how a message that is refused is answered: "PUBACK 0x87". See Answer.
+func (c *Config) PublishText(v packet.Version, qos byte, a Answer) string {
+	switch {
+	case qos == 0:
+		return "no answer"
+	case a.Reason == packet.PacketTooLarge:
+		return DisconnectText(v, a.Reason)
+	case v == packet.V5:
+		return fmt.Sprintf("PUBACK 0x%02x", byte(a.Reason))
+	case !a.Final || c.CloseOnRefusal:
+		return connectionClosed
+	default:
+		return "PUBACK, not stored"
+	}
+}
+
+// SubscribeText says how a subscription that is refused is answered: "SUBACK 0x8f".
+func SubscribeText(v packet.Version, r packet.Reason) string {
+	if v != packet.V5 {
+		r = packet.UnspecifiedError // the only one that version 3.1.1 has
+	}
+	return fmt.Sprintf("SUBACK 0x%02x", byte(r))
 }
