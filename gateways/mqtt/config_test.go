@@ -24,9 +24,6 @@ func TestConfigNamesTheBadField(t *testing.T) {
 	f("authTimeout", func(c *Config) { c.AuthTimeout = time.Millisecond })
 	f("authTimeout", func(c *Config) { c.AuthTimeout = c.Connection.ConnectTimeout })
 	f("maxSubscriptions", func(c *Config) { c.MaxSubscriptions = 0 })
-	f("renewals", func(c *Config) { c.Renewals = 0 })
-	f("renewalSpread", func(c *Config) { c.RenewalSpread = -1 })
-	f("renewalTimeout", func(c *Config) { c.RenewalTimeout = time.Millisecond })
 	f("drainTimeout", func(c *Config) { c.DrainTimeout = 0 })
 }
 

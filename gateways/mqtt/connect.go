@@ -51,7 +51,8 @@ func (g *Gateway) connect(ctx context.Context, c client, p *packet.Connect, requ
 	if s.lease, err = g.presences.Claim(ctx, admitted, will, s.lost); err != nil {
 		return nil, err
 	}
-	s.admit(admitted)
+	s.admission.Store(admitted)
+	s.recheck.Admit(admitted)
 	g.log.Debug("device connected", append(names(admitted), zap.Uint8("version", uint8(p.Version)))...)
 	return s, nil
 }

@@ -223,7 +223,7 @@ func TestClosed(t *testing.T) {
 			t.Errorf("%d subscriptions are left", got)
 		}
 		fx.changed("app", "device")
-		if got := fx.rechecks.len(); got != 0 {
+		if got := fx.rechecker.Len(); got != 0 {
 			t.Errorf("%d rechecks are left", got)
 		}
 	}
@@ -243,8 +243,8 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.documents.setAway(true)
-	s.revocation.since = time.Now().Add(-time.Hour)
-	f.recheck(t.Context(), s)
+	_, err = s.Renew(t.Context())
+	s.End(protocol.RecheckGivenUp, err)
 	s.Closed(protocol.End{})
 	if lines.Len() < 2 {
 		t.Errorf("%d lines", lines.Len())

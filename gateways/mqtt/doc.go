@@ -2,7 +2,8 @@
 // or 5 and Fairlead. It is no broker: nothing is retained, nothing is stored for a client, no message of one device
 // reaches another.
 //
-// The protocol itself is internal/mqtt. This package says what its packets mean:
+// The protocol itself is internal/mqtt, with all that every MQTT gateway needs: listeners, limits, draining, and having log-ins
+// judged again. This package says what the packets of devices mean:
 //
 //   - CONNECT is a log-in (internal/auth), a claim of the device's presence (internal/presence), and the choice of a
 //     dialect, once for the session. See connect.go.
@@ -16,8 +17,4 @@
 // On whose behalf a device may publish is asked for each message. The answer comes from the decision cache, which hears of
 // changes by push. A subscription of commands for other devices stays: whoever sends a command looks up, at that time,
 // which gateways may hand it over, and addresses those. A gateway that lost its right is not among them.
-//
-// # Locks
-//
-// The recheck queue and a session each have one; neither is held while the other is taken, or while another package is called.
 package mqtt

@@ -27,7 +27,7 @@ type Gateway struct {
 	server    *protocol.Server
 
 	budget        *protocol.Budget
-	rechecks      *recheckQueue
+	rechecker     *protocol.Rechecker
 	subscriptions atomic.Int64
 }
 
@@ -41,9 +41,9 @@ func newGateway(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline,
 		log = zap.NewNop()
 	}
 	g := &Gateway{config: c, devices: devices, pipeline: pipeline, commands: commands, presences: p, log: log, tracer: tracing.New()}
-	g.rechecks = newRecheckQueue(c.Renewals)
+	g.rechecker = protocol.NewRechecker(c.RecheckConfig)
 	g.budget = protocol.NewBudget(c.BudgetConfig)
-	g.metrics = newGatewayMetrics(gauges{g.subscriptions.Load, g.rechecks.len})
+	g.metrics = newGatewayMetrics(g.subscriptions.Load)
 	g.server = protocol.NewServer(c.Connection, g, log)
 	g.server.OnBroken(g.reportBroken)
 	return g
@@ -62,5 +62,5 @@ func (g *Gateway) Run(ctx context.Context) error {
 // nothing more, waits within Config.DrainTimeout for Kafka's answers, passes them on, and takes leave of every client. It
 // closes the listeners.
 func (g *Gateway) Serve(ctx context.Context, l protocol.Listeners) error {
-	return g.server.Run(ctx, l, g.config.DrainTimeout, func(ctx context.Context) { g.rechecks.run(ctx, g.recheck) })
+	return g.server.Run(ctx, l, g.config.DrainTimeout, g.rechecker.Run)
 }

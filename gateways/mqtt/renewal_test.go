@@ -20,14 +20,14 @@ import (
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
-// rechecking runs the fixture's recheck queue until the end of the test.
+// rechecking runs the fixture's rechecker until the end of the test.
 func (f *fixture) rechecking(t *testing.T) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		f.rechecks.run(ctx, f.recheck)
+		f.rechecker.Run(ctx)
 	}()
 	t.Cleanup(func() { stop(); <-done })
 }
@@ -125,12 +125,12 @@ func TestUndecidedRenewal(t *testing.T) {
 			}
 			fx.documents.putDevice("app", "device", "uid-device", `{"authentication":{"credentials":[{"pass":"`+password+`"}]}}`)
 			fx.documents.setAway(false)
-			time.Sleep(2 * longestPause)
+			time.Sleep(10 * time.Second) // longer than the longest pause between attempts
 			if got := p.end(); got != want {
 				t.Errorf("away for %v: %v, want %v", back, got, want)
 			}
 			s.Closed(closedNormally)
-			if got := fx.rechecks.len(); got != 0 {
+			if got := fx.rechecker.Len(); got != 0 {
 				t.Errorf("%d rechecks are left", got)
 			}
 		})
@@ -208,8 +208,8 @@ func TestCloseDuringRenewal(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		f.changed("app", "device")
 		synctest.Wait()
-		if f.rechecks.len() != 0 || p.end() != 0 {
-			t.Errorf("%d rechecks, end %v", f.rechecks.len(), p.end())
+		if f.rechecker.Len() != 0 || p.end() != 0 {
+			t.Errorf("%d rechecks, end %v", f.rechecker.Len(), p.end())
 		}
 	})
 }
@@ -284,20 +284,4 @@ func (d *documents) trust(application string, ca *x509.Certificate) {
 	a.Status = registry.Sections{registry.SectionTrustAnchors: anchors}
 	d.applications[application] = &a
 	d.applications["CN="+ca.Subject.CommonName] = &a
-}
-
-func TestPauses(t *testing.T) {
-	f := func(tries int, base time.Duration) {
-		t.Helper()
-		for range 100 {
-			if got := pauseAfter(tries); got < base/2 || got >= base+base/2 {
-				t.Errorf("after %d tries: %v, want about %v", tries, got, base)
-			}
-		}
-	}
-	f(1, 250*time.Millisecond)
-	f(2, 500*time.Millisecond)
-	f(5, 4*time.Second)
-	f(6, 5*time.Second)
-	f(1000, 5*time.Second)
 }

@@ -11,6 +11,21 @@
 // it does not read and messages that it does not take; topic aliases; time, without a CONNECT, without a packet and while
 // writing; and, for all clients together, connections and log-ins (admission_limits.go).
 //
-// Connection, limits and server have a mutex each. Nobody holds two of them, or one while a handler is called or a link is
-// read or written.
+// # What gateways share
+//
+// A gateway is a [Handler] with its sessions, and takes the rest from here:
+//
+//   - [Listen] opens its listeners, over TCP, TLS and WebSocket. [Server.Run] serves them until it is told to stop, and then
+//     drains: see listeners.go and run.go.
+//   - A [Budget] bounds the messages of all its clients that wait for Kafka: budget.go.
+//   - A [Rechecker] has log-ins judged again when something has changed that they rest on, and ends sessions whose admission
+//     ends: recheck.go.
+//   - [Server.OnBroken] and the words of refusal.go report who was refused, and how the client was told.
+//
+// stub_test.go is a small gateway: users log in, hear what devices say, and send commands.
+//
+// # Locks
+//
+// Connection, limits, server, budget, rechecker and recheck have a mutex each. Nobody holds two of them, or one while a handler
+// or a session is called or a link is read or written.
 package mqtt

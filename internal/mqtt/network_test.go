@@ -159,7 +159,7 @@ func TestClaimsCostNothing(t *testing.T) {
 		"after CONNECT, 1 MiB":    append(hello{version: packet.V311, flags: 2, keepAlive: 1}.bytes(), 0x30, 0xFC, 0xFF, 0x3F, 0, 1, 't', 'x', 'x', 'x'),
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := heap()
+			before := heapInUse()
 			links := make([]net.Conn, clients)
 			for i := range links {
 				var err error
@@ -171,7 +171,7 @@ func TestClaimsCostNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if grown := int(heap()) - int(before); grown > clients*16<<10 { // with what they take on their own side
+			if grown := int(heapInUse()) - int(before); grown > clients*16<<10 { // with what they take on their own side
 				t.Errorf("%d clients took %d bytes", clients, grown)
 			}
 			for _, link := range links { // all are closed, by the deadline at the latest
@@ -190,8 +190,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// heap is the memory in use after a collection, in bytes.
-func heap() uint64 {
+// heapInUse is the memory in use after a collection, in bytes.
+func heapInUse() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

@@ -103,3 +103,24 @@ func newBudgetMetrics(spent func() (messages, bytes int64)) *budgetMetrics {
 }
 
 func (m *budgetMetrics) waited() { m.backPressure.Add(context.Background(), 1) }
+
+// recheckMetrics count what became of log-ins that were judged again. What is queued is a sum over all rechecks of the process.
+type recheckMetrics struct{ results metric.Int64Counter }
+
+func newRecheckMetrics(queued func() int64) *recheckMetrics {
+	meter := newMeter()
+	m := &recheckMetrics{}
+	m.results, _ = meter.Int64Counter("fairlead.mqtt.gateway.renewals",
+		metric.WithDescription("Revoked or expired log-ins of live sessions, by what became of them."))
+	rechecks, _ := meter.Int64ObservableUpDownCounter("fairlead.mqtt.gateway.rechecks",
+		metric.WithDescription("Sessions whose log-in is to be judged again or whose certificate ends some time."))
+	_, _ = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveInt64(rechecks, queued())
+		return nil
+	}, rechecks)
+	return m
+}
+
+func (m *recheckMetrics) rechecked(r RecheckResult) {
+	m.results.Add(context.Background(), 1, metric.WithAttributes(attribute.String("result", string(r))))
+}

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// idleWait is how long a recheck queue without entries sleeps, if nothing wakes it.
+// idleWait is how long an empty queue sleeps, if nothing wakes it.
 const idleWait = time.Hour
 
-// A recheckQueue knows when something is to be done with a session: it needs no goroutine and no timer for each. What is due is
-// done by a bounded number of goroutines; what does not get one waits.
+// A recheckQueue knows when something is to be done with a session: it needs no goroutine and no timer for each. What is due
+// is done by a bounded number of goroutines; what does not get one waits.
 type recheckQueue struct {
 	slots chan struct{}
 	wake  chan struct{} // has room for one
@@ -20,9 +20,9 @@ type recheckQueue struct {
 	entries entries
 }
 
-// A recheck is a session's place in a recheck queue.
-type recheck struct {
-	session *session
+// A queued is a session's place in a queue.
+type queued struct {
+	recheck *Recheck
 	due     time.Time
 	index   int // in entries; -1 if not there
 	removed bool
@@ -33,94 +33,94 @@ func newRecheckQueue(slots int) *recheckQueue {
 }
 
 // put has a session due at a time, instead of any other. A session that was removed stays out.
-func (c *recheckQueue) put(e *recheck, due time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (q *recheckQueue) put(e *queued, due time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if e.removed {
 		return
 	}
 	e.due = due
 	if e.index < 0 {
-		heap.Push(&c.entries, e)
+		heap.Push(&q.entries, e)
 	} else {
-		heap.Fix(&c.entries, e.index)
+		heap.Fix(&q.entries, e.index)
 	}
-	if c.entries[0] == e {
-		c.wakeUp()
+	if q.entries[0] == e {
+		q.wakeUp()
 	}
 }
 
 // remove takes a session out for good.
-func (c *recheckQueue) remove(e *recheck) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (q *recheckQueue) remove(e *queued) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	e.removed = true
 	if e.index >= 0 {
-		heap.Remove(&c.entries, e.index)
+		heap.Remove(&q.entries, e.index)
 	}
 }
 
-func (c *recheckQueue) wakeUp() {
+func (q *recheckQueue) wakeUp() {
 	select {
-	case c.wake <- struct{}{}:
+	case q.wake <- struct{}{}:
 	default:
 	}
 }
 
 // len is the number of sessions for which something is to be done some time.
-func (c *recheckQueue) len() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return int64(len(c.entries))
+func (q *recheckQueue) len() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return int64(len(q.entries))
 }
 
 // run does what is due until ctx ends, and waits for what it has begun.
-func (c *recheckQueue) run(ctx context.Context, do func(context.Context, *session)) {
+func (q *recheckQueue) run(ctx context.Context, do func(context.Context, *Recheck)) {
 	var begun sync.WaitGroup
 	defer begun.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		s, wait := c.next(time.Now())
-		if s == nil {
+		due, wait := q.next(time.Now())
+		if due == nil {
 			timer.Reset(wait)
 			select {
 			case <-timer.C:
-			case <-c.wake:
+			case <-q.wake:
 			case <-ctx.Done():
 				return
 			}
 			continue
 		}
 		select {
-		case c.slots <- struct{}{}:
+		case q.slots <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
 		begun.Go(func() {
-			defer func() { <-c.slots }()
-			do(ctx, s)
+			defer func() { <-q.slots }()
+			do(ctx, due)
 		})
 	}
 }
 
 // next takes out the session that is due first, or tells how long until one is.
-func (c *recheckQueue) next(now time.Time) (*session, time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.entries) == 0 {
+func (q *recheckQueue) next(now time.Time) (*Recheck, time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.entries) == 0 {
 		return nil, idleWait
 	}
-	first := c.entries[0]
+	first := q.entries[0]
 	if wait := first.due.Sub(now); wait > 0 {
 		return nil, wait
 	}
-	heap.Pop(&c.entries)
-	return first.session, 0
+	heap.Pop(&q.entries)
+	return first.recheck, 0
 }
 
 // entries is a heap by due time.
-type entries []*recheck
+type entries []*queued
 
 func (e entries) Len() int           { return len(e) }
 func (e entries) Less(i, j int) bool { return e[i].due.Before(e[j].due) }
@@ -131,7 +131,7 @@ func (e entries) Swap(i, j int) {
 }
 
 func (e *entries) Push(x any) {
-	added := x.(*recheck)
+	added := x.(*queued)
 	added.index = len(*e)
 	*e = append(*e, added)
 }
