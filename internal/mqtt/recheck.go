@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/backoff"
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
 	"github.com/fairlead/fairlead/internal/outcome"
 )
@@ -36,9 +37,9 @@ func (c *RecheckConfig) Validate() error {
 	return nil
 }
 
-// Pauses between attempts to have a log-in judged again.
+// Pauses between attempts to have a log-in judged again. They grow.
 const (
-	firstPause   = 250 * time.Millisecond // doubles, with jitter
+	firstPause   = 250 * time.Millisecond
 	longestPause = 5 * time.Second
 )
 
@@ -116,8 +117,8 @@ type Recheck struct {
 	until     time.Time // when the admission ends; zero is never
 	stop      func() bool
 	closed    bool
-	revokedAt time.Time // zero: the admission holds
-	tries     int       // since then
+	revokedAt time.Time       // zero: the admission holds
+	pauses    *backoff.Pauses // between attempts since then; nil before the first has failed
 }
 
 // Add makes the recheck of a session. It does nothing before Admit.
@@ -164,7 +165,7 @@ func (c *Recheck) Close() {
 func (c *Recheck) revoked() {
 	now := time.Now()
 	c.mu.Lock()
-	c.revokedAt, c.tries = now, 0
+	c.revokedAt, c.pauses = now, nil
 	c.mu.Unlock()
 	c.rechecker.queue.put(&c.queued, now.Add(upTo(c.rechecker.config.RenewalSpread)))
 }
@@ -198,27 +199,23 @@ func (r *Rechecker) end(c *Recheck, why RecheckResult, err error) {
 func (r *Rechecker) postpone(c *Recheck, err error) {
 	now := time.Now()
 	c.mu.Lock()
-	c.tries++
-	tries, since, until := c.tries, c.revokedAt, c.until
+	if c.pauses == nil {
+		c.pauses = backoff.New(firstPause, longestPause)
+	}
+	pause, since, until := c.pauses.Next(), c.revokedAt, c.until
 	c.mu.Unlock()
 	if now.Sub(since) >= r.config.RenewalTimeout {
 		r.end(c, RecheckGivenUp, err)
 		return
 	}
 	r.metrics.rechecked(RecheckUndecided)
-	r.queue.put(&c.queued, earlier(now.Add(pauseAfter(tries)), until))
+	r.queue.put(&c.queued, earlier(now.Add(pause), until))
 }
 
 func (c *Recheck) expired(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.until.IsZero() && !now.Before(c.until)
-}
-
-// pauseAfter is how long to wait after so many attempts, at least one.
-func pauseAfter(tries int) time.Duration {
-	pause := min(firstPause<<min(tries-1, 16), longestPause)
-	return pause/2 + upTo(pause)
 }
 
 // upTo is a random duration below d; 0 for 0.

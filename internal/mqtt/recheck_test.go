@@ -248,22 +248,6 @@ func TestRechecksAreSpread(t *testing.T) {
 	})
 }
 
-func TestPauses(t *testing.T) {
-	f := func(tries int, base time.Duration) {
-		t.Helper()
-		for range 100 {
-			if got := pauseAfter(tries); got < base/2 || got >= base+base/2 {
-				t.Errorf("after %d tries: %v, want about %v", tries, got, base)
-			}
-		}
-	}
-	f(1, 250*time.Millisecond)
-	f(2, 500*time.Millisecond)
-	f(5, 4*time.Second)
-	f(6, 5*time.Second)
-	f(1000, 5*time.Second)
-}
-
 func TestRecheckReasons(t *testing.T) {
 	f := func(r RecheckResult, want packet.Reason) {
 		t.Helper()
