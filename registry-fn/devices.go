@@ -10,30 +10,19 @@ import (
 	"github.com/fairlead/fairlead/internal/user"
 )
 
-// readDevice reads the body as a device, whose application must be that of the path, or not be said. Its name must be
-// the one of the path unless that is "".
-func (c *call) readDevice(application, name string) (*registry.Device, error) {
-	var d registry.Device
-	if err := c.decode(&d, false); err != nil {
-		return nil, err
-	}
-	if d.Metadata.Application == "" {
-		d.Metadata.Application = application
-	}
-	if d.Metadata.Application != application {
-		return nil, badRequest("metadata.application: must be the application in the path")
-	}
-	if name != "" && d.Metadata.Name != name {
-		return nil, badRequest("metadata.name: must be the name in the path")
-	}
-	if !c.caller.Service {
-		d.Status = nil
-	}
-	if err := d.Validate(); err != nil {
-		return nil, badRequest(err.Error())
-	}
-	c.warn(registry.CheckDevice(&d))
-	return &d, nil
+// deviceKind is what changing a device differs in from changing an application.
+var deviceKind = &kind[registry.Device]{
+	document: func(d *registry.Device) *document { return (*document)(d) },
+	validate: (*registry.Device).Validate,
+	check:    registry.CheckDevice,
+	denied:   notFound,
+	removal:  user.Write,
+	update: func(h *Handler, c *call, t *store.Tenant, expect store.Expect, change func(*registry.Device) error) ([]registry.Change, error) {
+		return h.Store.UpdateDevice(c.ctx(), t.Application, c.parameters[1], expect, change)
+	},
+	remove: func(h *Handler, c *call, t *store.Tenant, expect store.Expect) ([]registry.Change, error) {
+		return h.Store.DeleteDeviceIf(c.ctx(), t.Application, c.parameters[1], expect)
+	},
 }
 
 func (h *Handler) createDevice(c *call) error {
@@ -44,7 +33,7 @@ func (h *Handler) createDevice(c *call) error {
 	if err != nil {
 		return err
 	}
-	d, err := c.readDevice(t.Application, "")
+	d, err := deviceKind.read(c, t.Application, "")
 	if err != nil {
 		return err
 	}
@@ -75,87 +64,4 @@ func (h *Handler) getDevice(c *call) error {
 		d = d.WithoutSecrets()
 	}
 	return c.answer(d)
-}
-
-func (h *Handler) replaceDevice(c *call) error {
-	return h.updateDevice(c, func(expect *store.Expect) (func(*registry.Device) error, error) {
-		d, err := c.readDevice(c.parameters[0], c.parameters[1])
-		if err != nil {
-			return nil, err
-		}
-		expect.UID, expect.ResourceVersion = d.Metadata.UID, d.Metadata.ResourceVersion
-		return func(stored *registry.Device) error {
-			replaceMetadata(&stored.Metadata, &d.Metadata)
-			stored.Spec = d.Spec
-			if c.caller.Service {
-				stored.Status = d.Status
-			}
-			return nil
-		}, nil
-	})
-}
-
-func (h *Handler) patchDevice(c *call) error {
-	return h.updateDevice(c, func(*store.Expect) (func(*registry.Device) error, error) {
-		patch, err := c.readPatch()
-		if err != nil {
-			return nil, err
-		}
-		return func(stored *registry.Device) error {
-			var patched registry.Device
-			if err := patch.apply(stored, &patched); err != nil {
-				return err
-			}
-			if err := c.checkPatched(&stored.Metadata, &patched.Metadata); err != nil {
-				return err
-			}
-			c.warn(registry.CheckDevice(&patched))
-			replaceMetadata(&stored.Metadata, &patched.Metadata)
-			stored.Spec = patched.Spec
-			if c.caller.Service {
-				stored.Status = patched.Status
-			}
-			return nil
-		}, nil
-	})
-}
-
-// updateDevice lets a function that is made of the request change a device to whose application the caller may write.
-func (h *Handler) updateDevice(c *call, read func(*store.Expect) (func(*registry.Device) error, error)) error {
-	if err := h.changing(c); err != nil {
-		return err
-	}
-	t, err := h.tenant(c, c.parameters[0], user.Write, notFound, notFound)
-	if err != nil {
-		return err
-	}
-	expect := store.Expect{ApplicationUID: t.UID}
-	change, err := read(&expect)
-	if err != nil {
-		return err
-	}
-	changes, err := h.Store.UpdateDevice(c.ctx(), t.Application, c.parameters[1], expect, change)
-	if err := h.changed(c, changes, err); err != nil {
-		return err
-	}
-	return c.respond(http.StatusNoContent)
-}
-
-func (h *Handler) deleteDevice(c *call) error {
-	if err := h.changing(c); err != nil {
-		return err
-	}
-	t, err := h.tenant(c, c.parameters[0], user.Write, notFound, notFound)
-	if err != nil {
-		return err
-	}
-	expect, err := c.readDeletion(t)
-	if err != nil {
-		return err
-	}
-	changes, err := h.Store.DeleteDeviceIf(c.ctx(), t.Application, c.parameters[1], expect)
-	if err := h.changed(c, changes, err); err != nil {
-		return err
-	}
-	return c.respond(http.StatusNoContent)
 }
