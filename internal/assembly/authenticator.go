@@ -64,11 +64,13 @@ func (p *Parts) admit(c auth.Config, next auth.Authenticator) {
 }
 
 // forgetAgain is how long after everything was forgotten it is once more. When Redis comes back, the authentication function may hear
-// of it later than who asks it, and until then answers what it knew before; that must not be kept.
+// of it later than who asks it, and until then answers what it knew before; that must not be kept. It notices within two seconds that
+// it hears nothing (internal/redis), and uses decisions for one more second then (auth.Cache).
 const forgetAgain = 5 * time.Second
 
 // watch has decisions forgotten when what they rest on changes, until the parts are closed.
 func (p *Parts) watch(ctx context.Context, changes *cache.Cache) {
+	p.Decisions.HearsWhile(changes.Live)
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	cancel := changes.Subscribe(func(e cache.Event) {
 		if e.Everything {

@@ -23,6 +23,9 @@ const (
 	stalePause  = 5 * time.Second        // between lookups for an admission that is used beyond its time
 )
 
+// unheardTTL is how long a decision is used without asking again while changes in the registry are not heard of.
+const unheardTTL = time.Second
+
 // A Cache remembers decisions. An admission is used for CacheConfig.TTL, a refusal for NegativeTTL; a change in the
 // registry takes back at once what rests on it, revokes the sessions, and voids lookups that are under way. While
 // nobody can be asked, an admission serves until HardTTL.
@@ -38,7 +41,8 @@ type Cache struct {
 	watches *watches
 	shared  *applications
 	lookups chan struct{}
-	shares  *shares // of lookups
+	shares  *shares     // of lookups
+	hears   func() bool // whether changes in the registry are heard of right now
 	metrics *cacheMetrics
 }
 
@@ -67,6 +71,7 @@ type entry struct {
 	decision
 	watch *watch
 	fresh time.Time // until when it is used without asking
+	brief time.Time // the same while changes are not heard of
 	hard  time.Time // until when it is used if nobody can be asked
 }
 
@@ -83,13 +88,18 @@ var _ Authenticator = (*Cache)(nil)
 // NewCache puts a cache before the next layer.
 func NewCache(c CacheConfig, next Authenticator) *Cache {
 	cache := &Cache{config: c, next: next, sealer: newSealer(), watches: newWatches(), shared: newApplications(),
-		limit: max(1, c.Entries/cacheShards), lookups: make(chan struct{}, c.Lookups), shares: newShares(c.LookupsShare)}
+		limit: max(1, c.Entries/cacheShards), lookups: make(chan struct{}, c.Lookups), shares: newShares(c.LookupsShare),
+		hears: func() bool { return true }}
 	for i := range cache.shards {
 		cache.shards[i].entries = newLRU[digest, *entry](cache.limit)
 	}
 	cache.metrics = newCacheMetrics(cache.hits, cache.len)
 	return cache
 }
+
+// HearsWhile says how to tell whether changes in the registry are heard of right now. While they are not, a decision is used for
+// a second only. Without it, decisions last for their time to live. It is for before the first request.
+func (c *Cache) HearsWhile(hears func() bool) { c.hears = hears }
 
 // Authenticate answers from memory or asks the next layer.
 func (c *Cache) Authenticate(ctx context.Context, r Request) (*Session, error) {
@@ -192,7 +202,7 @@ func (c *Cache) recall(key digest) (e *entry, fresh bool) {
 		shard.entries.Remove(key)
 		return nil, false
 	}
-	if now.Before(e.fresh) {
+	if now.Before(e.fresh) && (c.hears() || now.Before(e.brief)) {
 		shard.hits++
 		return e, true
 	}
@@ -201,7 +211,7 @@ func (c *Cache) recall(key digest) (e *entry, fresh bool) {
 
 // keep remembers a decision, and takes back an admission that it contradicts: the push of that change was missed.
 func (c *Cache) keep(key digest, d decision, w *watch) {
-	e := &entry{decision: d, watch: w}
+	e := &entry{decision: d, watch: w, brief: time.Now().Add(unheardTTL)}
 	e.fresh, e.hard = c.times(key, d)
 	shard := c.shard(key)
 	shard.mu.Lock()

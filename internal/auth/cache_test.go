@@ -127,6 +127,32 @@ func TestCacheRemembers(t *testing.T) {
 	})
 }
 
+// While changes are not heard of, a decision lasts for a second, and longer only if nobody can be asked.
+func TestCacheThatHearsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := newBelow(t)
+		cache := NewCache(DefaultCacheConfig(), next)
+		hears := false
+		cache.HearsWhile(func() bool { return hears })
+		f := func(want outcome.Outcome, calls int64) {
+			t.Helper()
+			_, err := cache.Authenticate(t.Context(), login("device1", "foo"))
+			expect(t, "a log-in", err, want)
+			next.expectCalls(t, "a log-in", calls)
+		}
+		f(outcome.Accepted, 1)
+		f(outcome.Accepted, 1)
+		time.Sleep(unheardTTL)
+		f(outcome.Accepted, 2)
+		hears = true
+		time.Sleep(2 * unheardTTL)
+		f(outcome.Accepted, 2)
+		hears = false
+		next.set(outcome.New(outcome.Unavailable, ""), nil)
+		f(outcome.Accepted, 3)
+	})
+}
+
 func TestCacheRevokes(t *testing.T) {
 	next := newBelow(t)
 	cache := NewCache(DefaultCacheConfig(), next)

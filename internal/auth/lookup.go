@@ -161,6 +161,7 @@ func (c *Cache) postpone(key digest) {
 	if e, ok := shard.entries.Get(key); ok && e.err == nil {
 		later := *e
 		later.fresh = earlier(time.Now().Add(stalePause), e.hard)
+		later.brief = time.Now().Add(unheardTTL)
 		shard.entries.Add(key, &later)
 	}
 }
