@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/registry"
@@ -19,11 +20,13 @@ type collection struct {
 	table, labels string   // names of tables
 	key           []string // the key columns of both
 
-	lookup *statement // by alias
+	lookup string // by alias
 
-	read                         string // what row.scan reads, of a table called d
-	lock, insert, update, remove string
-	aliases, claim, releaseAll   string
+	read                 string // what row.scan reads, of a table called d
+	lock, update, remove string
+	aliases, releaseAll  string
+
+	insert, claim, label insertion
 }
 
 func newApplications(d Dialect) *collection {
@@ -46,25 +49,21 @@ func newCollection(d Dialect, kind registry.ChangeKind, notFound error, noun str
 	written := strings.Split(columns, ", ")
 	owner := where(0, key)
 	return &collection{
-		kind:     kind,
-		notFound: notFound,
-		table:    table,
-		labels:   noun + "_labels",
-		key:      key,
-		read:     read,
-		lookup: &statement{
-			text:         fmt.Sprintf("SELECT %s FROM %s a JOIN %s d ON %s WHERE %s", read, aliases, table, join, aliasKey),
-			driverCaches: d.DriverCaches,
-		},
-		lock: fmt.Sprintf("SELECT %s FROM %s d WHERE %s%s", read, table, owner, d.ForUpdate),
-		insert: fmt.Sprintf("INSERT INTO %s (%s, %s) VALUES (%s) ON CONFLICT DO NOTHING",
-			table, columns, strings.Join(key, ", "), placeholders(len(written)+len(key))),
+		kind:       kind,
+		notFound:   notFound,
+		table:      table,
+		labels:     noun + "_labels",
+		key:        key,
+		read:       read,
+		lookup:     fmt.Sprintf("SELECT %s FROM %s a JOIN %s d ON %s WHERE %s", read, aliases, table, join, aliasKey),
+		lock:       fmt.Sprintf("SELECT %s FROM %s d WHERE %s%s", read, table, owner, d.ForUpdate),
 		update:     fmt.Sprintf("UPDATE %s SET %s WHERE %s", table, assignments(written), where(len(written), key)),
 		remove:     fmt.Sprintf("DELETE FROM %s WHERE %s", table, owner),
 		aliases:    fmt.Sprintf("SELECT alias FROM %s WHERE %s ORDER BY alias", aliases, owner),
 		releaseAll: fmt.Sprintf("DELETE FROM %s WHERE %s", aliases, owner),
-		claim: fmt.Sprintf("INSERT INTO %s (alias, %s) VALUES (%s) ON CONFLICT DO NOTHING",
-			aliases, strings.Join(key, ", "), placeholders(1+len(key))),
+		insert:     insertion{table, slices.Concat(written, key), ifNew},
+		claim:      insertion{aliases, slices.Concat([]string{"alias"}, key), ifNew},
+		label:      insertion{noun + "_labels", slices.Concat(key, []string{"key", "value"}), ""},
 	}
 }
 

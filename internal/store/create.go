@@ -30,31 +30,39 @@ func (s *Store) CreateApplication(ctx context.Context, a *registry.Application, 
 }
 
 // CreateDevice stores a new device. A name or alias that is taken is ErrConflict. The application must exist, be the
-// expected one and not be in deletion (ErrReference).
+// expected one and not be in deletion (ErrReference). Devices of one application that are created at the same time share a
+// transaction, as long as nothing is wrong with any of them.
 func (s *Store) CreateDevice(ctx context.Context, d *registry.Device, expect Expect) ([]registry.Change, error) {
 	next, err := draftDevice(d)
 	if err != nil {
 		return nil, fmt.Errorf("creating a device: %w", err)
 	}
-	return s.writing(ctx, "creating a device", func(w *writer) error {
-		deleting, err := w.shareApplication(ctx, next.application, &expect)
-		if err != nil {
-			return err
-		}
-		if deleting {
-			return ErrReference
-		}
-		return w.create(ctx, w.devices, next, taken(registry.AliasName))
-	})
+	c := &creation{draft: next, applicationUID: expect.ApplicationUID}
+	if err := s.creations.Do(ctx, c); err != nil {
+		return nil, fmt.Errorf("creating a device: %w", err)
+	}
+	if c.alone {
+		c.run(ctx, s)
+	}
+	if c.err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("creating a device: %w", ctx.Err()) // and not that of the group's context
+	}
+	return c.changes, c.err
 }
 
-// create inserts a document. If there is one of that name it returns the given error.
-func (w *writer) create(ctx context.Context, c *collection, d *draft, exists error) error {
+// fresh is the row of a document that is created now.
+func (d *draft) fresh() row {
 	next := d.row // a transaction that is tried again starts from the draft
 	next.uid = uuid.NewString()
 	next.created = time.Now().UnixMicro()
 	next.generation, next.revision, next.resourceVersion = 1, 1, uuid.NewString()
-	inserted, err := w.execute(ctx, c.insert, next.values()...)
+	return next
+}
+
+// create inserts a document. If there is one of that name it returns the given error.
+func (w *writer) create(ctx context.Context, c *collection, d *draft, exists error) error {
+	next := d.fresh()
+	inserted, err := w.insert(ctx, &c.insert, [][]any{next.values()})
 	if err != nil {
 		return err
 	}
@@ -72,7 +80,7 @@ func (w *writer) create(ctx context.Context, c *collection, d *draft, exists err
 
 func (w *writer) claim(ctx context.Context, c *collection, r *row, aliases []registry.Alias) error {
 	for _, alias := range aliases {
-		claimed, err := w.execute(ctx, c.claim, append([]any{alias.Value}, r.key()...)...)
+		claimed, err := w.insert(ctx, &c.claim, [][]any{append([]any{alias.Value}, r.key()...)})
 		if err != nil {
 			return err
 		}

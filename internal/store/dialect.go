@@ -14,9 +14,6 @@ type Dialect struct {
 	// Unprepared, unless it is nil, is given to the driver before the parameters of a query that is to be planned for
 	// their values, and not once for all.
 	Unprepared any
-	// DriverCaches tells that the driver keeps prepared statements itself. Otherwise the store keeps those of the two
-	// look-ups.
-	DriverCaches bool
 	// Types replaces the few words of the schema that differ, as pairs of old and new for strings.NewReplacer.
 	Types []string
 	// Retry recognises an error after which the whole transaction may be tried again: a deadlock or a failed

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // relabel takes the index of labels from those of an earlier version of the document, as the column has them, to those
@@ -51,19 +50,16 @@ func (w *writer) unlabel(ctx context.Context, c *collection, r *row, keys []stri
 }
 
 func (w *writer) label(ctx context.Context, c *collection, r *row, added map[string]string) error {
-	if len(added) == 0 {
-		return nil
-	}
-	owner := r.key()
-	var parameters []any
-	var rows []string
-	for _, key := range slices.Sorted(maps.Keys(added)) { // all in the same order, for the sake of the indexes
-		rows = append(rows, "("+placeholdersFrom(len(parameters), len(owner)+2)+")")
-		parameters = append(append(parameters, owner...), key, added[key])
-	}
-	statement := fmt.Sprintf("INSERT INTO %s (%s, key, value) VALUES %s", c.labels, strings.Join(c.key, ", "), strings.Join(rows, ", "))
-	_, err := w.execute(ctx, statement, parameters...)
+	_, err := w.insert(ctx, &c.label, labelRows(r, added))
 	return err
+}
+
+// labelRows are rows of the index, all in the same order, for the sake of the indexes of the database.
+func labelRows(r *row, added map[string]string) (rows [][]any) {
+	for _, key := range slices.Sorted(maps.Keys(added)) {
+		rows = append(rows, append(r.key(), key, added[key]))
+	}
+	return rows
 }
 
 // labels reads the column; "" has none.

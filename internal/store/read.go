@@ -61,7 +61,7 @@ func (s *Store) find(ctx context.Context, c *collection, into *row, alias string
 	if registry.ValidateAlias(alias) != nil {
 		return c.notFound
 	}
-	err := into.scan(c.lookup.row(ctx, s.read, append([]any{alias}, scope...)...))
+	err := into.scan(s.read.QueryRowContext(ctx, c.lookup, append([]any{alias}, scope...)...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return c.notFound
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/fairlead/fairlead/internal/gather"
 )
 
 const (
@@ -23,25 +25,26 @@ type Store struct {
 	read, write           *sql.DB
 	dialect               Dialect
 	applications, devices *collection
+	creations             *gather.Group[*creation]
 	relaying              sync.Mutex // where the database has no locks of its own
 }
 
 // New makes a store of the pools for reading and for writing, which may be the same. The store closes them. It does
 // not connect.
 func New(read, write *sql.DB, dialect Dialect) *Store {
-	return &Store{
+	s := &Store{
 		read:         read,
 		write:        write,
 		dialect:      dialect,
 		applications: newApplications(dialect),
 		devices:      newDevices(dialect),
 	}
+	s.creations = newCreations(s)
+	return s
 }
 
 // Close releases connections.
 func (s *Store) Close() error {
-	s.applications.lookup.close()
-	s.devices.lookup.close()
 	if s.read == s.write {
 		return s.write.Close()
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/registry"
@@ -111,21 +110,21 @@ func (w *writer) record(ctx context.Context, c *collection, r *row, e event) err
 	return w.recordAll(ctx, []registry.Change{c.change(r, e)})
 }
 
-// recordAll writes changes to the outbox in their order, in one statement. They are no more than one transaction makes.
+// outbox is where changes wait to be told.
+var outbox = insertion{table: "outbox", columns: []string{"kind", "application", "device", "uid", "revision", "created", "payload"}}
+
+// recordAll writes changes to the outbox in their order.
 func (w *writer) recordAll(ctx context.Context, changes []registry.Change) error {
-	const columns = 7
 	now := time.Now().UnixMicro()
-	rows := make([]string, len(changes))
-	parameters := make([]any, 0, columns*len(changes))
+	rows := make([][]any, len(changes))
 	for i, change := range changes {
 		payload, err := json.Marshal(change)
 		if err != nil {
 			return fmt.Errorf("encoding a change: %w", err)
 		}
-		rows[i] = "(" + placeholdersFrom(len(parameters), columns) + ")"
-		parameters = append(parameters, string(change.Kind), change.Application, change.Device, change.UID, int64(change.Revision), now, string(payload))
+		rows[i] = []any{string(change.Kind), change.Application, change.Device, change.UID, int64(change.Revision), now, string(payload)}
 	}
-	_, err := w.execute(ctx, "INSERT INTO outbox (kind, application, device, uid, revision, created, payload) VALUES "+strings.Join(rows, ", "), parameters...)
+	_, err := w.insert(ctx, &outbox, rows)
 	w.changes = append(w.changes, changes...)
 	return err
 }

@@ -42,33 +42,23 @@ func Open(ctx context.Context, path string) (*store.Store, error) {
 	}
 	// One writer at a time, so that none of this process ever waits for a busy file. A transaction takes the lock when
 	// it begins: it could not get it later without being given up if somebody else wrote in between.
-	write, err := open(absolute, 1, "journal_mode(wal)", "synchronous(full)", "foreign_keys(on)")
-	if err != nil {
-		return nil, fmt.Errorf("opening SQLite file %s: %w", path, err)
-	}
+	write := open(absolute, 1, "journal_mode(wal)", "synchronous(full)", "foreign_keys(on)")
 	if err := write.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening SQLite file %s: %w", path, err), write.Close())
 	}
-	read, err := open(absolute, readers, "query_only(on)")
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening SQLite file %s: %w", path, err), write.Close())
-	}
-	return store.New(read, write, dialect()), nil
+	return store.New(open(absolute, readers, "query_only(on)"), write, dialect()), nil
 }
 
-func open(path string, connections int, pragmas ...string) (*sql.DB, error) {
+func open(path string, connections int, pragmas ...string) *sql.DB {
 	parameters := url.Values{
 		"_pragma": append([]string{"busy_timeout(" + busyTimeout + ")"}, pragmas...),
 		"_txlock": {"immediate"},
 	}
 	name := url.URL{Scheme: "file", Path: path, RawQuery: parameters.Encode()}
-	db, err := sql.Open("sqlite", name.String())
-	if err != nil {
-		return nil, err
-	}
+	db := sql.OpenDB(connector{name.String()})
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
-	return db, nil
+	return db
 }
 
 func dialect() store.Dialect {

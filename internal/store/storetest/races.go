@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
 )
@@ -119,5 +121,59 @@ func testRacingDeletion(t *testing.T, s *suite) {
 		}
 		s.noApplication("app")
 		s.noDevice("app", "d")
+	}
+}
+
+// testRacingCreations creates devices at the same time, of which some are not possible: nobody else fails because of them.
+func testRacingCreations(t *testing.T, s *suite) {
+	const count = 40
+	s.applyApplication(`{"metadata":{"name":"app"}}`)
+	s.applyApplication(`{"metadata":{"name":"other"}}`)
+	s.applyDevice(`{"metadata":{"name":"there","application":"app"}}`)
+	s.forget()
+	var documents []*registry.Device
+	want := map[string]registry.Change{}
+	for i := range count {
+		name, application := fmt.Sprintf("d%02d", i), []string{"app", "other"}[i%10/9]
+		documents = append(documents, device(t, fmt.Sprintf(
+			`{"metadata":{"name":"%s","application":"%s","labels":{"n":"%d","a":"b"}},"spec":{"alias":["z%s","a%s"]}}`, name, application, i, name, name)))
+		want[name] = deviceChange(application, name, 1, "a"+name, name, "z"+name)
+	}
+	twice := device(t, `{"metadata":{"name":"there","application":"app"}}`)
+	taken := device(t, `{"metadata":{"name":"wrong","application":"app"},"spec":{"alias":["there"]}}`)
+	nowhere := device(t, `{"metadata":{"name":"wrong","application":"none"}}`)
+	documents = append(documents, twice, taken, nowhere)
+	changes := make([][]registry.Change, len(documents))
+	results := race(len(documents), func(i int) (err error) {
+		changes[i], err = s.CreateDevice(t.Context(), documents[i], store.Expect{})
+		return err
+	})
+	for i, d := range documents[:count] {
+		if results[i] != nil {
+			t.Errorf("creating %s: %v", d.Metadata.Name, results[i])
+			continue
+		}
+		m := s.device(d.Metadata.Application, "a"+d.Metadata.Name).Metadata
+		if m.Generation != 1 || m.Revision != 1 || m.ResourceVersion == "" || m.UID != changes[i][0].UID {
+			t.Errorf("%s is stored as %+v, and %+v is said to have changed", d.Metadata.Name, m, changes[i])
+		}
+	}
+	s.wantField(results[count], store.ErrConflict, "metadata.name")
+	s.wantField(results[count+1], store.ErrConflict, "spec.alias")
+	s.wantField(results[count+2], store.ErrReference, "")
+	s.noDevice("app", "wrong")
+	for _, entry := range s.pending() {
+		name := entry.Change.Device
+		entry.Change.UID = ""
+		if diff := cmp.Diff(want[name], entry.Change); diff != "" {
+			t.Errorf("outbox: %s", diff)
+		}
+		delete(want, name)
+	}
+	if len(want) > 0 {
+		t.Errorf("the outbox lacks %v", want)
+	}
+	if got := s.listDevices("other", store.Query{Selector: selector(t, "n=9,a=b")}); len(got) != 1 {
+		t.Errorf("a label lists %v", got)
 	}
 }

@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(*testing.T) *store.Store) {
 		{"a failed write leaves no trace", testRollback},
 		{"one of two claims to an alias wins", testRacingClaims},
 		{"no concurrent change is lost", testRacingChanges},
+		{"devices that are created at once do not fail because of each other", testRacingCreations},
 		{"aliases can be swapped concurrently", testSwappingAliases},
 		{"an application is not deleted under a new device", testRacingDeletion},
 		{"errors hold no secrets", testSecrets},
