@@ -2,6 +2,7 @@ package changes
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/backoff"
+	"github.com/fairlead/fairlead/internal/gather"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
 )
@@ -45,6 +47,7 @@ type Relay struct {
 	follow  Follower // may be nil
 	log     *zap.Logger
 	metrics *metrics
+	tellNow *gather.Group[[]registry.Change]
 	wake    chan struct{}
 	waiting atomic.Int64 // entries when they were last counted
 }
@@ -56,6 +59,7 @@ func New(c Config, o Outbox, i Invalidator, w Writer, log *zap.Logger) *Relay {
 	}
 	r := &Relay{config: c, outbox: o, caches: i, writer: w, log: log, wake: make(chan struct{}, 1)}
 	r.metrics = newMetrics(r.waiting.Load)
+	r.tellNow = gather.New(tellLimits, nil, r.invalidate)
 	return r
 }
 
@@ -86,9 +90,7 @@ func (r *Relay) Tell(ctx context.Context, changes []registry.Change) {
 	if len(changes) == 0 {
 		return
 	}
-	if err := r.caches.Invalidate(context.WithoutCancel(ctx), changes...); err != nil {
-		r.metrics.failed(failedRedis)
-	}
+	_ = r.tellNow.Do(context.WithoutCancel(ctx), changes) // which does not end
 	r.followNow(ctx, changes)
 	select {
 	case r.wake <- struct{}{}:
@@ -96,14 +98,35 @@ func (r *Relay) Tell(ctx context.Context, changes []registry.Change) {
 	}
 }
 
+// tellLimits have writers share the way to Redis who have committed at about the same time.
+var tellLimits = gather.Limits{Together: 64, AtOnce: 2}
+
+func (r *Relay) invalidate(ctx context.Context, all [][]registry.Change) {
+	if err := r.caches.Invalidate(ctx, slices.Concat(all...)...); err != nil {
+		r.metrics.failed(failedRedis)
+	}
+}
+
 // Full tells whether so many changes wait to be told that there should be no more.
 func (r *Relay) Full() bool { return r.waiting.Load() >= int64(r.config.MaxWaiting) }
 
-// Run tells changes until the context ends: at once after Tell, and after every interval what others have left.
+// shortestPause is the time from one look for changes to the next, unless there is known to be more: of many changes, each
+// look finds a few.
+const shortestPause = 20 * time.Millisecond
+
+// Run tells changes until the context ends: soon after Tell, and after every interval what others have left.
 func (r *Relay) Run(ctx context.Context) {
 	ticker := time.NewTicker(r.config.Interval)
 	defer ticker.Stop()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+		}
+		pause.Reset(shortestPause)
 		for r.round(ctx) == again {
 		}
 		select {
