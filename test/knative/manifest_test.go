@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -50,22 +49,28 @@ func webhook() context.Context {
 	return apis.WithinCreate(ctx)
 }
 
-// manifests calls visit with each YAML document below triggers/ and config/, and
-// of the Trigger that fairlead dev starts with.
+// manifests calls visit with each YAML document below triggers/, of the Trigger that fairlead dev starts with, and of every
+// overlay of config/, rendered.
 func manifests(t *testing.T, visit func(name string, document []byte)) {
 	t.Helper()
-	for _, root := range []string{"../../triggers", "../../config", "../../internal/devcloud/example-trigger.yaml"} {
-		err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) && name == root {
-				return nil // nothing is deployed yet
+	for _, overlay := range overlays(t) {
+		for _, r := range render(t, overlay).Resources() {
+			document, err := r.AsYAML()
+			if err != nil {
+				t.Fatal(err)
 			}
+			visit(overlay+": "+r.CurId().String(), document)
+		}
+	}
+	for _, root := range []string{"../../triggers", "../../internal/devcloud/example-trigger.yaml"} {
+		err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
 				if err == nil && entry.Name() == "testdata" {
 					return fs.SkipDir
 				}
 				return err
 			}
-			if !slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(name)) || strings.HasPrefix(entry.Name(), "kustomization") {
+			if !slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(name)) {
 				return nil
 			}
 			file, err := os.ReadFile(name)
@@ -106,7 +111,7 @@ func TestManifestsAreAdmitted(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	})
-	if count < 9 {
+	if count < 60 {
 		t.Errorf("only %d manifests were found", count)
 	}
 }
