@@ -38,17 +38,3 @@ const (
 	ruleDurationTenths    = "duration-tenths"
 	ruleDurationComponent = "duration-component"
 )
-
-// Rules are the ids of all rules of Lint, in the order of README.md.
-func Rules() []string {
-	return []string{
-		ruleDecode, ruleEmptyFile, ruleSkippedKind, ruleSkippedVersion, ruleName, ruleDuplicateName,
-		ruleBrokerClass, ruleBrokerTopic, ruleBrokerConfig, ruleBrokerDelivery,
-		ruleTriggerBroker, ruleBrokerRef, ruleBrokerNamespace, ruleBrokerNear,
-		ruleFilterBoth, ruleFilterInvalid, ruleFilterAnyValue, ruleFilterBoolean,
-		ruleFilterMissing, ruleFilterCase, ruleFilterTime, ruleFilterOrder, ruleReplyLoop,
-		ruleDestination, ruleDestinationHTTPS,
-		ruleTriggerDelivery, ruleDeadLetterSink, ruleDeliveryTimeout, ruleDeliveryInvalid, ruleDeliveryNoDelay, ruleDeliveryOrder, ruleDeliveryIgnored,
-		ruleDurationInvalid, ruleDurationTenths, ruleDurationComponent,
-	}
-}

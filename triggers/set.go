@@ -2,11 +2,8 @@ package triggers
 
 import (
 	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // MaxFiles is how many manifests a folder may hold.
@@ -19,40 +16,8 @@ type Set struct {
 	Empty     []string // files without any document
 }
 
-// LoadDir reads every *.yaml, *.yml and *.json file of a folder, sorted by name.
-// Sub-folders and hidden files are left out. A folder without such files gives
-// an empty Set. Documents that cannot be read are left out of the Set and
+// LoadFiles reads files, whatever their names, in the order given. Documents that cannot be read are left out of the Set and
 // joined in the error, each as a *DocumentError; the Set is then what could be read.
-func LoadDir(dir string) (*Set, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("read triggers folder: %w", err)
-	}
-	var names []string
-	for _, entry := range entries {
-		name := filepath.Join(dir, entry.Name())
-		if strings.HasPrefix(entry.Name(), ".") || !isManifest(name) {
-			continue
-		}
-		info, err := os.Stat(name) // follows links: a mounted ConfigMap consists of them
-		if err != nil {
-			return nil, fmt.Errorf("read triggers folder: %w", err)
-		}
-		if !info.IsDir() {
-			names = append(names, name)
-		}
-	}
-	if len(names) > MaxFiles {
-		return nil, fmt.Errorf("read triggers folder %s: more than %d manifests", dir, MaxFiles)
-	}
-	return LoadFiles(names...)
-}
-
-func isManifest(name string) bool {
-	return slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(name))
-}
-
-// LoadFiles reads files, whatever their names, in the order given. Errors are as in LoadDir.
 func LoadFiles(names ...string) (*Set, error) {
 	set := &Set{}
 	var errs []error

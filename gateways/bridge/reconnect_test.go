@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"io"
 	"strconv"
 	"testing"
@@ -374,7 +375,9 @@ func TestNothingIsTakenAfterTheEnd(t *testing.T) {
 		}
 	}
 	f(func(b *Bridge) { b.ledger.lost() })
-	f(func(b *Bridge) { b.forwarder.Stop() })
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	f(func(b *Bridge) { _ = b.forwarder.Close(over) })
 }
 
 // TestNothingIsTakenBehindWhatWasLeft has a place become free after a message has waited for it in vain. What was read

@@ -588,3 +588,10 @@ func (l *lateLayer) Authenticate(context.Context, Request) (*Session, error) {
 	}
 	return l.session, nil
 }
+
+// len is the number of names that are watched.
+func (w *watches) len() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.byName)
+}

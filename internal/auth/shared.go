@@ -49,10 +49,3 @@ func (a *applications) forget(v version) {
 		delete(a.known, v)
 	}
 }
-
-// len is the number of documents in use.
-func (a *applications) len() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.known)
-}

@@ -66,3 +66,10 @@ func TestSessionsShareTheirApplication(t *testing.T) {
 		t.Error("two copies of one document")
 	}
 }
+
+// len is the number of documents in use.
+func (a *applications) len() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.known)
+}

@@ -259,10 +259,3 @@ func (w *watches) revokeSet(set members) (revoked int) {
 	}
 	return revoked
 }
-
-// len is the number of names that are watched.
-func (w *watches) len() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.byName)
-}

@@ -68,10 +68,7 @@ func (f *Forwarder) Admitted() bool { return f.identity.current() != nil }
 // are not settled.
 func (f *Forwarder) Forward(m *Message) bool { return f.lanes.add(m) }
 
-// Stop begins nothing more: neither new messages nor further attempts.
-func (f *Forwarder) Stop() { f.close() }
-
-// Stopping is closed by Stop.
+// Stopping is closed when Close begins.
 func (f *Forwarder) Stopping() <-chan struct{} { return f.closing.Done() }
 
 // Close stops, and waits until every message that was on its way is settled or left, or ctx ends.

@@ -97,7 +97,4 @@ func TestKeysDoNotMeet(t *testing.T) {
 	if key := newKeyspace("a}b").processes(); strings.Count(key, "}") != 1 {
 		t.Errorf("key %q", key)
 	}
-	if node := nodeOf(processName("NODE", 7)); node != "NODE" {
-		t.Errorf("node %q", node)
-	}
 }

@@ -3,7 +3,6 @@ package presence
 import (
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/fairlead/fairlead/internal/redis"
 )
@@ -56,10 +55,4 @@ func (k keyspace) channels() string { return string(k) + "to:" }
 // node's own name holds no hyphen.
 func processName(node string, life uint32) string {
 	return node + "-" + strconv.FormatUint(uint64(life), 10)
-}
-
-// nodeOf is the node of a process.
-func nodeOf(process string) string {
-	node, _, _ := strings.Cut(process, "-")
-	return node
 }

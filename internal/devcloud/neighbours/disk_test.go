@@ -159,11 +159,11 @@ func TestAFolderThatIsGoneStopsKafka(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := k.Addresses()[0]
-	stopped := func() bool { return k.Ready(t.Context()) != nil }
+	stopped := func() bool { return k.disk.failure() != nil }
 	if got := produce(t, address, 10, stopped, func(i int) string { return fmt.Sprint(i) }); len(got) != 10 {
 		t.Fatalf("%d records were acknowledged", len(got))
 	}
-	if err := k.Ready(t.Context()); err != nil {
+	if err := k.disk.failure(); err != nil {
 		t.Error(err)
 	}
 	if err := os.RemoveAll(filepath.Join(folder, "partitions")); err != nil {
@@ -175,7 +175,7 @@ func TestAFolderThatIsGoneStopsKafka(t *testing.T) {
 	if err := <-failed; err == nil || !strings.Contains(err.Error(), folder) {
 		t.Errorf("%v", err)
 	}
-	if err := k.Ready(t.Context()); err == nil {
+	if err := k.disk.failure(); err == nil {
 		t.Error("it is ready")
 	}
 	if err := k.Close(); err != nil {

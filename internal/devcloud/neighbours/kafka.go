@@ -1,7 +1,6 @@
 package neighbours
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -80,9 +79,6 @@ func StartKafka(o KafkaOptions) (*Kafka, error) {
 
 // Addresses are those at which the broker listens.
 func (k *Kafka) Addresses() []string { return k.cluster.ListenAddrs() }
-
-// Ready is the reason why the broker has stopped, if it has.
-func (k *Kafka) Ready(context.Context) error { return k.disk.failure() }
 
 // Close stops the broker and writes what is not on disk yet. It tells whether the disk has failed only now.
 func (k *Kafka) Close() error {

@@ -67,17 +67,8 @@ func Decode(name string, text []byte) (Contents, error) {
 	return all, all.check()
 }
 
-// Documents reads the text of one file as it stands alone: the applications of its devices may be elsewhere, and a document
-// without a kind is a device if it has an application.
-func Documents(name string, text []byte) (Contents, error) {
-	var all Contents
-	if err := all.add(name, text, true); err != nil {
-		return Contents{}, err
-	}
-	return all, nil
-}
-
-// Document reads one document as it stands alone, as Documents does. The other of the two is nil.
+// Document reads one document as it stands alone: the application of a device may be elsewhere, and a document without a kind
+// is a device if it has an application. The other of the two is nil.
 func Document(text []byte) (*registry.Application, *registry.Device, error) {
 	var one Contents
 	if err := one.document(text, true); err != nil {

@@ -59,14 +59,18 @@ func TestDecode(t *testing.T) {
 	f("hyphens in a text", application+"spec:\n  mine: |\n    ---\n    text\n  other: '----'\n", "app")
 }
 
-func TestDocuments(t *testing.T) {
-	contents, err := Documents("f.yaml", []byte("metadata: {name: app}\n---\nmetadata: {application: other, name: d}\n---\n"+device))
-	if err != nil || len(contents.Applications) != 1 || len(contents.Devices) != 2 {
-		t.Errorf("%+v, %v", contents, err)
+func TestDocument(t *testing.T) {
+	if a, d, err := Document([]byte("metadata: {name: app}\n")); err != nil || a == nil || d != nil {
+		t.Errorf("an application: %v, %v, %v", a, d, err)
+	}
+	for _, text := range []string{"metadata: {application: other, name: d}\n", device} {
+		if a, d, err := Document([]byte(text)); err != nil || a != nil || d == nil {
+			t.Errorf("a device: %v, %v, %v", a, d, err)
+		}
 	}
 	for _, bad := range []string{"kind: Pod\nmetadata: {name: app}\n", "kind: ''\nmetadata: {name: app}\n", "metadata: 7\n"} {
-		if _, err := Documents("f.yaml", []byte(bad)); err == nil || !strings.Contains(err.Error(), "f.yaml: document 1") {
-			t.Errorf("%q: %v", bad, err)
+		if _, _, err := Document([]byte(bad)); err == nil {
+			t.Errorf("%q is taken", bad)
 		}
 	}
 }
