@@ -111,7 +111,7 @@ func (r *Rechecker) Len() int64 { return r.queue.len() }
 type Recheck struct {
 	rechecker *Rechecker
 	login     Login
-	queued    queued
+	place     place // in the queue, whose mutex guards it
 
 	mu        sync.Mutex
 	until     time.Time // when the admission ends; zero is never
@@ -123,9 +123,7 @@ type Recheck struct {
 
 // Add makes the recheck of a session. It does nothing before Admit.
 func (r *Rechecker) Add(l Login) *Recheck {
-	c := &Recheck{rechecker: r, login: l}
-	c.queued = queued{recheck: c, index: -1}
-	return c
+	return &Recheck{rechecker: r, login: l, place: place{index: -1}}
 }
 
 // Admit has the session rest on an admission, until that is revoked or ends. It is for the first one: the rechecker itself
@@ -136,7 +134,7 @@ func (c *Recheck) Admit(a Admission) {
 	c.until = until
 	c.mu.Unlock()
 	if !until.IsZero() {
-		c.rechecker.queue.put(&c.queued, until)
+		c.rechecker.queue.put(c, until)
 	}
 	stop := a.OnRevoked(c.revoked)
 	c.mu.Lock()
@@ -150,7 +148,7 @@ func (c *Recheck) Admit(a Admission) {
 
 // Close ends the watch. A Renew that has begun goes on; what it returns is of no effect.
 func (c *Recheck) Close() {
-	c.rechecker.queue.remove(&c.queued)
+	c.rechecker.queue.remove(c)
 	c.mu.Lock()
 	c.closed = true
 	stop := c.stop
@@ -167,7 +165,7 @@ func (c *Recheck) revoked() {
 	c.mu.Lock()
 	c.revokedAt, c.pauses = now, nil
 	c.mu.Unlock()
-	c.rechecker.queue.put(&c.queued, now.Add(upTo(c.rechecker.config.RenewalSpread)))
+	c.rechecker.queue.put(c, now.Add(upTo(c.rechecker.config.RenewalSpread)))
 }
 
 // do does what is due with a session: its admission has ended, or its log-in is to be judged again.
@@ -209,7 +207,7 @@ func (r *Rechecker) postpone(c *Recheck, err error) {
 		return
 	}
 	r.metrics.rechecked(RecheckUndecided)
-	r.queue.put(&c.queued, earlier(now.Add(pause), until))
+	r.queue.put(c, earlier(now.Add(pause), until))
 }
 
 func (c *Recheck) expired(now time.Time) bool {

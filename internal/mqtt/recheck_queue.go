@@ -20,9 +20,8 @@ type recheckQueue struct {
 	entries entries
 }
 
-// A queued is a session's place in a queue.
-type queued struct {
-	recheck *Recheck
+// A place is where a session stands in a queue.
+type place struct {
 	due     time.Time
 	index   int // in entries; -1 if not there
 	removed bool
@@ -33,17 +32,17 @@ func newRecheckQueue(slots int) *recheckQueue {
 }
 
 // put has a session due at a time, instead of any other. A session that was removed stays out.
-func (q *recheckQueue) put(e *queued, due time.Time) {
+func (q *recheckQueue) put(e *Recheck, due time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if e.removed {
+	if e.place.removed {
 		return
 	}
-	e.due = due
-	if e.index < 0 {
+	e.place.due = due
+	if e.place.index < 0 {
 		heap.Push(&q.entries, e)
 	} else {
-		heap.Fix(&q.entries, e.index)
+		heap.Fix(&q.entries, e.place.index)
 	}
 	if q.entries[0] == e {
 		q.wakeUp()
@@ -51,12 +50,12 @@ func (q *recheckQueue) put(e *queued, due time.Time) {
 }
 
 // remove takes a session out for good.
-func (q *recheckQueue) remove(e *queued) {
+func (q *recheckQueue) remove(e *Recheck) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	e.removed = true
-	if e.index >= 0 {
-		heap.Remove(&q.entries, e.index)
+	e.place.removed = true
+	if e.place.index >= 0 {
+		heap.Remove(&q.entries, e.place.index)
 	}
 }
 
@@ -112,27 +111,27 @@ func (q *recheckQueue) next(now time.Time) (*Recheck, time.Duration) {
 		return nil, idleWait
 	}
 	first := q.entries[0]
-	if wait := first.due.Sub(now); wait > 0 {
+	if wait := first.place.due.Sub(now); wait > 0 {
 		return nil, wait
 	}
 	heap.Pop(&q.entries)
-	return first.recheck, 0
+	return first, 0
 }
 
 // entries is a heap by due time.
-type entries []*queued
+type entries []*Recheck
 
 func (e entries) Len() int           { return len(e) }
-func (e entries) Less(i, j int) bool { return e[i].due.Before(e[j].due) }
+func (e entries) Less(i, j int) bool { return e[i].place.due.Before(e[j].place.due) }
 
 func (e entries) Swap(i, j int) {
 	e[i], e[j] = e[j], e[i]
-	e[i].index, e[j].index = i, j
+	e[i].place.index, e[j].place.index = i, j
 }
 
 func (e *entries) Push(x any) {
-	added := x.(*queued)
-	added.index = len(*e)
+	added := x.(*Recheck)
+	added.place.index = len(*e)
 	*e = append(*e, added)
 }
 
@@ -141,6 +140,6 @@ func (e *entries) Pop() any {
 	popped := (*e)[last]
 	(*e)[last] = nil
 	*e = (*e)[:last]
-	popped.index = -1
+	popped.place.index = -1
 	return popped
 }

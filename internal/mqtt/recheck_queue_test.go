@@ -52,14 +52,14 @@ func TestQueueKeepsTime(t *testing.T) {
 		d := newRecordedQueue(t, 4)
 		a, b, c, gone := unqueued(), unqueued(), unqueued(), unqueued()
 		synctest.Wait()
-		d.put(&a.queued, d.started.Add(3*time.Second))
-		d.put(&b.queued, d.started.Add(2*time.Second))
-		d.put(&gone.queued, d.started.Add(time.Second))
-		d.put(&c.queued, d.started.Add(time.Hour))
-		d.put(&c.queued, d.started.Add(time.Second)) // moved
-		d.put(&c.queued, d.started.Add(4*time.Second))
-		d.remove(&gone.queued)
-		d.put(&gone.queued, d.started.Add(time.Second))
+		d.put(a, d.started.Add(3*time.Second))
+		d.put(b, d.started.Add(2*time.Second))
+		d.put(gone, d.started.Add(time.Second))
+		d.put(c, d.started.Add(time.Hour))
+		d.put(c, d.started.Add(time.Second)) // moved
+		d.put(c, d.started.Add(4*time.Second))
+		d.remove(gone)
+		d.put(gone, d.started.Add(time.Second))
 		if got := d.len(); got != 3 {
 			t.Errorf("%d entries", got)
 		}
@@ -69,7 +69,7 @@ func TestQueueKeepsTime(t *testing.T) {
 		if !slices.Equal(d.done, want) {
 			t.Errorf("done %v, want %v", d.done, want)
 		}
-		d.put(&a.queued, time.Now()) // again
+		d.put(a, time.Now()) // again
 		synctest.Wait()
 		if last := d.done[len(d.done)-1]; len(d.done) != 4 || last != (done{a, time.Minute}) {
 			t.Errorf("done %v", d.done)
@@ -84,7 +84,7 @@ func TestQueueDoesABoundedNumberAtOnce(t *testing.T) {
 		d := newRecordedQueue(t, 2)
 		d.hold = make(chan struct{})
 		for range 5 {
-			d.put(&unqueued().queued, time.Now())
+			d.put(unqueued(), time.Now())
 		}
 		synctest.Wait()
 		if len(d.done) != 2 {
