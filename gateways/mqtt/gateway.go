@@ -49,15 +49,6 @@ func newGateway(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline,
 	return g
 }
 
-// Run opens the listeners of the configuration and serves them as Serve does.
-func (g *Gateway) Run(ctx context.Context) error {
-	listeners, err := protocol.Listen(g.config.ListenConfig, g.log)
-	if err != nil {
-		return err
-	}
-	return g.Serve(ctx, listeners)
-}
-
 // Serve serves listeners until ctx ends, or until one of them fails, which is the error. Then it drains: it accepts and reads
 // nothing more, waits within Config.DrainTimeout for Kafka's answers, passes them on, and takes leave of every client. It
 // closes the listeners.

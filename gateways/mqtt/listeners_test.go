@@ -59,7 +59,7 @@ func serverFiles(t *testing.T) (certificateFile, keyFile string, trusted *x509.C
 	return write("tls.crt", "CERTIFICATE", der), write("tls.key", "PRIVATE KEY", private), trusted
 }
 
-// everywhere is a gateway with all its transports, as Run opens them.
+// everywhere is a gateway with all its transports.
 func everywhere(t *testing.T, f *fixture) (at running, trusted *x509.CertPool) {
 	t.Helper()
 	c := f.config
@@ -139,21 +139,5 @@ func TestClientCertificates(t *testing.T) {
 	g("wss://"+at.WebSocketTLS.Addr().String(), leaf.Raw)
 	if r := f.writer.all()[0]; header(r, "ce_device") != "device" {
 		t.Errorf("device %q", header(r, "ce_device"))
-	}
-}
-
-func TestRunSaysWhatItCannotOpen(t *testing.T) {
-	f := newFixture(func(c *Config) { c.TCP.Address = "127.0.0.1:99999" })
-	if err := f.Run(t.Context()); err == nil {
-		t.Error("no error")
-	}
-}
-
-func TestRun(t *testing.T) {
-	f := newFixture(func(c *Config) { c.TCP.Address = "127.0.0.1:0" })
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	if err := f.Run(ctx); err != nil {
-		t.Error(err)
 	}
 }

@@ -50,6 +50,14 @@ func TestListenOpensAllOrNothing(t *testing.T) {
 	}
 }
 
+func TestListenSaysWhatItCannotOpen(t *testing.T) {
+	c := DefaultListenConfig()
+	c.TCP.Address = "127.0.0.1:99999"
+	if _, err := Listen(c, nil); err == nil || !strings.HasPrefix(err.Error(), "opening tcp: ") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestEndpoints(t *testing.T) {
 	certificateFile, keyFile := writePair(t, t.TempDir(), selfSigned(t, "server"))
 	c := DefaultListenConfig()

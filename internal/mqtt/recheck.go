@@ -97,7 +97,7 @@ type Rechecker struct {
 // NewRechecker makes a rechecker of a configuration that is valid. Nothing is done before Run.
 func NewRechecker(c RecheckConfig) *Rechecker {
 	r := &Rechecker{config: c, queue: newRecheckQueue(c.Renewals)}
-	r.metrics = newRecheckMetrics(r.queue.len)
+	r.metrics = newRecheckMetrics(r.Len)
 	return r
 }
 
