@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -16,13 +17,18 @@ import (
 func renamedVariables(flags []*kong.Flag) error {
 	var problems []error
 	for _, flag := range flags {
-		former := flag.Tag.Get("was")
-		if former == "" {
-			continue
-		}
-		if _, set := os.LookupEnv(former); set {
-			problems = append(problems, fmt.Errorf("the environment variable %s is called %s now", former, flag.Envs[0]))
+		for _, former := range formerVariables(flag) {
+			if _, set := os.LookupEnv(former); set {
+				problems = append(problems, fmt.Errorf("the environment variable %s is called %s now", former, flag.Envs[0]))
+			}
 		}
 	}
 	return errors.Join(problems...)
+}
+
+func formerVariables(flag *kong.Flag) []string {
+	if !flag.Tag.Has("was") {
+		return nil
+	}
+	return strings.Split(flag.Tag.Get("was"), ",")
 }

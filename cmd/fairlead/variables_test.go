@@ -46,7 +46,9 @@ func TestFlagsAndVariablesHaveOneName(t *testing.T) {
 			t.Errorf("%s --%s: the variables are %q, want %s", command, f.Name, f.Envs, want)
 		}
 		variables[want] = true
-		former[f.Tag.Get("was")] = true
+		for _, name := range formerVariables(f) {
+			former[name] = true
+		}
 	})
 	if seen < 20 {
 		t.Errorf("only %d flags have variables", seen)
@@ -71,8 +73,10 @@ func settings() map[string]bool {
 func TestFormerVariablesAreNoSettings(t *testing.T) {
 	names := settings()
 	allFlags(t, func(command string, f *kong.Flag) {
-		if former := f.Tag.Get("was"); names[former] {
-			t.Errorf("%s --%s: %s is a setting of functions or gateways", command, f.Name, former)
+		for _, former := range formerVariables(f) {
+			if names[former] {
+				t.Errorf("%s --%s: %s is a setting of functions or gateways", command, f.Name, former)
+			}
 		}
 	})
 }
@@ -80,7 +84,7 @@ func TestFormerVariablesAreNoSettings(t *testing.T) {
 func TestSharedSettingsHaveOneName(t *testing.T) {
 	names := settings()
 	for _, variable := range []string{
-		"FAIRLEAD_KAFKA_BROKERS", "FAIRLEAD_KAFKA_SECRET_DIR", "FAIRLEAD_DATABASE_URL", "FAIRLEAD_MQTT_TCP_ADDRESS", "FAIRLEAD_MQTT_TLS_ADDRESS",
+		"FAIRLEAD_KAFKA_BROKERS", "FAIRLEAD_KAFKA_SECRET_DIR", "FAIRLEAD_DATABASE_URL", "FAIRLEAD_CACHE_URL", "FAIRLEAD_MQTT_TCP_ADDRESS", "FAIRLEAD_MQTT_TLS_ADDRESS",
 		"FAIRLEAD_MQTT_WEB_SOCKET_ADDRESS", "FAIRLEAD_MQTT_WEB_SOCKET_TLS_ADDRESS", "FAIRLEAD_COAP_ADDRESS", "FAIRLEAD_COAP_SECURE_ADDRESS",
 	} {
 		found := false
@@ -101,6 +105,8 @@ func TestFormerVariablesAreAnswered(t *testing.T) {
 	}
 	f(2, "FAIRLEAD_KAFKA is called FAIRLEAD_KAFKA_BROKERS now", "dev", "--random-ports")
 	f(2, "FAIRLEAD_KAFKA is called FAIRLEAD_KAFKA_BROKERS now", "trigger", "test", "-f", manifest(t, goodManifest))
+	t.Setenv("FAIRLEAD_REDIS_URL", "redis://127.0.0.1:1")
+	f(2, "FAIRLEAD_REDIS_URL is called FAIRLEAD_CACHE_URL now", "dev", "--random-ports")
 	f(0, "no errors", "trigger", "check", manifest(t, goodManifest))
 }
 

@@ -387,7 +387,7 @@ func TestStartSaysWhatToChange(t *testing.T) {
 	f("database", func(c *Config) { c.Database = "mysql://user:secret@host/db" }, "postgres://")
 	f("Kafka", func(c *Config) { c.Kafka = []string{"127.0.0.1:1"} }, "no Kafka broker answers at 127.0.0.1:1")
 	f("Redis", func(c *Config) { c.Redis = "redis://:secret@127.0.0.1:1/0" }, "no Redis answers at 127.0.0.1:1")
-	f("Redis URL", func(c *Config) { c.Redis = "http://:secret@h" }, "--redis-url is not of the form")
+	f("Redis URL", func(c *Config) { c.Redis = "http://:secret@h" }, "--cache-url is not of the form")
 }
 
 func TestCloseEndsEverything(t *testing.T) {

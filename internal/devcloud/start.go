@@ -108,7 +108,7 @@ func checkKafka(ctx context.Context, c kafka.Config) error {
 func checkRedis(ctx context.Context, url string) error {
 	options, err := redis.ParseURL(url)
 	if err != nil {
-		return errors.New("the URL given with --redis-url is not of the form redis://user:password@host:port/database")
+		return errors.New("the URL given with --cache-url is not of the form redis://user:password@host:port/database")
 	}
 	client := redis.NewClient(options)
 	defer client.Close()
