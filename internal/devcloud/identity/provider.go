@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"github.com/fairlead/fairlead/internal/header"
 )
 
 const (
@@ -72,7 +74,8 @@ func New(o Options) (*Provider, error) {
 	return &Provider{Handler: onlyThisMachine(mux)}, nil
 }
 
-// onlyThisMachine keeps out web pages that reach this machine under a name of their own (DNS rebinding), and bounds what is sent.
+// onlyThisMachine keeps out web pages that reach this machine under a name of their own (DNS rebinding), and requests with two
+// log-ins, and bounds what is sent.
 func onlyThisMachine(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
@@ -81,6 +84,10 @@ func onlyThisMachine(next http.Handler) http.Handler {
 		}
 		if !isLoopback(host) {
 			http.Error(w, "this provider serves this machine only", http.StatusMisdirectedRequest)
+			return
+		}
+		if _, ok := header.Single(r.Header, header.Authorization); !ok {
+			http.Error(w, "more than one Authorization header", http.StatusForbidden)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)

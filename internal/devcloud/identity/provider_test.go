@@ -273,6 +273,16 @@ func TestOnlyThisMachine(t *testing.T) {
 			t.Errorf("host %s: %d, want %d; %v", host, response.StatusCode, want, response.Header)
 		}
 	}
+	request.Host = ""
+	request.Header["Authorization"] = []string{"Basic eDp5", "Basic eDp5"}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusForbidden {
+		t.Errorf("two Authorization headers: %d", response.StatusCode)
+	}
 }
 
 // A provider that starts anew knows nothing of what the one before has issued.
