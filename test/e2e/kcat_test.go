@@ -87,7 +87,7 @@ func (a *tenant) value(r record) []byte {
 
 func (a *tenant) kcat(arguments ...string) []byte {
 	a.t.Helper()
-	all := append([]string{"-b", here.kafka.Brokers()[0], "-C", "-q", "-t", a.topic}, arguments...)
+	all := append([]string{"-b", a.broker, "-C", "-q", "-t", a.topic}, arguments...)
 	var problems bytes.Buffer
 	command := exec.CommandContext(bounded(a.t), "kcat", all...)
 	command.Stderr = &problems

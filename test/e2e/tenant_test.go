@@ -18,9 +18,10 @@ import (
 
 // A tenant is an application with its topic.
 type tenant struct {
-	t     *testing.T
-	name  string
-	topic string
+	t      *testing.T
+	name   string
+	topic  string
+	broker string // of Kafka
 }
 
 // newTenant makes an application with a name of its own.
@@ -31,7 +32,7 @@ func newTenant(t *testing.T) *tenant {
 
 func namedTenant(t *testing.T, name string) *tenant {
 	t.Helper()
-	a := &tenant{t: t, name: name, topic: event.Topic(name)}
+	a := &tenant{t: t, name: name, topic: event.Topic(name), broker: here.kafka.Brokers()[0]}
 	a.specify(`{}`)
 	config := kafka.DefaultConfig()
 	config.Brokers = here.kafka.Brokers()
