@@ -40,6 +40,7 @@ type Cache struct {
 	limit   int // entries of a shard
 	watches *watches
 	shared  *applications
+	closed  *closedApplications
 	lookups chan struct{}
 	shares  *shares     // of lookups
 	hears   func() bool // whether changes in the registry are heard of right now
@@ -81,6 +82,7 @@ type question struct {
 	share string      // application whose share of lookups this takes from; "" for what was admitted before
 	names []watchName // to watch while it is sought
 	rests func(decision) []watchName
+	holds func(decision) // hears of a decision that no change has overtaken; may be nil
 }
 
 var _ Authenticator = (*Cache)(nil)
@@ -90,6 +92,7 @@ func NewCache(c CacheConfig, next Authenticator) *Cache {
 	cache := &Cache{config: c, next: next, sealer: newSealer(), watches: newWatches(), shared: newApplications(),
 		limit: max(1, c.Entries/cacheShards), lookups: make(chan struct{}, c.Lookups), shares: newShares(c.LookupsShare),
 		hears: func() bool { return true }}
+	cache.closed = newClosedApplications(cache.watches)
 	for i := range cache.shards {
 		cache.shards[i].entries = newLRU[digest, *entry](cache.limit)
 	}
@@ -103,6 +106,10 @@ func (c *Cache) HearsWhile(hears func() bool) { c.hears = hears }
 
 // Authenticate answers from memory or asks the next layer.
 func (c *Cache) Authenticate(ctx context.Context, r Request) (*Session, error) {
+	application := c.closed.of(r)
+	if err := application.refusal(c.hears()); err != nil {
+		return nil, err
+	}
 	key := c.key(r)
 	old, fresh := c.recall(key)
 	if fresh {
@@ -119,6 +126,7 @@ func (c *Cache) Authenticate(ctx context.Context, r Request) (*Session, error) {
 			return decision{session: session, err: err}
 		},
 		names: presentedNames(r),
+		holds: func(d decision) { application.note(d, c.config.NegativeTTL) },
 		rests: func(d decision) []watchName { return sessionNames(d.session) },
 	})
 	return d.session, d.err

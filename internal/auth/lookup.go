@@ -134,6 +134,9 @@ func (c *Cache) lookup(ctx context.Context, key digest, q question, keepRefusal 
 			return d, true
 		}
 		c.keep(key, d, w)
+		if q.holds != nil {
+			q.holds(d)
+		}
 		return d, true
 	}
 }

@@ -30,16 +30,19 @@ type WireRenewed struct {
 type WireRenewal struct {
 	Outcome *WireOutcome `json:"outcome,omitempty"`
 	Notes
-	Error string `json:"error,omitempty"` // label of an outcome: unavailable or overloaded
+	// Closed says of a refusal that every device of the application is refused.
+	Closed bool   `json:"closed,omitempty"`
+	Error  string `json:"error,omitempty"` // label of an outcome: unavailable or overloaded
 }
 
 // Renewed is the answer to one request of many.
 func Renewed(s *Session, err error) WireRenewal {
+	closed := refusesApplication(err)
 	answer, err := Answer(s, err)
 	if err != nil {
 		return WireRenewal{Error: outcome.Of(err).String()}
 	}
-	return WireRenewal{Outcome: &answer, Notes: answer.Notes}
+	return WireRenewal{Outcome: &answer, Notes: answer.Notes, Closed: closed}
 }
 
 // decision is what an answer says.
@@ -49,6 +52,9 @@ func (r WireRenewal) decision() (*Session, error) {
 		return nil, overloaded("the authentication service has too much to do")
 	case r.Outcome == nil:
 		return nil, unreachable(errors.New("there is no decision on a renewal"))
+	}
+	if r.Outcome.Pass == nil && r.Closed {
+		return nil, refusedFor(errApplicationDisabled)
 	}
 	r.Outcome.take(r.Notes)
 	return sessionOf(*r.Outcome)
