@@ -39,6 +39,7 @@ const (
 	TTN            = "ttn"
 	Auth           = "auth"
 	DeviceRegistry = "registry"
+	Push           = "push"
 )
 
 // The gateways, as the argument of the program names them.
@@ -62,6 +63,10 @@ var Processes = []Process{
 	{
 		Name: DeviceRegistry, Kind: Function, Summary: "the API of the device registry",
 		Groups: []string{groupKafka, "user", "changes", "registry"}, Access: Documents,
+	},
+	{
+		Name: Push, Kind: Function, Summary: "delivers events to applications' own endpoints, for Triggers",
+		Groups: []string{"user", "outbound", "push"}, Access: Documents,
 	},
 	{
 		Name: MQTT, Kind: Gateway, Summary: "devices over MQTT 3.1.1 and 5: TCP, TLS and WebSocket",

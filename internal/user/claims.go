@@ -118,8 +118,16 @@ func (c claims) identity(p *ProviderConfig) *Identity {
 	i.Until, _, _ = c.moment("exp")
 	i.Admin = p.AdminRole != "" && slices.Contains(i.Roles, p.AdminRole)
 	client, _ := c.client()
-	i.Service = slices.Contains(p.ServiceClients, client) || slices.Contains(p.ServiceSubjects, subject)
+	i.Service = slices.Contains(p.ServiceClients, client) || slices.ContainsFunc(p.ServiceSubjects, func(s string) bool { return covers(s, subject) })
 	return i
+}
+
+// covers tells whether a configured subject is a subject, or begins it before a final *.
+func covers(configured, subject string) bool {
+	if beginning, open := strings.CutSuffix(configured, "*"); open {
+		return strings.HasPrefix(subject, beginning)
+	}
+	return configured == subject
 }
 
 // roles are those at all paths of the provider, sorted, each once.

@@ -5,12 +5,14 @@ import (
 	"strings"
 
 	authfn "github.com/fairlead/fairlead/functions/auth"
+	"github.com/fairlead/fairlead/functions/push"
 	"github.com/fairlead/fairlead/functions/telemetry"
 	"github.com/fairlead/fairlead/functions/ttn"
 	"github.com/fairlead/fairlead/internal/assembly"
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/changes"
 	"github.com/fairlead/fairlead/internal/forwarded"
+	"github.com/fairlead/fairlead/internal/outbound"
 	"github.com/fairlead/fairlead/internal/store/postgres"
 	"github.com/fairlead/fairlead/internal/user"
 	registryfn "github.com/fairlead/fairlead/registry-fn"
@@ -18,7 +20,7 @@ import (
 
 // A Config is all that a function process can be told. A function reads the groups that it needs.
 type Config struct {
-	Function string `doc:"which function this process is: telemetry, ttn, auth or registry"`
+	Function string `doc:"which function this process is: telemetry, ttn, auth, registry or push"`
 	assembly.Config
 	Proxies   forwarded.Config
 	Database  postgres.Config
@@ -29,6 +31,8 @@ type Config struct {
 	User      user.Config
 	Changes   changes.Config
 	Registry  registryfn.Config
+	Outbound  outbound.Config
+	Push      push.Config
 }
 
 // DefaultConfig has everything but addresses.
@@ -45,6 +49,8 @@ func DefaultConfig() Config {
 		User:      user.DefaultConfig(),
 		Changes:   changes.DefaultConfig(),
 		Registry:  registryfn.DefaultConfig(),
+		Outbound:  outbound.DefaultConfig(),
+		Push:      push.DefaultConfig(),
 	}
 }
 

@@ -1,12 +1,16 @@
 package functions
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 
 	authfn "github.com/fairlead/fairlead/functions/auth"
+	"github.com/fairlead/fairlead/functions/push"
 	"github.com/fairlead/fairlead/functions/telemetry"
 	"github.com/fairlead/fairlead/functions/ttn"
 	"github.com/fairlead/fairlead/internal/assembly"
+	"github.com/fairlead/fairlead/internal/outbound"
 	"github.com/fairlead/fairlead/internal/process"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/user"
@@ -21,6 +25,7 @@ var constructors = map[string]constructor{
 	assembly.TTN:            newTTN,
 	assembly.Auth:           newAuth,
 	assembly.DeviceRegistry: newRegistry,
+	assembly.Push:           newPush,
 }
 
 func newTelemetry(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) {
@@ -55,4 +60,25 @@ func newRegistry(c *Config, p *assembly.Parts, s *store.Store) (http.Handler, er
 	p.Health.Add(process.Check{Name: "registry", Run: s.Ready})
 	p.OnClose(registry.Close)
 	return registry, nil
+}
+
+// newPush makes the function that delivers to applications' own endpoints. Where providers are configured, only their services may
+// hand it events.
+func newPush(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) {
+	client, err := outbound.New(c.Outbound, nil)
+	if err != nil {
+		return nil, fmt.Errorf("outbound.%w", err)
+	}
+	p.OnClose(func(context.Context) error { client.Close(); return nil })
+	p.Health.Add(process.Check{Name: "registry", Run: p.Documents.Ready})
+	handler := push.New(c.Push, p.Documents, client, p.Log)
+	if len(c.User.Providers) == 0 {
+		return handler, nil
+	}
+	callers, err := user.New(c.User, nil, nil, p.Log)
+	if err != nil {
+		return nil, err
+	}
+	handler.AdmitServices(callers)
+	return handler, nil
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/triggers"
 )
 
@@ -110,36 +111,12 @@ func (c *call) request(ctx context.Context) (*http.Request, error) {
 			request.Header.Set("Content-Type", text)
 			return
 		}
-		request.Header.Set(attributeHeader+name, percentEncoded(text))
+		request.Header.Set(attributeHeader+name, event.HeaderValue(text))
 	})
 	if c.traceParent != "" {
 		request.Header.Set("Traceparent", c.traceParent)
 	}
 	return request, nil
-}
-
-// percentEncoded is a text as a header carries it (CloudEvents HTTP protocol binding 1.0.2, section 3.1.3.2).
-func percentEncoded(text string) string {
-	const hex = "0123456789ABCDEF"
-	plain := func(c byte) bool { return c > ' ' && c < 0x7f && c != '"' && c != '%' }
-	n := 0
-	for i := range len(text) {
-		if !plain(text[i]) {
-			n++
-		}
-	}
-	if n == 0 {
-		return text
-	}
-	out := make([]byte, 0, len(text)+2*n)
-	for i := range len(text) {
-		if c := text[i]; plain(c) {
-			out = append(out, c)
-		} else {
-			out = append(out, '%', hex[c>>4], hex[c&15])
-		}
-	}
-	return string(out)
 }
 
 // withoutCredentials is a URL without user name and password.

@@ -1,12 +1,12 @@
-package dispatch
+package event
 
 import "testing"
 
-// TestAttributesAreEncoded sends what the CloudEvents HTTP binding wants percent-encoded.
-func TestAttributesAreEncoded(t *testing.T) {
+// TestHeaderValue sends what the CloudEvents HTTP binding wants percent-encoded.
+func TestHeaderValue(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()
-		if got := percentEncoded(text); got != want {
+		if got := HeaderValue(text); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}
 	}
