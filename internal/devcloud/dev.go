@@ -303,8 +303,13 @@ func (d *Dev) followTriggers(ctx, watching context.Context, n *Neighbours, l *li
 		defer cancel()
 		return d.dispatcher.Close(ctx)
 	})
+	pushed, err := d.servePush(ctx, n, l.deadLetters)
+	if err != nil {
+		return err
+	}
 	files := &triggerFiles{
 		loaders:    []*manifests.Loader{manifests.NewLoader(d.note.Triggers, d.targets(l))},
+		pushed:     pushed,
 		dispatcher: d.dispatcher,
 		logger:     d.logger,
 	}

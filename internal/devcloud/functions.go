@@ -7,11 +7,13 @@ import (
 	"net/http"
 
 	authfn "github.com/fairlead/fairlead/functions/auth"
+	"github.com/fairlead/fairlead/functions/push"
 	"github.com/fairlead/fairlead/functions/telemetry"
 	"github.com/fairlead/fairlead/functions/ttn"
 	"github.com/fairlead/fairlead/internal/assembly"
 	"github.com/fairlead/fairlead/internal/assembly/functions"
 	"github.com/fairlead/fairlead/internal/kafka"
+	"github.com/fairlead/fairlead/internal/outbound"
 	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/user"
@@ -37,6 +39,7 @@ type Management struct {
 type Functions struct {
 	*assembly.Parts      // which the gateways are made from, too
 	Telemetry, TTN, Auth http.Handler
+	Push                 http.Handler // for Triggers
 	Registry             http.Handler // nil without a Management
 }
 
@@ -59,12 +62,27 @@ func assemble(ctx context.Context, n *Neighbours, m *Management, refused func(re
 		TTN:       ttn.New(c.TTN, parts.Authenticator, parts.Pipeline),
 		Auth:      authfn.New(c.API, parts.Decisions),
 	}
+	if err := f.push(c); err != nil {
+		return nil, errors.Join(err, f.Close(ctx))
+	}
 	if m != nil {
 		if err := f.manage(ctx, c, n, m); err != nil {
 			return nil, errors.Join(err, f.Close(ctx))
 		}
 	}
 	return f, nil
+}
+
+// push adds the function that delivers to applications' own endpoints. On a laptop they may lie anywhere.
+func (f *Functions) push(c functions.Config) error {
+	c.Outbound.Allow = []string{"0.0.0.0/0", "::/0"}
+	client, err := outbound.New(c.Outbound, nil)
+	if err != nil {
+		return err
+	}
+	f.OnClose(func(context.Context) error { client.Close(); return nil })
+	f.Push = push.New(c.Push, f.Documents, client, f.Log)
+	return nil
 }
 
 // manage adds the registry's API.

@@ -34,8 +34,11 @@ func writeTrigger(dir, file string, manifest []byte, replace bool) error {
 // A triggerFiles keeps the dispatcher as the manifests say.
 type triggerFiles struct {
 	loaders    []*manifests.Loader
+	pushed     *pushing // further Triggers
 	dispatcher *dispatch.Dispatcher
 	logger     *slog.Logger
+
+	mu sync.Mutex // of apply
 }
 
 // names lists the files.
@@ -48,6 +51,8 @@ func (t *triggerFiles) names() (all []string) {
 
 // apply reads the manifests and serves them. It tells how many Triggers there are.
 func (t *triggerFiles) apply() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	var all []dispatch.Subscription
 	for _, l := range t.loaders {
 		loaded := l.Load()
@@ -59,14 +64,16 @@ func (t *triggerFiles) apply() int {
 		}
 		all = append(all, loaded.Subscriptions...)
 	}
+	all = append(all, t.pushed.subscriptions()...)
 	if err := t.dispatcher.Apply(all); err != nil {
 		t.logger.Error(err.Error())
 	}
 	return len(all)
 }
 
-// watch applies the manifests whenever one of them changes, until the context ends.
+// watch applies the manifests whenever one of them or an application's endpoint changes, until the context ends.
 func (t *triggerFiles) watch(ctx context.Context, seen map[string]folder.Stamp, running *sync.WaitGroup) {
+	t.pushed.watch(ctx, func() { t.apply() }, running)
 	running.Go(func() {
 		folder.Watch(ctx, seen, t.names, func(time.Duration) bool {
 			t.logger.Info(fmt.Sprintf("read the Triggers again: %d are served", t.apply()))
