@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -42,6 +43,7 @@ type Handler struct {
 	routes    router
 	endpoints endpoints
 	metrics   *metrics
+	pinged    sync.Mutex // held while a ping is served
 }
 
 var _ http.Handler = (*Handler)(nil)

@@ -60,6 +60,8 @@ func routes() []route {
 		{method: "POST", path: tokensBase, operation: "createToken", run: (*Handler).createToken},
 		{method: "DELETE", path: tokensBase + "/{prefix}", operation: "deleteToken", run: (*Handler).deleteToken},
 
+		{method: "POST", path: "/ping", operation: "ping", open: true, run: (*Handler).ping},
+
 		{method: "GET", path: "/.well-known/drogue-endpoints", operation: "getEndpoints", open: true, run: (*Handler).discover},
 		{method: "GET", path: "/.well-known/drogue-version", operation: "getVersion", open: true, run: (*Handler).version},
 		{method: "GET", path: "/api/console/v1alpha1/info", operation: "getInformation", run: (*Handler).information},

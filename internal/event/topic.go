@@ -26,6 +26,10 @@ func Topic(application string) string {
 	return strings.TrimRight(name, "-")
 }
 
+// DeadLetterTopic is the name of the Kafka topic that holds the events of an application which could not be delivered. No application
+// has it for its own events, whatever its name.
+func DeadLetterTopic(application string) string { return "dead-letters-" + application }
+
 func topicRune(r rune) rune {
 	if (r >= 'a' && r <= 'z') || (r >= '0' && r <= '9') || r == '-' {
 		return r

@@ -6,10 +6,10 @@ import (
 	"fmt"
 )
 
-// RememberTopic notes that the registry makes a topic for the application with a uid.
-func (s *Store) RememberTopic(ctx context.Context, applicationUID, topic string) error {
+// RememberTopic notes that a topic is made, and for whom: for the events of an application its uid.
+func (s *Store) RememberTopic(ctx context.Context, maker, topic string) error {
 	err := s.transactOnce(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO topics (application, name) VALUES ($1, $2) ON CONFLICT (application) DO NOTHING", applicationUID, topic)
+		_, err := tx.ExecContext(ctx, "INSERT INTO topics (application, name) VALUES ($1, $2) ON CONFLICT (application) DO NOTHING", maker, topic)
 		return err
 	})
 	if err != nil {
@@ -18,27 +18,27 @@ func (s *Store) RememberTopic(ctx context.Context, applicationUID, topic string)
 	return nil
 }
 
-// TopicMakers are the uids of the applications that the registry has made a topic for.
-func (s *Store) TopicMakers(ctx context.Context, topic string) (uids []string, err error) {
+// TopicMakers are those for whom a topic was made.
+func (s *Store) TopicMakers(ctx context.Context, topic string) (makers []string, err error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT application FROM topics WHERE name = $1", topic)
 	if err != nil {
 		return nil, fmt.Errorf("looking for the makers of a topic: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var uid string
-		if err := rows.Scan(&uid); err != nil {
+		var maker string
+		if err := rows.Scan(&maker); err != nil {
 			return nil, fmt.Errorf("looking for the makers of a topic: %w", err)
 		}
-		uids = append(uids, uid)
+		makers = append(makers, maker)
 	}
-	return uids, rows.Err()
+	return makers, rows.Err()
 }
 
-// ForgetTopic notes that the topic of an application is gone.
-func (s *Store) ForgetTopic(ctx context.Context, applicationUID string) error {
+// ForgetTopic notes that the topic that was made for somebody is gone.
+func (s *Store) ForgetTopic(ctx context.Context, maker string) error {
 	err := s.transactOnce(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "DELETE FROM topics WHERE application = $1", applicationUID)
+		_, err := tx.ExecContext(ctx, "DELETE FROM topics WHERE application = $1", maker)
 		return err
 	})
 	if err != nil {

@@ -196,3 +196,37 @@ func TestKafkaAway(t *testing.T) {
 		t.Error("the topic was not made later")
 	}
 }
+
+func TestDeadLetters(t *testing.T) {
+	c := DefaultConfig()
+	c.Retention = time.Hour
+	w := newWorld(t, c)
+	dead := event.DeadLetterTopic(w.name)
+	if err := w.Ensure(t.Context(), w.name, "one", DeadLetters); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Ensure(t.Context(), w.name, "one", DeadLetters); err != nil {
+		t.Errorf("a second time: %v", err)
+	}
+	configs, err := kadm.NewClient(w.client).DescribeTopicConfigs(t.Context(), dead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := ""
+	for _, property := range configs[0].Configs {
+		if property.Key == "retention.ms" {
+			kept = property.MaybeValue()
+		}
+	}
+	if kept != "3600000" {
+		t.Errorf("events are kept for %q ms", kept)
+	}
+	if err := w.Ensure(t.Context(), w.name, "two", DeadLetters); err == nil {
+		t.Error("a later application has the topic of an earlier one")
+	}
+	w.follow("one", true)
+	neighbour.Eventually(t, "the topic to be gone", func() bool {
+		found, err := kadm.NewClient(w.client).ListTopics(t.Context(), dead)
+		return err == nil && !found.Has(dead)
+	})
+}

@@ -11,16 +11,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"go.uber.org/zap"
 
-	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
-// A Memory knows which topics the registry has made. *store.Store is one.
+// A Memory knows which topics the registry has made. *store.Store is one. A maker is an application, by its uid, and what the topic
+// is for.
 type Memory interface {
-	RememberTopic(ctx context.Context, applicationUID, topic string) error
-	TopicMakers(ctx context.Context, topic string) (applicationUIDs []string, err error)
-	ForgetTopic(ctx context.Context, applicationUID string) error
+	RememberTopic(ctx context.Context, maker, topic string) error
+	TopicMakers(ctx context.Context, topic string) (makers []string, err error)
+	ForgetTopic(ctx context.Context, maker string) error
 }
 
 // Topics follow the applications of a registry. It is safe for concurrent use, also by several processes.
@@ -55,53 +55,59 @@ const maxKnown = 100_000
 // errStillThere means that a topic of an earlier application of the name is being deleted.
 var errStillThere = errors.New("the topic of an earlier application of that name is still there")
 
-// Follow makes or deletes the topic of an application that changed. Changes of one application come in their order. An error
-// means that Kafka or the database is away, and the change is to be followed later. What Kafka will never do is logged.
+// Follow makes or deletes the topics of an application that changed: the one for its events, and when it is gone also the one for
+// its dead letters. Changes of one application come in their order. An error means that Kafka or the database is away, and the
+// change is to be followed later. What Kafka will never do is logged.
 func (t *Topics) Follow(ctx context.Context, change registry.Change) error {
 	if change.Kind != registry.ApplicationChanged || !t.config.Make {
 		return nil
 	}
-	topic := event.Topic(change.Application)
-	var err error
-	if change.Deleted {
-		err = t.remove(ctx, change, topic)
-	} else {
-		err = t.ensure(ctx, change, topic)
-	}
-	var refused *kerr.Error
-	if errors.As(err, &refused) && !refused.Retriable {
-		t.log.Error("Kafka refuses to make or delete the topic of an application", zap.String("application", change.Application), zap.String("topic", topic), zap.Error(err))
+	err := t.follow(ctx, change)
+	if Refused(err) {
+		t.log.Error("Kafka refuses to make or delete the topic of an application", zap.String("application", change.Application), zap.Error(err))
 		return nil
 	}
 	return err
 }
 
-func (t *Topics) ensure(ctx context.Context, change registry.Change, topic string) error {
+func (t *Topics) follow(ctx context.Context, change registry.Change) error {
+	if change.Deleted {
+		return errors.Join(t.Remove(ctx, change.Application, change.UID, Events), t.Remove(ctx, change.Application, change.UID, DeadLetters))
+	}
 	if t.known(change.Application) == change.UID {
 		return nil
 	}
+	if err := t.Ensure(ctx, change.Application, change.UID, Events); err != nil {
+		return err
+	}
+	t.know(change.Application, change.UID)
+	return nil
+}
+
+// Refused tells whether an error says that Kafka will never do what it was asked.
+func Refused(err error) bool {
+	var refused *kerr.Error
+	return errors.As(err, &refused) && !refused.Retriable
+}
+
+// Ensure makes a topic of an application, given by name and uid, if it is not there.
+func (t *Topics) Ensure(ctx context.Context, application, uid string, p Purpose) error {
+	topic := p.Topic(application)
 	makers, err := t.memory.TopicMakers(ctx, topic)
 	if err != nil {
 		return err
 	}
-	ours := slices.Contains(makers, change.UID)
+	ours := slices.Contains(makers, p.maker(uid))
 	if !ours && len(makers) > 0 {
 		return errStillThere
 	}
 	// What brokers say of topics lags behind what the controller knows: it is asked whether it would make the topic.
-	theirs := false
 	if !ours {
-		if theirs, err = t.exists(ctx, topic); err != nil {
+		if theirs, err := t.exists(ctx, topic); err != nil || theirs {
 			return err
 		}
 	}
-	if !theirs {
-		if err := t.create(ctx, change, topic); err != nil {
-			return err
-		}
-	}
-	t.know(change.Application, change.UID)
-	return nil
+	return t.create(ctx, application, topic, p.maker(uid))
 }
 
 // exists tells whether there is a topic of that name.
@@ -120,11 +126,11 @@ func (t *Topics) exists(ctx context.Context, topic string) (bool, error) {
 	}
 }
 
-func (t *Topics) create(ctx context.Context, change registry.Change, topic string) error {
-	if err := t.memory.RememberTopic(ctx, change.UID, topic); err != nil {
+func (t *Topics) create(ctx context.Context, application, topic, maker string) error {
+	if err := t.memory.RememberTopic(ctx, maker, topic); err != nil {
 		return err
 	}
-	made, err := t.admin.CreateTopic(ctx, int32(t.config.Partitions), int16(t.config.Replication), nil, topic)
+	made, err := t.admin.CreateTopic(ctx, int32(t.config.Partitions), int16(t.config.Replication), t.config.properties(), topic)
 	if err == nil {
 		err = made.Err
 	}
@@ -134,17 +140,19 @@ func (t *Topics) create(ctx context.Context, change registry.Change, topic strin
 	case err != nil:
 		return fmt.Errorf("making the kafka topic %s: %w", topic, err)
 	}
-	t.log.Info("made the topic of an application", zap.String("application", change.Application), zap.String("topic", topic))
+	t.log.Info("made a topic of an application", zap.String("application", application), zap.String("topic", topic))
 	return nil
 }
 
-// remove deletes the topic of an application that is gone, if it was made for that one and for no later one.
-func (t *Topics) remove(ctx context.Context, change registry.Change, topic string) error {
-	if t.known(change.Application) == change.UID {
-		t.know(change.Application, "")
+// Remove deletes a topic of an application that is gone or on its way out, given by name and uid, if it was made for that one and
+// for no later one.
+func (t *Topics) Remove(ctx context.Context, application, uid string, p Purpose) error {
+	topic := p.Topic(application)
+	if p == Events && t.known(application) == uid {
+		t.know(application, "")
 	}
 	makers, err := t.memory.TopicMakers(ctx, topic)
-	if err != nil || !slices.Contains(makers, change.UID) {
+	if err != nil || !slices.Contains(makers, p.maker(uid)) {
 		return err
 	}
 	if len(makers) == 1 {
@@ -155,9 +163,9 @@ func (t *Topics) remove(ctx context.Context, change registry.Change, topic strin
 		if err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
 			return fmt.Errorf("deleting the kafka topic %s: %w", topic, err)
 		}
-		t.log.Info("deleted the topic of an application", zap.String("application", change.Application), zap.String("topic", topic))
+		t.log.Info("deleted a topic of an application", zap.String("application", application), zap.String("topic", topic))
 	}
-	return t.memory.ForgetTopic(ctx, change.UID)
+	return t.memory.ForgetTopic(ctx, p.maker(uid))
 }
 
 func (t *Topics) known(application string) (uid string) {

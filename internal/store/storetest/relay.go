@@ -121,3 +121,20 @@ func testRelayAgain(t *testing.T, s *suite) {
 		t.Errorf("sent again: %v, want %v", again, want)
 	}
 }
+
+func testPositions(t *testing.T, s *suite) {
+	f := func(work, want string) {
+		t.Helper()
+		if got, err := s.Position(t.Context(), work); err != nil || got != want {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+	}
+	f("one", "")
+	for _, after := range []string{"b", "c", ""} {
+		if err := s.SetPosition(t.Context(), "one", after); err != nil {
+			t.Fatal(err)
+		}
+		f("one", after)
+		f("two", "")
+	}
+}

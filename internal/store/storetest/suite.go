@@ -59,6 +59,7 @@ func Run(t *testing.T, open func(*testing.T) *store.Store) {
 		{"the outbox is relayed in order", testRelay},
 		{"one relays at a time", testRelayingAtOnce},
 		{"a relay that ends early sends again", testRelayAgain},
+		{"positions are kept", testPositions},
 		{"access tokens are kept", testTokens},
 		{"users are known by name", testUsers},
 	}
