@@ -2,26 +2,26 @@ package mqtt
 
 import (
 	"sync"
-	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
 )
 
-// A admissionLimits bounds what clients that are not admitted yet can take from those that are: connections, log-ins per second and
+// An admissionLimits bounds what clients that are not admitted yet can take from those that are: connections, log-ins per second and
 // log-ins at the same time. Whoever is turned away learns that later is better.
 type admissionLimits struct {
 	config *Config
+	logins *rate.Limiter
 
 	mu         sync.Mutex
 	unadmitted int // connections without a CONNACK
 	judging    int // CONNECT packets with the handler
 	admitted   int // connections that have or will have a CONNACK of success
-	tokens     float64
-	filled     time.Time // when tokens were counted
 }
 
 func newAdmissionLimits(c *Config) *admissionLimits {
-	return &admissionLimits{config: c, tokens: float64(c.ConnectBurst), filled: time.Now()}
+	return &admissionLimits{config: c, logins: rate.NewLimiter(rate.Limit(c.ConnectRate), c.ConnectBurst)}
 }
 
 // acceptConnection lets a new connection come as far as its CONNECT. Each that it lets in is taken out with connectReceived.
@@ -46,7 +46,7 @@ func (g *admissionLimits) beginLogin() *Refusal {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
-	case !g.token():
+	case !g.logins.Allow():
 		return &Refusal{packet.ConnectionRateExceeded, serverUnavailable, "too many clients connect at once; try again later"}
 	case g.admitted >= g.config.MaxConnections:
 		return &Refusal{packet.ConnectionRateExceeded, serverUnavailable, "too many clients are connected; try again later"}
@@ -72,19 +72,6 @@ func (g *admissionLimits) connectionClosed() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.admitted--
-}
-
-// token takes one of the tokens, of which ConnectRate come in a second and ConnectBurst can be saved. g.mu is held.
-func (g *admissionLimits) token() bool {
-	now := time.Now()
-	g.tokens += now.Sub(g.filled).Seconds() * float64(g.config.ConnectRate)
-	g.tokens = min(g.tokens, float64(g.config.ConnectBurst))
-	g.filled = now
-	if g.tokens < 1 {
-		return false
-	}
-	g.tokens--
-	return true
 }
 
 func (g *admissionLimits) count() (admitted, unadmitted int64) {

@@ -4,15 +4,18 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/fairlead/fairlead/internal/backoff"
 )
 
 // tlsConfig asks clients for a certificate if it is told to, and verifies nothing but that they have its key: which
 // authority may vouch for a device is the business of the authenticator. A client that resumes a session has shown its
 // certificate before, and whoever admits it judges that certificate again.
 func tlsConfig(c Config, pair *keyPair) *tls.Config {
-	pace := &pace{interval: time.Second / time.Duration(c.HandshakeRate)}
+	pace := newPace(c.HandshakeRate)
 	config := &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: pair.get,
@@ -33,46 +36,26 @@ const (
 
 // A pace spreads handshakes over time, since one costs as much as hundreds of messages. Whoever waits has sent a
 // ClientHello and got nothing yet.
-type pace struct {
-	interval time.Duration
+type pace struct{ limiter *rate.Limiter }
 
-	mu   sync.Mutex
-	next time.Time // turn that nobody has
+// newPace is a pace of so many handshakes a second.
+func newPace(handshakes int) pace {
+	burst := int(time.Duration(handshakes) * paceBurst / time.Second)
+	return pace{rate.NewLimiter(rate.Limit(handshakes), 1+burst)}
 }
 
 var errPace = errors.New("too many clients connect at once")
 
 // wait returns when it is the caller's turn.
-func (p *pace) wait(ctx context.Context) error {
-	delay, ok := p.turn()
-	if !ok {
+func (p pace) wait(ctx context.Context) error {
+	turn := p.limiter.Reserve()
+	delay := turn.Delay()
+	if delay > maxTurn {
+		turn.Cancel()
 		return errPace
 	}
-	if delay <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
+	if !backoff.Wait(ctx, delay) {
 		return ctx.Err()
 	}
-}
-
-// turn takes the next turn, and tells how long it is until then.
-func (p *pace) turn() (delay time.Duration, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	if earliest := now.Add(-paceBurst); p.next.Before(earliest) {
-		p.next = earliest
-	}
-	delay = p.next.Sub(now)
-	if delay > maxTurn {
-		return 0, false
-	}
-	p.next = p.next.Add(p.interval)
-	return delay, true
+	return nil
 }
