@@ -2,7 +2,11 @@ package auth
 
 import (
 	"context"
+	"strconv"
 	"testing"
+	"time"
+
+	"golang.org/x/time/rate"
 )
 
 func BenchmarkCachedDecision(b *testing.B) {
@@ -35,5 +39,36 @@ func BenchmarkCachedDecision(b *testing.B) {
 				}
 			}
 		})
+	})
+}
+
+// BenchmarkFailures counts failures of senders that are new each time, as in an attack, until the table is full, and compares
+// with a limiter of x/time/rate for each. What an entry takes is in B/op while the table still grows.
+func BenchmarkFailures(b *testing.B) {
+	c := DefaultSteadyConfig()
+	c.Guarded = 1 << 22
+	b.Run("counter", func(b *testing.B) {
+		b.ReportAllocs()
+		counter := newFailureCounter(c)
+		for i := 0; b.Loop(); i++ {
+			counter.fail(Request{Application: "app", Device: strconv.Itoa(i), Remote: "192.0.2.7"})
+		}
+	})
+	b.Run("limiters", func(b *testing.B) {
+		b.ReportAllocs()
+		counter := newFailureCounter(c)
+		limiters := newLRU[uint64, *rate.Limiter](c.Guarded)
+		for i := 0; b.Loop(); i++ {
+			r := Request{Application: "app", Device: strconv.Itoa(i), Remote: "192.0.2.7"}
+			network, _ := networkOf(r.Remote)
+			key := counter.key(r, network)
+			limiter, ok := limiters.Get(key)
+			if !ok {
+				limiter = rate.NewLimiter(rate.Every(time.Minute/time.Duration(c.Failures)), c.Failures)
+				limiters.Add(key, limiter)
+			}
+			limiter.Allow()
+			limiter.Tokens()
+		}
 	})
 }
