@@ -27,8 +27,8 @@ type Delivery struct {
 func (d *Delivery) Done() { d.partition.settle(d, true) }
 
 // Abandon settles the delivery of a record that is to be read again. That happens when the partition has its next owner, which may
-// be this process: until then its position stays before the record. So it is for what is given up because of Stopping or of the
-// end of the context. A second call, or one after Done, does nothing.
+// be this process: until then its position stays before the record, and what was done of the records behind it comes again, too.
+// So it is for what is given up because of Stopping or of the end of the context. A second call, or one after Done, does nothing.
 func (d *Delivery) Abandon() { d.partition.settle(d, false) }
 
 // Stopping is closed when the partition goes to another member or the consumer ends. A delivery that is on its way may end then,

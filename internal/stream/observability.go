@@ -34,12 +34,8 @@ func newMetrics() (*metrics, error) {
 	return &metrics{records, failures, result("done"), result("abandoned")}, nil
 }
 
-func (m *metrics) settled(done bool) {
-	result := m.abandoned
-	if done {
-		result = m.done
-	}
-	m.records.Add(context.Background(), 1, result)
+func (m *metrics) settledAs(result metric.MeasurementOption, n int) {
+	m.records.Add(context.Background(), int64(n), result)
 }
 
 func (m *metrics) failed(ctx context.Context, operation string) {

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -22,6 +23,10 @@ const (
 	// maxAhead is how many records of a partition are handed out while the first of them is not settled. It bounds what is
 	// delivered again after a process was killed, and what is remembered of records that are done.
 	maxAhead = 10_000
+
+	// noteInterval is how long an offset to commit waits until it is marked. To mark one for each record would cost more than all
+	// else.
+	noteInterval = 50 * time.Millisecond
 )
 
 // A partition hands out the records of one partition as long as the consumer is assigned to it. Where they come from, and who is
@@ -29,7 +34,7 @@ const (
 type partition struct {
 	handle   Handler
 	metrics  *metrics
-	mark     func(kgo.EpochOffset) // notes an offset to commit
+	mark     func(kgo.EpochOffset) // marks an offset to be committed
 	pause    func(paused bool)     // stops and resumes fetching
 	slots    chan struct{}         // holds one for each delivery on its way
 	stopping chan struct{}
@@ -42,6 +47,9 @@ type partition struct {
 	bytes     int // of the queue
 	wake      chan struct{}
 	positions positions
+	noting    bool // note will be called
+	moved     bool // the offset to commit moved and is not noted yet
+	done      int  // deliveries that were done and are not counted yet
 	highWater int64
 	room      chan struct{} // told when the queue is no longer full
 	slow      bool          // was full for roomTimeout, and not empty since
@@ -160,20 +168,54 @@ func (p *partition) push(records []*kgo.Record, highWater int64) {
 
 // settle ends a delivery.
 func (p *partition) settle(d *Delivery, done bool) {
+	if p.settled(d, done) {
+		<-p.slots
+		p.onTheWay.Done()
+	}
+}
+
+// settled tells whether this is the first time that a delivery is settled.
+func (p *partition) settled(d *Delivery, done bool) bool {
 	p.mu.Lock()
-	if d.settled {
-		p.mu.Unlock()
-		return
+	defer p.mu.Unlock()
+	switch {
+	case d.settled:
+		return false
+	case done:
+		p.done++
+		p.noteSoon()
+		if p.positions.finish(d.position) {
+			p.moved = true
+			tell(p.wake)
+		}
+	default:
+		p.metrics.settledAs(p.metrics.abandoned, 1)
 	}
 	d.settled = true
-	if done && p.positions.finish(d.position) {
-		p.mark(kgo.EpochOffset{Offset: p.positions.next, Epoch: p.positions.epoch})
-		tell(p.wake)
+	return true
+}
+
+// noteSoon needs the lock.
+func (p *partition) noteSoon() {
+	if !p.noting {
+		p.noting = true
+		time.AfterFunc(noteInterval, p.note)
 	}
-	p.mu.Unlock()
-	p.metrics.settled(done)
-	<-p.slots
-	p.onTheWay.Done()
+}
+
+// note counts what was done, and has the offset to commit marked if it moved.
+func (p *partition) note() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.noting = false
+	if p.done > 0 {
+		p.metrics.settledAs(p.metrics.done, p.done)
+		p.done = 0
+	}
+	if p.moved {
+		p.moved = false
+		p.mark(kgo.EpochOffset{Offset: p.positions.next, Epoch: p.positions.epoch})
+	}
 }
 
 // makeRoom waits until the queue is not full. When the context ends first, the partition is no longer fetched.
@@ -228,6 +270,7 @@ func (p *partition) stop(ctx context.Context) {
 		<-p.ended
 	}
 	p.cancel()
+	p.note()
 }
 
 // lag is how many records lie between the offset to commit and the end of the partition.

@@ -97,3 +97,40 @@ func TestStoppedPartitionTakesNothing(t *testing.T) {
 		t.Error("took a record")
 	}
 }
+
+// BenchmarkPartition is what a record costs between Kafka's client and the handler, with what is told to the client.
+func BenchmarkPartition(b *testing.B) {
+	metrics, err := newMetrics()
+	if err != nil {
+		b.Fatal(err)
+	}
+	client, err := kgo.NewClient(kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.AutoCommitMarks())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	settled := make(chan struct{}, lowRecords)
+	p := newPartition(32, func(_ context.Context, d *Delivery) {
+		d.Done()
+		settled <- struct{}{}
+	}, metrics)
+	p.mark = func(next kgo.EpochOffset) {
+		client.MarkCommitOffsets(map[string]map[int32]kgo.EpochOffset{topic: {0: next}})
+	}
+	p.start(b.Context())
+	records := make([]*kgo.Record, lowRecords)
+	for i := range records {
+		records[i] = &kgo.Record{Value: make([]byte, 100)}
+	}
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		if n%lowRecords == 0 {
+			for i := range records {
+				records[i].Offset = int64(n + i)
+			}
+			p.push(records, int64(n+lowRecords))
+		}
+		<-settled
+	}
+	p.stop(b.Context())
+}

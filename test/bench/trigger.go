@@ -40,7 +40,11 @@ func measureTrigger(ctx context.Context, s *scene) (rows []row, err error) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	defer receiver.Close()
-	stop, err := dispatchTo(ctx, n, receiver.URL)
+	policy, err := triggers.PolicyFor(&triggers.Trigger{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	stop, err := dispatchTo(ctx, n, subscriptionTo(receiver.URL, event.Topic(application), "bench", policy))
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +69,15 @@ func percentiles(figure string, s sample[time.Duration]) row {
 	return row{figure: figure, value: "p50 " + millis(s.median()), span: "p99 " + millis(s.quantile(0.99))}
 }
 
-// dispatchTo delivers everything of the topic, as fairlead dev does for a Trigger without a filter.
-func dispatchTo(ctx context.Context, n *neighbours, url string) (stop func() error, err error) {
+// subscriptionTo has everything of a topic delivered, as fairlead dev does for a Trigger without a filter.
+func subscriptionTo(url, topic, group string, policy triggers.Policy) dispatch.Subscription {
+	return dispatch.Subscription{
+		Name: "default/bench", Group: group, Topic: topic, Application: application, Subscriber: url, Policy: policy, Version: "1",
+	}
+}
+
+// dispatchTo serves one subscription.
+func dispatchTo(ctx context.Context, n *neighbours, subscription dispatch.Subscription) (stop func() error, err error) {
 	dispatcher, err := dispatch.New(dispatch.Options{Kafka: n.config()})
 	if err != nil {
 		return nil, err
@@ -76,14 +87,7 @@ func dispatchTo(ctx context.Context, n *neighbours, url string) (stop func() err
 		defer cancel()
 		return dispatcher.Close(closing)
 	}
-	policy, err := triggers.PolicyFor(&triggers.Trigger{}, nil)
-	if err == nil {
-		err = dispatcher.Apply([]dispatch.Subscription{{
-			Name: "default/bench", Group: "bench", Topic: event.Topic(application), Application: application,
-			Subscriber: url, Policy: policy, Version: "1",
-		}})
-	}
-	if err == nil {
+	if err = dispatcher.Apply([]dispatch.Subscription{subscription}); err == nil {
 		settling, cancel := context.WithTimeout(ctx, settleLimit)
 		defer cancel()
 		err = dispatcher.Settled(settling)
