@@ -182,7 +182,7 @@ func (c *Consumer) poll(ctx context.Context, client *kgo.Client) {
 		c.mu.Lock()
 		p := c.partitions[fetched.Partition]
 		c.mu.Unlock()
-		if p != nil && fetched.Err == nil {
+		if p != nil && (fetched.Err == nil || len(fetched.Records) > 0) { // an error may come after some records
 			p.push(fetched.Records, fetched.HighWatermark)
 		}
 	})
