@@ -26,6 +26,7 @@ type Store struct {
 	dialect               Dialect
 	applications, devices *collection
 	creations             *gather.Group[*creation]
+	tenants               *gather.Reads[string, *Tenant]
 	relaying              sync.Mutex // where the database has no locks of its own
 }
 
@@ -40,6 +41,9 @@ func New(read, write *sql.DB, dialect Dialect) *Store {
 		devices:      newDevices(dialect),
 	}
 	s.creations = newCreations(s)
+	s.tenants = gather.NewReads(func(ctx context.Context, application string) (*Tenant, error) {
+		return readTenant(ctx, s.read, application)
+	})
 	return s
 }
 

@@ -21,12 +21,12 @@ type Tenant struct {
 	Members         map[string]string // roles, by the ID of a user or "" for everybody
 }
 
-// Tenant finds an application by name, in one query.
+// Tenant finds an application by name, in one query, which those share who ask at the same time. It must not be changed.
 func (s *Store) Tenant(ctx context.Context, application string) (*Tenant, error) {
 	if registry.ValidateApplicationName(application) != nil {
 		return nil, errNoApplication
 	}
-	t, err := readTenant(ctx, s.read, application)
+	t, err := s.tenants.Get(ctx, application)
 	if err != nil {
 		return nil, fmt.Errorf("reading who may use an application: %w", err)
 	}

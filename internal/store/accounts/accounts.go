@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/fairlead/fairlead/internal/gather"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/user"
@@ -16,6 +17,7 @@ import (
 type Accounts struct {
 	read, write *sql.DB
 	retry       func(error) bool
+	tokens      *gather.Reads[string, user.Token] // by hash
 }
 
 var (
@@ -26,7 +28,9 @@ var (
 // New makes the accounts of a registry's store, which stays the caller's to close.
 func New(s *store.Store) *Accounts {
 	write, dialect := s.Database()
-	return &Accounts{read: s.Reader(), write: write, retry: dialect.Retry}
+	a := &Accounts{read: s.Reader(), write: write, retry: dialect.Retry}
+	a.tokens = gather.NewReads(a.findToken)
+	return a
 }
 
 const maxAttempts = 4 // of one statement that meets a deadlock

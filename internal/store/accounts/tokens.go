@@ -57,13 +57,18 @@ func (a *Accounts) DeleteToken(ctx context.Context, userID, prefix string) error
 	return nil
 }
 
-// FindToken finds a token by its hash, or returns registry.ErrNotFound.
+// FindToken finds a token by its hash, or returns registry.ErrNotFound. Those who ask at the same time share a query, and what
+// the scope of the token lists.
 func (a *Accounts) FindToken(ctx context.Context, hash string) (*user.Token, error) {
-	t, err := scanToken(a.read.QueryRowContext(ctx, "SELECT "+tokenColumns+" FROM access_tokens WHERE hash = $1", hash))
+	t, err := a.tokens.Get(ctx, hash)
 	if err := notFound("looking for an access token", err); err != nil {
 		return nil, err
 	}
 	return &t, nil
+}
+
+func (a *Accounts) findToken(ctx context.Context, hash string) (user.Token, error) {
+	return scanToken(a.read.QueryRowContext(ctx, "SELECT "+tokenColumns+" FROM access_tokens WHERE hash = $1", hash))
 }
 
 func scanToken(from interface{ Scan(...any) error }) (t user.Token, err error) {
