@@ -2,6 +2,7 @@ package refusal
 
 import (
 	"context"
+	"sync"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -9,7 +10,13 @@ import (
 )
 
 // metrics count refusals. Both labels have few values.
-type metrics struct{ refusals metric.Int64Counter }
+type metrics struct {
+	refusals metric.Int64Counter
+	labels   sync.Map // from labels to metric.MeasurementOption: making one anew takes longer than counting
+}
+
+// labels are those of the metric.
+type labels struct{ protocol, outcome string }
 
 func newMetrics() *metrics {
 	m := &metrics{}
@@ -19,6 +26,11 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) count(r Report) {
-	m.refusals.Add(context.Background(), 1, metric.WithAttributeSet(attribute.NewSet(
-		attribute.String("protocol", Protocol(r.Protocol)), attribute.String("outcome", r.Outcome.String()))))
+	of := labels{Protocol(r.Protocol), r.Outcome.String()}
+	option, ok := m.labels.Load(of)
+	if !ok {
+		option = metric.WithAttributeSet(attribute.NewSet(attribute.String("protocol", of.protocol), attribute.String("outcome", of.outcome)))
+		m.labels.Store(of, option)
+	}
+	m.refusals.Add(context.Background(), 1, option.(metric.MeasurementOption))
 }
