@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/cache"
@@ -12,6 +13,7 @@ import (
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/process"
+	"github.com/fairlead/fairlead/internal/sink"
 	"github.com/fairlead/fairlead/internal/user"
 )
 
@@ -22,6 +24,7 @@ const Prefix = "FAIRLEAD"
 type Config struct {
 	Process process.Config
 	Kafka   kafka.Config
+	Sink    sink.Config
 	Ingest  ingest.Config
 	Cache   cache.Config
 	Self    user.SourceConfig
@@ -32,6 +35,7 @@ func DefaultConfig() Config {
 	return Config{
 		Process: process.DefaultConfig(),
 		Kafka:   kafka.DefaultConfig(),
+		Sink:    sink.DefaultConfig(),
 		Ingest:  ingest.DefaultConfig(),
 		Cache:   cache.DefaultConfig(),
 		Self:    user.DefaultSourceConfig(),
@@ -73,7 +77,14 @@ func (r Rule) check(configuration any) error {
 
 // Load fills the configuration of a program, a pointer to a struct that holds the defaults, from its environment.
 func Load(environment []string, configuration any) error {
-	return config.Load(Prefix, environment, configuration)
+	if err := config.Load(Prefix, environment, configuration); err != nil {
+		return err
+	}
+	group, err := config.Group(configuration, groupSink)
+	if bound, ok := group.(*sink.Config); ok {
+		bound.Bind(environment)
+	}
+	return err
 }
 
 // Validate checks the groups of a configuration that a process needs, and the rules between them. The configuration is a
@@ -88,6 +99,9 @@ func (p *Process) Validate(configuration any, c *Config, a *auth.Config) error {
 		problems = append(problems, config.Validate(name, group))
 	}
 	for _, r := range p.Rules {
+		if p.usesSink(c) {
+			r.Other = strings.Replace(r.Other, groupKafka+".", groupSink+".", 1) // which has the same bounds
+		}
 		problems = append(problems, r.check(configuration))
 	}
 	return errors.Join(problems...)
@@ -100,6 +114,15 @@ func (p *Process) validated(c *Config, a *auth.Config) []string {
 	if c.Cache.URL != "" && access == Asks {
 		groups = append(groups, "cache") // is listened to for changes of the registry
 	}
+	if p.usesSink(c) {
+		groups = slices.DeleteFunc(groups, func(name string) bool { return name == groupKafka })
+		groups = append(groups, groupSink)
+	}
 	slices.Sort(groups)
 	return slices.Compact(groups)
+}
+
+// usesSink tells whether a process hands the events of devices to a sink in place of Kafka.
+func (p *Process) usesSink(c *Config) bool {
+	return c.Sink.InUse() && slices.Contains(p.Groups, groupIngest)
 }

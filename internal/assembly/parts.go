@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/process"
 	"github.com/fairlead/fairlead/internal/refusal"
+	"github.com/fairlead/fairlead/internal/sink"
 )
 
 // defaultMetrics is where Knative's library serves Prometheus unless it is told otherwise.
@@ -32,7 +33,7 @@ type Parts struct {
 	Decisions     *auth.Cache        // the same without what slows refusals down, for the authentication function: that is done where devices are connected, once
 	Documents     *cache.Cache       // of the registry, where the process has them
 
-	Producer *kafka.Producer
+	Producer *kafka.Producer // nil where a sink takes its place
 	Pipeline *ingest.Pipeline
 	Commands *command.Hub // of gateways
 
@@ -74,14 +75,8 @@ func Open(ctx context.Context, p Process, c Config, a auth.Config, n Neighbours)
 	if err := parts.openAccess(ctx, p, c, a, n); err != nil {
 		return nil, err
 	}
-	if slices.Contains(p.Groups, groupKafka) {
-		if err := parts.openProducer(c.Kafka); err != nil {
-			return nil, err
-		}
-	}
-	if slices.Contains(p.Groups, groupIngest) {
-		parts.Pipeline = ingest.New(c.Ingest, parts.Producer).ReportTo(parts.Refusals)
-		parts.Health.Add(process.Check{Name: "kafka", Run: parts.Producer.Ready})
+	if err := parts.openPipeline(p, c); err != nil {
+		return nil, err
 	}
 	if p.Kind != Function {
 		parts.Commands = command.NewHub()
@@ -127,6 +122,31 @@ func (p *Parts) openAccess(ctx context.Context, of Process, c Config, a auth.Con
 		p.judge(ctx, a, n)
 		return nil
 	}
+}
+
+// openPipeline opens the producer, or the sink in its place, and the pipeline that writes to it.
+func (p *Parts) openPipeline(of Process, c Config) error {
+	if of.usesSink(&c) {
+		w, err := sink.New(c.Sink)
+		if err != nil {
+			return fmt.Errorf("sink.%w", err)
+		}
+		w.LogTo(p.Log)
+		p.OnClose(w.Close)
+		p.Pipeline = ingest.New(c.Ingest, w).ReportTo(p.Refusals)
+		p.Health.Add(process.Check{Name: "sink", Run: w.Ready})
+		return nil
+	}
+	if slices.Contains(of.Groups, groupKafka) {
+		if err := p.openProducer(c.Kafka); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(of.Groups, groupIngest) {
+		p.Pipeline = ingest.New(c.Ingest, p.Producer).ReportTo(p.Refusals)
+		p.Health.Add(process.Check{Name: "kafka", Run: p.Producer.Ready})
+	}
+	return nil
 }
 
 func (p *Parts) openProducer(c kafka.Config) (err error) {

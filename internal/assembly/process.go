@@ -53,6 +53,7 @@ const (
 const (
 	groupKafka  = "kafka"  // the producer
 	groupIngest = "ingest" // the pipeline
+	groupSink   = "sink"   // takes the place of Kafka for the pipeline, where it is configured
 )
 
 // Processes is the table of all processes. Functions come first, then gateways.

@@ -20,7 +20,8 @@ Which groups a gateway needs, besides ` + "`PROCESS` and `HEALTH`" + `:
 GROUPS
 
 Every gateway needs at least ` + "`FAIRLEAD_KAFKA_BROKERS` and `FAIRLEAD_AUTH_CLIENT_URL`" + `. ` + "`gateway mqtt`" + ` also needs ` + "`FAIRLEAD_CACHE_URL`" + `, the Redis in
-which processes agree who holds a device; with it the others hear at once of devices that are locked out.
+which processes agree who holds a device; with it the others hear at once of devices that are locked out. With ` + "`FAIRLEAD_SINK_URL` or `K_SINK`" + `
+a [CloudEvents sink](guides/sink.md) takes the place of Kafka, and ` + "`SINK` that of `KAFKA`" + `.
 
 This page is generated from the code: ` + "`go test ./internal/assembly/gateways -run Documented -update`" + `.
 
@@ -73,6 +74,11 @@ func TestLoadConfig(t *testing.T) {
 	f("mqtt", "mqtt.maxInFlightBytes: must be below kafka.maxBytes", "FAIRLEAD_KAFKA_MAX_BYTES=2000000")
 	f("mqtt", "mqtt.drainTimeout", "FAIRLEAD_MQTT_DRAIN_TIMEOUT=2s")
 	f("bridge", "", "FAIRLEAD_KAFKA_MAX_RECORDS=100")
+	const noKafka, sink = "FAIRLEAD_KAFKA_BROKERS=", "K_SINK=http://broker.example/default/x"
+	f("mqtt", "", noKafka, sink)
+	f("mqtt", "", noKafka, "FAIRLEAD_SINK_URL=http://broker.example")
+	f("coap", "sink.url", noKafka, "K_SINK=broker")
+	f("mqtt", "mqtt.maxInFlight: must be below sink.maxRecords", noKafka, sink, "FAIRLEAD_SINK_MAX_RECORDS=100")
 	f("mqtt", "health.address", "FAIRLEAD_HEALTH_ADDRESS=nowhere")
 	f("mqtt", "FAIRLEAD_MQQT_X is not a setting", "FAIRLEAD_MQQT_X=1")
 	f("bridge", "bridge.patterns", "FAIRLEAD_BRIDGE_PATTERNS=")
