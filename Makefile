@@ -57,6 +57,19 @@ test-busy: stage-deps ## the integration tests ten times with all cores busy; pa
 bench: stage-deps ## measure, and print ratios
 	@go run ./test/bench $(ARGS)
 
+.PHONY: images
+images: ## build the images of functions, gateways and command line, and push them to REGISTRY; PLATFORMS="linux/amd64" for fewer
+	@$(stage) "images" ./config/build-images "$(REGISTRY)" $(PLATFORMS)
+
+.PHONY: deploy
+deploy: ## deploy on the cluster of KUBECONFIG what make images has built, with OVERLAY=try, production or a folder of yours
+	@$(if $(REGISTRY),$(MAKE) images,:)
+	@./config/deploy "$(OVERLAY)"
+
+.PHONY: undeploy
+undeploy: ## take back what make deploy made on the cluster of KUBECONFIG, but no data
+	@./config/undeploy
+
 .PHONY: vuln
 vuln: $(govulncheck) ## look for known vulnerabilities in what is called; needs vuln.go.dev
 	@$(stage) "known vulnerabilities" ./test/vuln $(govulncheck) ./...

@@ -4,17 +4,23 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/fairlead/fairlead/internal/process"
 )
 
 type versionCommand struct{}
 
-// Run prints the version that Go stamped into the program: the module's version, or the commit it was built from.
+// Run prints the version: the one that the program was given when it was built, else the one that Go stamped into it, which is the
+// module's or the commit.
 func (versionCommand) Run(t terminal) error {
 	_, err := fmt.Fprintf(t.out, "fairlead %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }
 
 func version() string {
+	if v := process.Stamp(); v != "" {
+		return v
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

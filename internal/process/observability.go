@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel"
@@ -63,21 +62,4 @@ func Resource(service string) *resource.Resource {
 		return resource.NewSchemaless(own...) // what the variables say does not parse
 	}
 	return r
-}
-
-// Version is the version of the program: of the module if it was built as one, else the revision of its source, else "".
-func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
-		}
-	}
-	return ""
 }
