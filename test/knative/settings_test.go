@@ -19,7 +19,7 @@ import (
 )
 
 // planned are functions that config/ makes room for before they are there.
-var planned = map[string]bool{"fairlead-provision": true, "fairlead-push": true}
+var planned = map[string]bool{"fairlead-provision": true}
 
 // secrets are the Secrets that an operator provides (docs/deploy.md), with values of the right form.
 var secrets = map[string]map[string]string{
