@@ -39,6 +39,7 @@ const (
 	TTN            = "ttn"
 	Auth           = "auth"
 	DeviceRegistry = "registry"
+	Provision      = "provision"
 	Push           = "push"
 )
 
@@ -68,6 +69,10 @@ var Processes = []Process{
 	{
 		Name: Push, Kind: Function, Summary: "delivers events to applications' own endpoints, for Triggers",
 		Groups: []string{"user", "outbound", "push"}, Access: Documents,
+	},
+	{
+		Name: Provision, Kind: Function, Summary: "gives applications their topics, Brokers and Triggers",
+		Groups: []string{groupKafka, "changes", "kubernetes", "provision"}, Access: Documents,
 	},
 	{
 		Name: MQTT, Kind: Gateway, Summary: "devices over MQTT 3.1.1 and 5: TCP, TLS and WebSocket",

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	authfn "github.com/fairlead/fairlead/functions/auth"
+	"github.com/fairlead/fairlead/functions/provision"
 	"github.com/fairlead/fairlead/functions/push"
 	"github.com/fairlead/fairlead/functions/telemetry"
 	"github.com/fairlead/fairlead/functions/ttn"
@@ -12,6 +13,7 @@ import (
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/changes"
 	"github.com/fairlead/fairlead/internal/forwarded"
+	"github.com/fairlead/fairlead/internal/kube"
 	"github.com/fairlead/fairlead/internal/outbound"
 	"github.com/fairlead/fairlead/internal/store/postgres"
 	"github.com/fairlead/fairlead/internal/user"
@@ -20,37 +22,41 @@ import (
 
 // A Config is all that a function process can be told. A function reads the groups that it needs.
 type Config struct {
-	Function string `doc:"which function this process is: telemetry, ttn, auth, registry or push"`
+	Function string `doc:"which function this process is: telemetry, ttn, auth, registry, push or provision"`
 	assembly.Config
-	Proxies   forwarded.Config
-	Database  postgres.Config
-	Auth      auth.Config
-	Telemetry telemetry.Config
-	TTN       ttn.Config
-	API       authfn.Config
-	User      user.Config
-	Changes   changes.Config
-	Registry  registryfn.Config
-	Outbound  outbound.Config
-	Push      push.Config
+	Proxies    forwarded.Config
+	Database   postgres.Config
+	Auth       auth.Config
+	Telemetry  telemetry.Config
+	TTN        ttn.Config
+	API        authfn.Config
+	User       user.Config
+	Changes    changes.Config
+	Registry   registryfn.Config
+	Kubernetes kube.Config
+	Provision  provision.Config
+	Outbound   outbound.Config
+	Push       push.Config
 }
 
 // DefaultConfig has everything but addresses.
 func DefaultConfig() Config {
 	return Config{
-		Function:  assembly.Telemetry,
-		Config:    assembly.DefaultConfig(),
-		Proxies:   forwarded.DefaultConfig(),
-		Database:  postgres.DefaultConfig(),
-		Auth:      auth.DefaultConfig(),
-		Telemetry: telemetry.DefaultConfig(),
-		TTN:       ttn.DefaultConfig(),
-		API:       authfn.DefaultConfig(),
-		User:      user.DefaultConfig(),
-		Changes:   changes.DefaultConfig(),
-		Registry:  registryfn.DefaultConfig(),
-		Outbound:  outbound.DefaultConfig(),
-		Push:      push.DefaultConfig(),
+		Function:   assembly.Telemetry,
+		Config:     assembly.DefaultConfig(),
+		Proxies:    forwarded.DefaultConfig(),
+		Database:   postgres.DefaultConfig(),
+		Auth:       auth.DefaultConfig(),
+		Telemetry:  telemetry.DefaultConfig(),
+		TTN:        ttn.DefaultConfig(),
+		API:        authfn.DefaultConfig(),
+		User:       user.DefaultConfig(),
+		Changes:    changes.DefaultConfig(),
+		Registry:   registryfn.DefaultConfig(),
+		Kubernetes: kube.DefaultConfig(),
+		Provision:  provision.DefaultConfig(),
+		Outbound:   outbound.DefaultConfig(),
+		Push:       push.DefaultConfig(),
 	}
 }
 

@@ -77,6 +77,12 @@ func TestLoadConfig(t *testing.T) {
 	f("kafka.brokers", registry, database, redis, api)
 	f("changes.interval", registry, kafka, database, redis, api, "FAIRLEAD_CHANGES_INTERVAL=0s")
 	f("user.providers.main", registry, kafka, database, redis, api, issuer)
+	const provision = "FAIRLEAD_FUNCTION=provision"
+	f("", provision, kafka, database, redis)
+	f("", provision, kafka, database, redis, "FAIRLEAD_KUBERNETES_URL=https://127.0.0.1:6443", "FAIRLEAD_KUBERNETES_NAMESPACE=fairlead")
+	f("kubernetes.url", provision, kafka, database, redis, "FAIRLEAD_KUBERNETES_URL=127.0.0.1:6443")
+	f("provision.delivery.backoff", provision, kafka, database, redis, "FAIRLEAD_PROVISION_DELIVERY_BACKOFF=50ms")
+	f("database.url", provision, kafka, redis)
 	f("kafka.brokers", database, redis)
 	f("database.url", kafka, redis)
 	f("cache.url", kafka, database)

@@ -25,6 +25,7 @@ var constructors = map[string]constructor{
 	assembly.TTN:            newTTN,
 	assembly.Auth:           newAuth,
 	assembly.DeviceRegistry: newRegistry,
+	assembly.Provision:      newProvision,
 	assembly.Push:           newPush,
 }
 

@@ -34,12 +34,10 @@ func NewRegistry(c *Config, s *store.Store, caches changes.Invalidator, w change
 	if err != nil {
 		return nil, err
 	}
-	relay := changes.New(c.Changes, s, caches, w, log)
-	followed, err := topics.New(c.Changes.Topics, c.Kafka, s, log)
+	relay, followed, err := newRelay(c, s, caches, w, log)
 	if err != nil {
 		return nil, err
 	}
-	relay.FollowWith(followed)
 	ctx, stop := context.WithCancel(context.Background())
 	r := &Registry{relay: relay, topics: followed, stop: stop}
 	r.Handler = registryfn.New(c.Registry, registryfn.Parts{
@@ -50,6 +48,18 @@ func NewRegistry(c *Config, s *store.Store, caches changes.Invalidator, w change
 	r.running.Go(func() { relay.Run(ctx) })
 	r.running.Go(func() { sweeper.Run(ctx) })
 	return r, nil
+}
+
+// newRelay makes what tells others of changes, and the topics that it has follow them. Whoever relays makes topics: any process may
+// get the changes of any other.
+func newRelay(c *Config, s *store.Store, caches changes.Invalidator, w changes.Writer, log *zap.Logger) (*changes.Relay, *topics.Topics, error) {
+	followed, err := topics.New(c.Changes.Topics, c.Kafka, s, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	relay := changes.New(c.Changes, s, caches, w, log)
+	relay.FollowWith(followed)
+	return relay, followed, nil
 }
 
 // Close tells what waits to be told, as far as that goes at once. What is left is told by the next process.
