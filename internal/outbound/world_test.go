@@ -83,6 +83,12 @@ func (n *nameserver) say(address string) {
 	n.address = netip.MustParseAddr(address)
 }
 
+func (n *nameserver) questions() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.asked
+}
+
 // resolver asks the nameserver and nobody else.
 func (n *nameserver) resolver(t *testing.T) *net.Resolver {
 	t.Helper()

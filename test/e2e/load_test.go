@@ -49,7 +49,12 @@ type load struct {
 // startLoad has the devices of a new application send to a function.
 func startLoad(t *testing.T, f *functionbin.Function) *load {
 	t.Helper()
-	a := newTenant(t)
+	return startLoadOf(t, newTenant(t), f)
+}
+
+// startLoadOf has devices of an application send to a function.
+func startLoadOf(t *testing.T, a *tenant, f *functionbin.Function) *load {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	l := &load{
 		t: t, tenant: a, url: f.URL() + "/v1/load", checker: numbered.New(), cancel: cancel,
