@@ -93,8 +93,19 @@ func (p *pushing) subscription(a *registry.Application) (dispatch.Subscription, 
 	name := a.Metadata.Name
 	return dispatch.Subscription{
 		Name: "fairlead/push-" + name, Group: "fairlead-push." + a.Metadata.UID, Topic: event.Topic(name), Application: name,
+		Filter:     noCommands{},
 		Subscriber: p.function + "/" + name, DeadLetter: p.deadLetter, Policy: pushPolicy, Version: a.Metadata.UID,
 	}, true
+}
+
+// noCommands lets through what is not for devices.
+type noCommands struct{}
+
+var _ dispatch.Filter = noCommands{}
+
+// Select never fails.
+func (noCommands) Select(e *triggers.Event) (bool, error) {
+	return e.Type() != event.TypeCommand, nil
 }
 
 // watch has apply called whenever the Triggers have changed, until the context ends.

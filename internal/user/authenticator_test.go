@@ -211,7 +211,7 @@ func TestProviders(t *testing.T) {
 	people, cluster := newIssuer(t), newIssuer(t)
 	c := cluster.config()
 	c.Clients, c.Audiences, c.Prefix, c.NameClaim, c.RoleClaims = nil, []string{"https://fairlead"}, "k8s:", "sub", nil
-	c.ServiceSubjects = []string{"system:serviceaccount:fairlead:registry"}
+	c.ServiceSubjects = []string{"system:serviceaccount:fairlead:registry", "system:serviceaccount:fairlead:*-oidc-trigger"}
 	p := people.config()
 	p.ServiceClients = []string{"services"}
 	a := authenticator(t, newMemory(), p, c)
@@ -228,6 +228,9 @@ func TestProviders(t *testing.T) {
 	f(people.token(t, nil), "u-1", "ada", false)
 	f(people.token(t, map[string]any{"sub": "s-1", "azp": "services", "preferred_username": "service-account-services"}), "s-1", "service-account-services", true)
 	f(cluster.token(t, account("system:serviceaccount:fairlead:registry")), "k8s:system:serviceaccount:fairlead:registry", "k8s:system:serviceaccount:fairlead:registry", true)
+	f(cluster.token(t, account("system:serviceaccount:fairlead:a-oidc-trigger")), "k8s:system:serviceaccount:fairlead:a-oidc-trigger", "k8s:system:serviceaccount:fairlead:a-oidc-trigger", true)
+	f(cluster.token(t, account("system:serviceaccount:other:a-oidc-trigger")), "k8s:system:serviceaccount:other:a-oidc-trigger", "k8s:system:serviceaccount:other:a-oidc-trigger", false)
+	f(cluster.token(t, account("system:serviceaccount:fairlead:-oidc")), "k8s:system:serviceaccount:fairlead:-oidc", "k8s:system:serviceaccount:fairlead:-oidc", false)
 	f(cluster.token(t, account("system:serviceaccount:default:default")), "k8s:system:serviceaccount:default:default", "k8s:system:serviceaccount:default:default", false)
 	refuses(t, a, "subject like those of the cluster", people.token(t, map[string]any{"sub": "k8s:system:serviceaccount:fairlead:registry"}), errPrefixTaken)
 	refuses(t, a, "signature of the other provider", sign(t, cluster.newest(), people.claims(nil), nil), errSignature)

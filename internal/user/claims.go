@@ -122,12 +122,14 @@ func (c claims) identity(p *ProviderConfig) *Identity {
 	return i
 }
 
-// covers tells whether a configured subject is a subject, or begins it before a final *.
+// covers tells whether a subject is a configured one, in which a * stands for whatever.
 func covers(configured, subject string) bool {
-	if beginning, open := strings.CutSuffix(configured, "*"); open {
-		return strings.HasPrefix(subject, beginning)
+	beginning, end, open := strings.Cut(configured, "*")
+	if !open {
+		return configured == subject
 	}
-	return configured == subject
+	rest, ok := strings.CutPrefix(subject, beginning)
+	return ok && strings.HasSuffix(rest, end)
 }
 
 // roles are those at all paths of the provider, sorted, each once.

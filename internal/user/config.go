@@ -45,7 +45,7 @@ type ProviderConfig struct {
 	Issuer          string        `doc:"URL of the provider, exactly as its tokens have it; http only on this machine or with allowHTTP"`
 	Clients         []string      `doc:"client ids of people's programs: the azp or client_id of a token, if it has one, must be one of them"`
 	ServiceClients  []string      `doc:"client ids with which only services sign in: every token issued to one of them is a service's, which may read and write everything"`
-	ServiceSubjects []string      `doc:"subjects that are services, such as system:serviceaccount:fairlead:registry; a * at the end stands for whatever follows"`
+	ServiceSubjects []string      `doc:"subjects that are services, such as system:serviceaccount:fairlead:registry; one * in each stands for whatever"`
 	Audiences       []string      `doc:"values of which the aud of a token must contain one; none takes the ids of the clients"`
 	Prefix          string        `doc:"text before each user id and name of this provider; only one provider may have none"`
 	NameClaim       string        `doc:"claim that holds the name by which people call a user"`

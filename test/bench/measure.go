@@ -19,6 +19,7 @@ type measurement struct {
 func measurements() []measurement {
 	return []measurement{
 		{"http", fmt.Sprintf("telemetry against a bare net/http server: %d connections, bodies of %d bytes", connections, bodySize), measureHTTP},
+		{"sink", fmt.Sprintf("telemetry to Kafka and to a CloudEvents sink over HTTP: %d connections, bodies of %d bytes", connections, bodySize), measureSink},
 		{"coap", fmt.Sprintf("CoAP over DTLS against a bare go-coap echo: %d sessions, confirmable POST of %d bytes", coapSessions, bodySize), measureCoAP},
 		{"decision", "a cached authentication decision", measureDecision},
 		{"start", "from exec to ready, neighbours running", measureStart},
