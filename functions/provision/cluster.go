@@ -22,7 +22,7 @@ const (
 // makeObjects gives an application its objects and takes away those that it does not need. One that cannot be made keeps none of
 // the others from being made.
 func (p *Provisioner) makeObjects(ctx context.Context, a *registry.Application, wait bool) verdict {
-	wished, problem := objectsOf(a, &p.settings)
+	wished, problem := Objects(a, &p.settings)
 	result := verdict{}
 	if problem != nil {
 		result = verdict{reason: reasonInvalid, err: problem}

@@ -57,9 +57,9 @@ type builder struct {
 	name, base string
 }
 
-// objectsOf lists the objects that an application should have, those first that others refer to. The error says why the application
+// Objects lists the objects that an application should have, those first that others refer to. The error says why the application
 // does not have all it asks for.
-func objectsOf(a *registry.Application, s *Settings) (objects []kube.Object, problem error) {
+func Objects(a *registry.Application, s *Settings) (objects []kube.Object, problem error) {
 	b := &builder{s, a.Metadata.Name, baseName(a.Metadata.Name)}
 	if s.DeadLetters.Sink == kafkaSink {
 		objects = append(objects, b.deadLetters())

@@ -37,7 +37,7 @@ func TestObjects(t *testing.T) {
 	}
 	f := func(knative string, change func(*Config), problem string, want ...string) {
 		t.Helper()
-		objects, err := objectsOf(application("app", knative), settings(change))
+		objects, err := Objects(application("app", knative), settings(change))
 		var got []string
 		for _, o := range objects {
 			got = append(got, o.String())
@@ -68,7 +68,7 @@ func TestObjects(t *testing.T) {
 }
 
 func TestBroker(t *testing.T) {
-	objects, err := objectsOf(application("app", endpoint), settings(func(c *Config) { c.Services, c.DeadLetters.Secret = "fairlead", "kafka" }))
+	objects, err := Objects(application("app", endpoint), settings(func(c *Config) { c.Services, c.DeadLetters.Secret = "fairlead", "kafka" }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestBroker(t *testing.T) {
 		f(o.Label(labelApplication), "app")
 		f(o.Annotation(annotationApplication), "app")
 	}
-	other, _ := objectsOf(application("app", ""), settings(func(c *Config) { c.Broker = BrokerConfig{Class: "MTChannelBasedBroker"} }))
+	other, _ := Objects(application("app", ""), settings(func(c *Config) { c.Broker = BrokerConfig{Class: "MTChannelBasedBroker"} }))
 	f(other[1].Annotation("kafka.eventing.knative.dev/external.topic"), "")
 	if other[1].Field("spec", "config") != nil {
 		t.Error("a Broker has a configuration that nobody asked for")
@@ -114,7 +114,7 @@ func TestNames(t *testing.T) {
 	// No object of one application has the name of another one's, whatever their names.
 	seen := map[string]string{}
 	for _, name := range []string{"a", "a-push", "a-command", "a-dead-letters", "a-push-push", "a-push-dead-letters", "a-io.drogue.event.v1", long} {
-		objects, err := objectsOf(application(name, endpoint), settings(func(c *Config) { c.Command = "fairlead-command" }))
+		objects, err := Objects(application(name, endpoint), settings(func(c *Config) { c.Command = "fairlead-command" }))
 		if err != nil {
 			t.Fatal(err)
 		}
