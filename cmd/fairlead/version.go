@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"github.com/fairlead/fairlead/internal/process"
+	built "github.com/fairlead/fairlead/internal/process"
 )
 
 type versionCommand struct{}
@@ -18,7 +18,7 @@ func (versionCommand) Run(t terminal) error {
 }
 
 func version() string {
-	if v := process.Stamp(); v != "" {
+	if v := built.Stamp(); v != "" {
 		return v
 	}
 	info, ok := debug.ReadBuildInfo()
