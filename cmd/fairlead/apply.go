@@ -19,7 +19,7 @@ type applyCommand struct {
 	DryRun   bool          `short:"n" help:"Say what would be done, and do nothing."`
 	Prune    bool          `help:"Then delete the devices that are in no file, of the applications that the files name. Asks before it does."`
 	Yes      bool          `short:"y" help:"Do not ask."`
-	Parallel int           `short:"j" default:"16" placeholder:"N" help:"Number of resources that are written at once (${default}), at most 64."`
+	Parallel int           `short:"j" default:"64" placeholder:"N" help:"Number of resources that are written at once (${default}), at most 64."`
 	RetryFor time.Duration `default:"1m" placeholder:"DURATION" help:"How long to try again where the installation is overloaded or does not answer (${default})."`
 	Verbose  bool          `short:"v" help:"A line for each resource, instead of the first ones only."`
 }
