@@ -19,7 +19,7 @@ type Function struct {
 	address string
 }
 
-// Start runs the binary as the function called name (telemetry, ttn, auth or push) on a free port of 127.0.0.1 and returns
+// Start runs the binary as the function called name (telemetry, ttn, auth, registry, push or provision) on a free port of 127.0.0.1 and returns
 // when it says that it is ready. Settings are of the form FAIRLEAD_…=value. The context bounds the start only.
 func (b Binary) Start(ctx context.Context, name string, settings ...string) (*Function, error) {
 	port, err := neighbour.FreePort()
