@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/cloudevents/sdk-go/v2 v2.16.2
 	github.com/fairlead/fairlead v0.0.0
+	github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring v0.85.0
 	github.com/rickb777/date v1.14.1
 	go.uber.org/zap v1.28.0
 	k8s.io/api v0.35.7

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -30,7 +31,7 @@ func kinds(t *testing.T) *runtime.Scheme {
 	t.Helper()
 	out := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		scheme.AddToScheme, eventingv1.AddToScheme, v1beta3.AddToScheme, sourcesv1.AddToScheme, servingv1.AddToScheme,
+		scheme.AddToScheme, eventingv1.AddToScheme, v1beta3.AddToScheme, sourcesv1.AddToScheme, servingv1.AddToScheme, monitoringv1.AddToScheme,
 	} {
 		if err := add(out); err != nil {
 			t.Fatal(err)

@@ -18,9 +18,6 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// planned are functions that config/ makes room for before they are there.
-var planned = map[string]bool{"fairlead-provision": true}
-
 // secrets are the Secrets that an operator provides (docs/deploy.md), with values of the right form.
 var secrets = map[string]map[string]string{
 	"fairlead-database-app": {"uri": "postgresql://fairlead:x@fairlead-database-rw:5432/app", "username": "fairlead", "password": "x", "dbname": "app"},
