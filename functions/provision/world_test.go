@@ -20,7 +20,7 @@ import (
 
 // A world is a provisioner between a registry, an API server and a Kafka. Objects are ready as soon as they are applied.
 type world struct {
-	*testing.T
+	testing.TB
 	*Provisioner
 	server *kubetest.Server
 	kafka  *kafka
@@ -29,7 +29,7 @@ type world struct {
 	sick   map[string]string // reason why an object is not ready, by kind and name
 }
 
-func newWorld(t *testing.T, change func(*Config)) *world {
+func newWorld(t testing.TB, change func(*Config)) *world {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "registry.db"))
 	if err != nil {
@@ -39,7 +39,7 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 	if err := migrate.Up(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, store: s, server: kubetest.New(t, kinds...), kafka: &kafka{topics: map[string]string{}}, told: &told{}, sick: map[string]string{}}
+	w := &world{TB: t, store: s, server: kubetest.New(t, kinds...), kafka: &kafka{topics: map[string]string{}}, told: &told{}, sick: map[string]string{}}
 	w.server.Admit = w.heal
 	cluster := kube.DefaultConfig()
 	cluster.URL, cluster.Namespace, cluster.TokenFile = w.server.URL, kubetest.Namespace, ""

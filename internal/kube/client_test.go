@@ -146,6 +146,7 @@ func TestRefused(t *testing.T) {
 	f(http.StatusUnprocessableEntity, true)
 	f(http.StatusUnauthorized, false)
 	f(http.StatusConflict, false)
+	f(http.StatusGone, false)
 	f(http.StatusTooManyRequests, false)
 	f(http.StatusInternalServerError, false)
 	f(http.StatusServiceUnavailable, false)

@@ -55,8 +55,9 @@ func Refused(err error) bool {
 	switch at := code(err); {
 	case at == 0:
 		return errors.Is(err, ErrNoKind)
-	case at == http.StatusUnauthorized, at == http.StatusRequestTimeout, at == http.StatusConflict, at == http.StatusTooManyRequests:
-		return false // a token is renewed, and a conflict is over when it is read again
+	case at == http.StatusUnauthorized, at == http.StatusRequestTimeout, at == http.StatusConflict, at == http.StatusTooManyRequests,
+		at == http.StatusGone:
+		return false // a token is renewed, a conflict is over when it is read again, and a list that took too long begins anew
 	default:
 		return at < http.StatusInternalServerError
 	}
