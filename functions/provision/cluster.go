@@ -34,12 +34,20 @@ func (p *Provisioner) makeObjects(ctx context.Context, a *registry.Application, 
 	applied := make([]kube.Object, 0, len(wished))
 	for _, o := range wished {
 		_, ours := surplus[o.String()]
-		delete(surplus, o.String())
 		made, v := p.makeObject(ctx, o, ours)
 		result = result.or(v)
 		if v.err == nil {
 			applied = append(applied, made)
 		}
+		delete(surplus, o.String())
+		if o.Kind() != brokerKind || ours || v.err == nil {
+			continue
+		}
+		// Triggers might read the Broker of somebody else. Where it is certain that there is one, those from before have to go.
+		if v.reason != reasonTaken {
+			return result
+		}
+		break
 	}
 	for _, o := range surplus {
 		result = result.or(of(p.Cluster.Delete(ctx, o)))

@@ -67,11 +67,11 @@ func Objects(a *registry.Application, s *Settings) (objects []kube.Object, probl
 	objects = append(objects, b.broker())
 	switch _, err := a.PushEndpoint(); {
 	case errors.Is(err, registry.ErrNoPush):
-	case err != nil:
-		problem = err
 	case s.Push == "":
 		problem = errNoPushService
 	default:
+		// An endpoint that cannot be used has a Trigger, too: its events become dead letters, and none is missed meanwhile.
+		problem = err
 		objects = append(objects, b.trigger("push", s.Push, map[string]any{"not": ofType(event.TypeCommand)}))
 	}
 	if s.Command != "" {

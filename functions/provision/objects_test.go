@@ -62,7 +62,7 @@ func TestObjects(t *testing.T) {
 	f(endpoint, func(c *Config) { c.EventTypes, c.Command = false, "fairlead-command" }, "",
 		"KafkaSink app-dead-letters", "Broker app", "Trigger app-push", "Trigger app-command")
 	f(endpoint, func(c *Config) { c.EventTypes, c.Push = false, "" }, "spec.knative: this installation", "KafkaSink app-dead-letters", "Broker app")
-	f(`{"endpoint":{"url":"nowhere"}}`, none, "spec.knative.endpoint.url", "KafkaSink app-dead-letters", "Broker app")
+	f(`{"endpoint":{"url":"nowhere"}}`, none, "spec.knative.endpoint.url", "KafkaSink app-dead-letters", "Broker app", "Trigger app-push")
 	f("", func(c *Config) { c.EventTypes, c.DeadLetters.Sink = false, noSink }, "", "Broker app")
 	f("", func(c *Config) { c.EventTypes, c.DeadLetters.Sink = false, "http://dead.example" }, "", "Broker app")
 }

@@ -158,7 +158,7 @@ func TestWhatIsRefused(t *testing.T) {
 	if got := w.condition("app", registry.KnativeReady, registry.False, reasonInvalid); !strings.Contains(got, "spec.knative.endpoint.url") || strings.Contains(got, "hunter2") {
 		t.Errorf("%q", got)
 	}
-	w.want("Broker app", "KafkaSink app-dead-letters")
+	w.want("Broker app", "KafkaSink app-dead-letters", "Trigger app-push")
 
 	w.kafka.fail("app", fmt.Errorf("making the topic: %w", kerr.InvalidReplicationFactor))
 	w.reconcile("app")
@@ -199,6 +199,44 @@ func TestObjectOfSomebodyElse(t *testing.T) {
 	}
 	w.reconcile("app")
 	w.want("Trigger app-push")
+}
+
+// TestTriggersOutliveTheirBroker has a Broker be gone and not be made again: a Trigger that went would miss events.
+func TestTriggersOutliveTheirBroker(t *testing.T) {
+	w := newWorld(t, nil)
+	w.put("app", endpoint)
+	w.reconcile("app")
+	w.server.Remove("Broker app")
+	w.server.Admit = func(method string, o kube.Object) (int, string) {
+		if method == http.MethodPatch && o.Kind() == brokerKind {
+			return http.StatusInternalServerError, "failed calling webhook"
+		}
+		return w.heal(method, o)
+	}
+	if w.Reconcile(t.Context(), "app", "") == nil {
+		t.Error("no other attempt is asked for")
+	}
+	w.want("KafkaSink app-dead-letters", "Trigger app-push")
+}
+
+// TestBrokerOfSomebodyElse is an application that has the name of a Broker which is not its own, perhaps to read its events.
+func TestBrokerOfSomebodyElse(t *testing.T) {
+	w := newWorld(t, nil)
+	w.server.Put(kube.NewObject(brokerKind, "fairlead.registry"))
+	w.put("fairlead.registry", endpoint)
+	w.reconcile("fairlead.registry")
+	w.want("Broker fairlead.registry", "KafkaSink fairlead.registry-dead-letters")
+	if got := w.condition("fairlead.registry", registry.KnativeReady, registry.False, reasonTaken); !strings.Contains(got, "Broker fairlead.registry") {
+		t.Errorf("%q", got)
+	}
+	// A Trigger from before goes.
+	w.server.Remove("Broker fairlead.registry")
+	w.reconcile("fairlead.registry")
+	w.want("Broker fairlead.registry", "KafkaSink fairlead.registry-dead-letters", "Trigger fairlead.registry-push")
+	w.server.Remove("Broker fairlead.registry")
+	w.server.Put(kube.NewObject(brokerKind, "fairlead.registry"))
+	w.reconcile("fairlead.registry")
+	w.want("Broker fairlead.registry", "KafkaSink fairlead.registry-dead-letters")
 }
 
 func TestNotReadyYet(t *testing.T) {
