@@ -10,7 +10,7 @@ import (
 func TestReadersSeeNoSecrets(t *testing.T) {
 	w := newWorld(t)
 	share(w)
-	w.ok("alice", "PUT", app, `{"metadata":{"name":"app-1"},"spec":{"knative":{"endpoint":{"url":"https://u:hunter2@h.example","auth":{"password":"hunter2"}}}}}`)
+	w.ok("alice", "PUT", app, `{"metadata":{"name":"app-1"},"spec":{"knative":{"endpoint":{"url":"https://u:hunter2@h.example","auth":{"basic":{"username":"u","password":"hunter2"}}}}}}`)
 	w.ok("alice", "PUT", device, `{"metadata":{"name":"d"},"spec":{"authentication":{"credentials":[{"pass":"hunter2"},{"user":{"username":"me","password":{"bcrypt":"hunter2"}}},{"psk":{"key":"aHVudGVyMg=="}}]},"x":{"token":"hunter2"}}}`)
 	w.ok("alice", "PUT", admin+"/members", `{"members":{"bob":{"role":"manager"},"carol":{"role":"admin"},"dave":{"role":"reader"},"":{"role":"reader"}}}`)
 	f := func(who, path string, secrets bool) {
