@@ -44,7 +44,7 @@ func (c *Call) End() { c.end() }
 // read goes to the authenticator all the same, as one that nobody answers to, so that it is refused like every other.
 func (c *Call) Admit(q Query, devices auth.Authenticator, timeout time.Duration) (*auth.Session, error) {
 	authorization, single := header.Single(c.r.Header, header.Authorization)
-	request, unread := auth.FromHTTP(authorization, q.Application, q.Device)
+	request, unread := c.login(authorization, q)
 	if unread != nil || !single {
 		request = auth.Request{}
 	}
@@ -63,6 +63,25 @@ func (c *Call) Admit(q Query, devices auth.Authenticator, timeout time.Duration)
 	return session, err
 }
 
+// login reads who the request is from: by its Authorization header, or by the client certificate of its connection, which a proxy may
+// have forwarded (internal/forwarded). Both at once are no log-in, nor is a certificate with another device's name.
+func (c *Call) login(authorization string, q Query) (auth.Request, error) {
+	if c.r.TLS == nil || len(c.r.TLS.PeerCertificates) == 0 {
+		return auth.FromHTTP(authorization, q.Application, q.Device)
+	}
+	if authorization != "" || q.Device != "" {
+		return auth.Request{}, unreadableLogin("a client certificate beside another log-in")
+	}
+	chain := make([][]byte, len(c.r.TLS.PeerCertificates))
+	for i, certificate := range c.r.TLS.PeerCertificates {
+		chain[i] = certificate.Raw
+	}
+	if q.Application != "" {
+		return auth.FromCertificatesOf(q.Application, chain)
+	}
+	return auth.FromCertificates(chain)
+}
+
 // An unreadable log-in says, to the operator, what is wrong with its form.
 type unreadableLogin string
 
@@ -72,6 +91,8 @@ func unreadable(r *http.Request, single bool) error {
 	switch {
 	case !single:
 		return unreadableLogin("more than one Authorization header")
+	case r.TLS != nil && len(r.TLS.PeerCertificates) > 0:
+		return unreadableLogin("a client certificate that cannot be read, or beside another log-in")
 	case r.Header.Get(header.Authorization) == "":
 		return unreadableLogin("no Authorization header")
 	default:

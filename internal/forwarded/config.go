@@ -18,6 +18,8 @@ const (
 type Config struct {
 	Trusted []string `doc:"addresses and CIDR prefixes of the proxies before this process, whose word on the sender's address is believed; empty: none, and the sender is who connects. Behind Knative's queue-proxy that is 127.0.0.0/8 and ::1, and the addresses of the ingress and the activator"`
 	Header  string   `doc:"the header that these proxies write: X-Forwarded-For or Forwarded; empty: X-Forwarded-For, or Forwarded where it is missing. A header that they only pass on is the sender's own"`
+
+	CertificateProof string `doc:"text that the proxy which ends TLS puts into the header X-Fairlead-Proof of every request, in place of what a sender wrote there: with it the client certificate in X-Forwarded-Client-Cert is believed, and devices can log in with it; empty: it is never believed. At least 16 characters" secret:"true"`
 }
 
 // DefaultConfig believes nobody.
@@ -30,6 +32,15 @@ func (c *Config) Validate() error {
 	}
 	if !slices.Contains([]string{"", xForwardedFor, forwardedName}, strings.ToLower(c.Header)) {
 		return errors.New("header: must be X-Forwarded-For, Forwarded or empty")
+	}
+	const least = 16 // characters of a secret that nobody guesses
+	switch {
+	case c.CertificateProof == "":
+		return nil
+	case len(c.CertificateProof) < least:
+		return errors.New("certificateProof: must have at least 16 characters")
+	case len(c.Trusted) == 0:
+		return errors.New("certificateProof: has no effect without trusted")
 	}
 	return nil
 }

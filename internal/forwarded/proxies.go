@@ -1,6 +1,8 @@
 package forwarded
 
 import (
+	"crypto/sha256"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -18,6 +20,9 @@ const (
 type Proxies struct {
 	trusted []netip.Prefix
 	header  string
+
+	proven bool // client certificates are believed, of who gives the proof
+	proof  [sha256.Size]byte
 }
 
 // New makes the proxies of a valid configuration.
@@ -26,11 +31,15 @@ func New(c Config) (*Proxies, error) {
 		return nil, err
 	}
 	trusted, err := prefixes(c.Trusted)
-	return &Proxies{trusted: trusted, header: strings.ToLower(c.Header)}, err
+	return &Proxies{
+		trusted: trusted, header: strings.ToLower(c.Header),
+		proven: c.CertificateProof != "", proof: sha256.Sum256([]byte(c.CertificateProof)),
+	}, err
 }
 
 // Handler has the next handler see the sender's address as that of the connection, Request.RemoteAddr, with port 0 where a
-// proxy said it, and empty where it is not known.
+// proxy said it, and empty where it is not known; and the certificate that the sender showed to a proxy as that of the connection,
+// Request.TLS.
 func (p *Proxies) Handler(next http.Handler) http.Handler {
 	if len(p.trusted) == 0 {
 		return next
@@ -40,6 +49,9 @@ func (p *Proxies) Handler(next http.Handler) http.Handler {
 			r.RemoteAddr = ""
 			if sender, ok := p.sender(r.Header, peer); ok {
 				r.RemoteAddr = netip.AddrPortFrom(sender, 0).String()
+			}
+			if chain := p.certificates(r.Header); chain != nil && r.TLS == nil {
+				r.TLS = &tls.ConnectionState{PeerCertificates: chain}
 			}
 		}
 		next.ServeHTTP(w, r)
