@@ -26,7 +26,7 @@ check_cluster() {
   done
   kubectl get --raw /version --request-timeout 20s >/dev/null || die "the cluster cannot be reached; is KUBECONFIG right?"
   for group in serving.knative.dev/v1 eventing.knative.dev/v1; do
-    kubectl api-versions | grep -qx "$group" ||
+    kubectl api-versions | grep -x "$group" >/dev/null ||
       die "the cluster does not have $group: install Knative Serving and Eventing first, https://knative.dev/docs/install/"
   done
 }
