@@ -118,9 +118,10 @@ stage-fuzz:
 stage-integration:
 	@$(stage) "integration and end-to-end tests, race detector" bash -c 'set -euo pipefail; packages=$$(./test/packages integration); CGO_ENABLED=1 go test -race -tags integration -p 1 -count 1 -timeout 15m $$packages'
 
-# A module of its own: it requires Knative's packages, which the product does not.
+# Modules of their own: they require Knative's packages, and those of image registries, which the product does not.
 .PHONY: stage-knative
 stage-knative:
+	@$(stage) "program that makes images" bash -c 'cd config/images && go vet ./... && go test ./...'
 ifneq ($(wildcard test/knative/go.mod),)
 	@$(stage) "agreement with Knative's own packages" bash -c 'cd test/knative && go vet ./... && go test ./...'
 endif
