@@ -72,7 +72,7 @@ func Objects(a *registry.Application, s *Settings) (objects []kube.Object, probl
 	default:
 		// An endpoint that cannot be used has a Trigger, too: its events become dead letters, and none is missed meanwhile.
 		problem = err
-		objects = append(objects, b.trigger("push", s.Push, map[string]any{"not": ofType(event.TypeCommand)}))
+		objects = append(objects, b.inOrder(b.trigger("push", s.Push, map[string]any{"not": ofType(event.TypeCommand)})))
 	}
 	if s.Command != "" {
 		objects = append(objects, b.trigger("command", s.Command, ofType(event.TypeCommand)))
@@ -142,6 +142,15 @@ func (b *builder) trigger(purpose, service string, filter map[string]any) kube.O
 		"subscriber": map[string]any{"ref": ref, "uri": "/" + b.name},
 		"delivery":   b.delivery(),
 	})
+}
+
+// inOrder has a Broker of Kafka deliver the events of one device one after the other, as fairlead dev does.
+func (b *builder) inOrder(trigger kube.Object) kube.Object {
+	if b.Broker.ofKafka() {
+		annotations := trigger.Field("metadata", "annotations").(map[string]any)
+		annotations["kafka.eventing.knative.dev/delivery.order"] = "ordered"
+	}
+	return trigger
 }
 
 // delivery stands in Broker and Triggers: what a Trigger says replaces what its Broker says, as a whole.

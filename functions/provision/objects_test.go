@@ -87,6 +87,7 @@ func TestBroker(t *testing.T) {
 	f(broker.Text("spec", "delivery", "timeout"), "PT30S")
 	f(broker.Text("spec", "delivery", "deadLetterSink", "ref", "name"), sink.Name())
 	f(push.Text("spec", "broker"), "app")
+	f(push.Text("metadata", "annotations", "kafka.eventing.knative.dev/delivery.order"), "ordered")
 	f(push.Text("spec", "subscriber", "uri"), "/app")
 	f(push.Text("spec", "subscriber", "ref", "namespace"), "fairlead")
 	if !cmp.Equal(push.Field("spec", "delivery"), broker.Field("spec", "delivery")) {
