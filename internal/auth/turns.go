@@ -79,7 +79,11 @@ func (t *turns) give(tenant string) {
 	if t.held[tenant]--; t.held[tenant] == 0 {
 		delete(t.held, tenant)
 	}
-	i := slices.IndexFunc(t.lines, func(l *line) bool { return t.held[l.tenant] < t.share })
+	// Somebody else goes first, so that who has just come does not wait for two of a tenant that never stops.
+	i := slices.IndexFunc(t.lines, func(l *line) bool { return l.tenant != tenant && t.held[l.tenant] < t.share })
+	if i < 0 {
+		i = slices.IndexFunc(t.lines, func(l *line) bool { return t.held[l.tenant] < t.share })
+	}
 	if i < 0 {
 		t.free++
 		return

@@ -61,6 +61,22 @@ func TestTurnsGoRound(t *testing.T) {
 	})
 }
 
+// Who comes while somebody of a tenant that never stops has the slot is next.
+func TestTurnsPassToSomebodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &queued{t: newTurns(1, 1, 100)}
+		if !q.t.take(t.Context(), "many") {
+			t.Fatal("no free slot")
+		}
+		for range 2 {
+			q.wait(t.Context(), "many")
+		}
+		q.wait(t.Context(), "one")
+		q.t.give("many")
+		q.expect(t, "one", "many", "many")
+	})
+}
+
 func TestTurnsKeepSharesFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &queued{t: newTurns(3, 2, 100)}
