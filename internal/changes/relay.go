@@ -69,15 +69,8 @@ func (r *Relay) FollowWith(f Follower) { r.follow = f }
 // followTimeout bounds how long a writer waits for what his change asks for; beyond, Run sees to it.
 const followTimeout = 2 * time.Second
 
-// Pauses between a writer's attempts.
-const (
-	firstFollowPause   = 10 * time.Millisecond
-	longestFollowPause = 200 * time.Millisecond
-)
-
 // followNow does at once what new changes ask for, so that an application that was made can be used when its maker hears of
-// it. Deletions wait for their turn: what is older goes first. So whoever makes an application anew waits until the topic of the
-// earlier one is gone: what its devices sent meanwhile would go with that. What still ends with an error is done by Run.
+// it. What ends with an error is done by Run. Deletions wait for their turn: what is older goes first.
 func (r *Relay) followNow(ctx context.Context, changes []registry.Change) {
 	if r.follow == nil {
 		return
@@ -85,11 +78,8 @@ func (r *Relay) followNow(ctx context.Context, changes []registry.Change) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), followTimeout)
 	defer cancel()
 	for _, change := range changes {
-		if change.Deleted {
-			continue
-		}
-		pauses := backoff.New(firstFollowPause, longestFollowPause)
-		for r.follow.Follow(ctx, change) != nil && pauses.Wait(ctx) {
+		if !change.Deleted {
+			_ = r.follow.Follow(ctx, change)
 		}
 	}
 }

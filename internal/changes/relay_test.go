@@ -317,24 +317,3 @@ func TestConfigValidate(t *testing.T) {
 	f(func(c *Config) { c.Batch = 1001 }, "batch: ")
 	f(func(c *Config) { c.MaxWaiting = 0 }, "maxWaiting: ")
 }
-
-// A follower fails a few times, as for a topic of an earlier application that is still there.
-type slowFollower struct{ failures int }
-
-func (f *slowFollower) Follow(context.Context, registry.Change) error {
-	if f.failures == 0 {
-		return nil
-	}
-	f.failures--
-	return errors.New("still there")
-}
-
-func TestWriterWaitsForWhatItsChangeAsksFor(t *testing.T) {
-	w := newWorld(t, nil)
-	follower := &slowFollower{failures: 3}
-	w.relay.FollowWith(follower)
-	w.relay.Tell(t.Context(), []registry.Change{{Kind: registry.ApplicationChanged, Application: "app", UID: "uid"}})
-	if follower.failures != 0 {
-		t.Errorf("the writer did not wait for %d attempts", follower.failures)
-	}
-}
