@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
+	"github.com/fairlead/fairlead/internal/backoff"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/user"
@@ -55,12 +57,44 @@ func (h *Handler) createApplication(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := h.nameIsFree(c.ctx(), a.Metadata.Name); err != nil {
+		return err
+	}
 	changes, err := h.Store.CreateApplication(c.ctx(), a, c.caller.ID)
 	if err := h.changed(c, changes, err); err != nil {
 		return err
 	}
 	c.w.Header().Set("Location", h.config.Endpoints.base()+registryBase+"/apps/"+url.PathEscape(a.Metadata.Name))
 	return c.respond(http.StatusCreated)
+}
+
+// Pauses between looks at the topic of an earlier application.
+const (
+	firstTopicPause   = 10 * time.Millisecond
+	longestTopicPause = 200 * time.Millisecond
+)
+
+// nameIsFree waits until the topic of an earlier application of a name is deleted. A device of the new one could otherwise be told
+// that its message is stored, and have it deleted with that topic.
+func (h *Handler) nameIsFree(ctx context.Context, name string) error {
+	if h.Topics == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.config.Timeout/2)
+	defer cancel()
+	pauses := backoff.New(firstTopicPause, longestTopicPause)
+	for {
+		left, err := h.Topics.Leftover(ctx, name)
+		if err != nil || !left {
+			return err
+		}
+		if _, err := h.Store.Application(ctx, name); err == nil {
+			return nameTaken
+		}
+		if !pauses.Wait(ctx) {
+			return topicLeft
+		}
+	}
 }
 
 func (h *Handler) getApplication(c *call) error {

@@ -1,9 +1,11 @@
 package registryfn
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/registry"
 )
@@ -46,6 +48,33 @@ func TestApplication(t *testing.T) {
 	w.as("alice", "DELETE", app, "").want(t, 204, "")
 	w.as("alice", "DELETE", app, "").want(t, 404, notFoundBody)
 	w.as("alice", "GET", app, "").want(t, 404, "")
+}
+
+// leftovers are how often it is said of a name that a topic is left of it.
+type leftovers map[string]int
+
+func (l leftovers) Leftover(_ context.Context, application string) (bool, error) {
+	l[application]--
+	return l[application] >= 0, nil
+}
+
+func TestNameWaitsForTheTopicOfAnEarlierApplication(t *testing.T) {
+	w := newWorld(t)
+	w.handler.config.Timeout = 2 * time.Second
+	left := leftovers{"soon": 3, "stuck": 1000}
+	w.handler.Topics = left
+	w.as("alice", "POST", apps, `{"metadata":{"name":"soon"}}`).want(t, 201, "")
+	if left["soon"] != -1 {
+		t.Errorf("made while its topic was left, %d looks before the last one", left["soon"]+1)
+	}
+	stuck := w.as("alice", "POST", apps, `{"metadata":{"name":"stuck"}}`)
+	stuck.want(t, 503, `{"error":"ServiceUnavailable","message":"The events of an earlier application of that name are still being deleted; try again later"}`)
+	if stuck.header.Get("Retry-After") == "" {
+		t.Error("nothing says when to try again")
+	}
+	w.as("alice", "GET", apps+"/stuck", "").want(t, 404, "")
+	left["soon"] = 1000
+	w.as("bob", "POST", apps, `{"metadata":{"name":"soon"}}`).want(t, 409, `{"error":"Conflict","message":"Conflict: metadata.name: is taken already"}`)
 }
 
 func TestApplicationsThatAreRefused(t *testing.T) {

@@ -25,6 +25,11 @@ type Users interface {
 	Authenticate(r *http.Request) (*user.Identity, error)
 }
 
+// Topics know which topics are there of applications that are gone. *topics.Topics does.
+type Topics interface {
+	Leftover(ctx context.Context, application string) (bool, error)
+}
+
 // Parts are what a handler works with.
 type Parts struct {
 	Store     *store.Store
@@ -32,6 +37,7 @@ type Parts struct {
 	Directory user.Directory
 	Tokens    *user.Tokens
 	Changes   *changes.Relay
+	Topics    Topics      // may be nil
 	Log       *zap.Logger // may be nil
 	Refusals  *report.Log // of log-ins and of what callers may not do; may be nil
 }

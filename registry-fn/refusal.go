@@ -46,6 +46,12 @@ var (
 	notPermitted = &refusal{status: http.StatusForbidden, document: outcome.Document{Error: "AuthenticationError", Message: "Not authorized"}}
 	// lockFailed is for members that somebody else has changed meanwhile.
 	lockFailed = &refusal{status: http.StatusConflict, document: outcome.Document{Error: "OptimisticLockFailed", Message: "Lock failed"}}
+	// nameTaken is what the store says of an application that is there.
+	nameTaken = conflict("metadata.name: is taken already")
+	// topicLeft is for the name of an application whose events are yet to be deleted.
+	topicLeft = &refusal{status: http.StatusServiceUnavailable, retry: true, document: outcome.Document{
+		Error: "ServiceUnavailable", Message: "The events of an earlier application of that name are still being deleted; try again later",
+	}}
 	// full is for changes that could not be told.
 	full = &refusal{status: http.StatusServiceUnavailable, document: outcome.Document{Error: "Overloaded", Message: "Too many changes wait to be told; try again later"}, retry: true}
 )

@@ -66,6 +66,16 @@ func newWorld(t *testing.T, c Config) *world {
 	return &world{T: t, Topics: topics, client: client, producer: producer, name: "t-" + strings.ToLower(rand.Text()[:10])}
 }
 
+// left tells whether a new application of the name has to wait.
+func (w *world) left() bool {
+	w.Helper()
+	left, err := w.Leftover(w.Context(), w.name)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return left
+}
+
 // follow goes on until a change is followed: a topic that is being deleted is there for a while.
 func (w *world) follow(uid string, deleted bool) {
 	w.Helper()
@@ -118,6 +128,9 @@ func TestTopicComesAndGoesWithTheApplication(t *testing.T) {
 	if got := w.partitions(); got != 2 {
 		t.Fatalf("%d partitions", got)
 	}
+	if !w.left() {
+		t.Error("the name is free while its topic is there")
+	}
 	w.write()
 	w.follow("one", false) // a change like any other
 	if w.records() != 1 {
@@ -125,6 +138,9 @@ func TestTopicComesAndGoesWithTheApplication(t *testing.T) {
 	}
 	w.follow("one", true)
 	w.follow("one", true) // told twice
+	if w.left() {
+		t.Error("something is left of a topic that is deleted")
+	}
 	w.follow("two", false)
 	neighbour.Eventually(t, "the topic to be there", func() bool { return w.partitions() == 2 })
 	if got := w.records(); got != 0 {

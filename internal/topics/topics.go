@@ -84,6 +84,20 @@ func (t *Topics) follow(ctx context.Context, change registry.Change) error {
 	return nil
 }
 
+// Leftover tells whether a topic that was made for an application of a name is still there, or on its way to be deleted. What a new
+// application of that name wrote into it would be deleted with it.
+func (t *Topics) Leftover(ctx context.Context, application string) (bool, error) {
+	if !t.config.Make {
+		return false, nil
+	}
+	for _, p := range []Purpose{Events, DeadLetters} {
+		if makers, err := t.memory.TopicMakers(ctx, p.Topic(application)); err != nil || len(makers) > 0 {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
 // Refused tells whether an error says that Kafka will never do what it was asked.
 func Refused(err error) bool {
 	var refused *kerr.Error

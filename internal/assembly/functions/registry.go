@@ -41,8 +41,8 @@ func NewRegistry(c *Config, s *store.Store, caches changes.Invalidator, w change
 	ctx, stop := context.WithCancel(context.Background())
 	r := &Registry{relay: relay, topics: followed, stop: stop}
 	r.Handler = registryfn.New(c.Registry, registryfn.Parts{
-		Store: s, Users: users, Directory: directory, Tokens: user.NewTokens(c.User.Tokens, directory), Changes: relay, Log: log,
-		Refusals: refusals,
+		Store: s, Users: users, Directory: directory, Tokens: user.NewTokens(c.User.Tokens, directory), Changes: relay, Topics: followed,
+		Log: log, Refusals: refusals,
 	})
 	sweeper := registryfn.NewDeletionSweeper(c.Registry, s, relay, log)
 	r.running.Go(func() { relay.Run(ctx) })
