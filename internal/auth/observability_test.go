@@ -1,25 +1,18 @@
 package auth
 
 import (
-	"context"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/refusal"
+	"github.com/fairlead/fairlead/test/meter"
 )
 
 // TestDecisionsAreTimed counts and times decisions by where they are made, protocol and outcome.
 func TestDecisionsAreTimed(t *testing.T) {
-	reader := metric.NewManualReader()
-	before := otel.GetMeterProvider()
-	otel.SetMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))
-	defer otel.SetMeterProvider(before)
+	counted := meter.Read(t)
 	s := NewService(DefaultServiceConfig(), newDocuments(acceptance(t)...), nil)
 	ask := func(protocol, password string) {
 		_, _ = s.Authenticate(t.Context(), Request{Application: "app1", Device: "device1", Credential: Password(password), Protocol: protocol})
@@ -29,39 +22,16 @@ func TestDecisionsAreTimed(t *testing.T) {
 	ask(refusal.HTTP, "wrong")
 	ask("made up", "wrong")
 	_, _ = s.PreSharedKey(t.Context(), "nowhere", "device1")
-	var all metricdata.ResourceMetrics
-	if err := reader.Collect(context.Background(), &all); err != nil {
-		t.Fatal(err)
+	want := map[string]int64{}
+	for _, name := range []string{"fairlead.auth.decisions", "fairlead.auth.duration"} {
+		want[name+" outcome=accepted protocol=mqtt where=registry"] = 1
+		want[name+" outcome=accepted protocol=http where=registry"] = 1
+		want[name+" outcome=unauthenticated protocol=http where=registry"] = 1
+		want[name+" outcome=unauthenticated protocol=other where=registry"] = 1
+		want[name+" outcome=unauthenticated protocol=coap where=registry"] = 1
 	}
-	counted, timed := map[string]int64{}, map[string]int64{}
-	for _, m := range all.ScopeMetrics[0].Metrics {
-		switch data := m.Data.(type) {
-		case metricdata.Sum[int64]:
-			for _, p := range data.DataPoints {
-				if m.Name == "fairlead.auth.decisions" {
-					counted[p.Attributes.Encoded(attribute.DefaultEncoder())] = p.Value
-				}
-			}
-		case metricdata.Histogram[float64]:
-			for _, p := range data.DataPoints {
-				if m.Name == "fairlead.auth.duration" {
-					timed[p.Attributes.Encoded(attribute.DefaultEncoder())] = int64(p.Count)
-				}
-			}
-		}
-	}
-	want := map[string]int64{
-		"outcome=accepted,protocol=mqtt,where=registry":         1,
-		"outcome=accepted,protocol=http,where=registry":         1,
-		"outcome=unauthenticated,protocol=http,where=registry":  1,
-		"outcome=unauthenticated,protocol=other,where=registry": 1,
-		"outcome=unauthenticated,protocol=coap,where=registry":  1,
-	}
-	if diff := cmp.Diff(want, counted); diff != "" {
-		t.Errorf("counted: %s", diff)
-	}
-	if diff := cmp.Diff(want, timed); diff != "" {
-		t.Errorf("timed: %s", diff)
+	if diff := cmp.Diff(want, counted.Counts("fairlead.auth.decisions", "fairlead.auth.duration")); diff != "" {
+		t.Error(diff)
 	}
 }
 

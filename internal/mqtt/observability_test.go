@@ -2,43 +2,14 @@ package mqtt
 
 import (
 	"context"
-	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/test/meter"
 )
-
-// collect reads what the metrics of this package say, by name and label.
-func collect(t *testing.T, r *metric.ManualReader) map[string]int64 {
-	t.Helper()
-	var all metricdata.ResourceMetrics
-	if err := r.Collect(context.Background(), &all); err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]int64{}
-	for _, scope := range all.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			sum, ok := m.Data.(metricdata.Sum[int64])
-			if !ok {
-				t.Fatalf("%s is a %T", m.Name, m.Data)
-			}
-			for _, p := range sum.DataPoints {
-				name := m.Name
-				for _, kv := range p.Attributes.ToSlice() {
-					name += fmt.Sprintf(" %s=%s", kv.Key, kv.Value.Emit())
-				}
-				got[name] += p.Value
-			}
-		}
-	}
-	return got
-}
 
 // since leaves what has changed.
 func since(before, now map[string]int64) map[string]int64 {
@@ -52,11 +23,8 @@ func since(before, now map[string]int64) map[string]int64 {
 }
 
 func TestMetrics(t *testing.T) {
-	reader := metric.NewManualReader()
-	before := otel.GetMeterProvider()
-	otel.SetMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))
-	defer otel.SetMeterProvider(before)
-	start := collect(t, reader) // what servers of other tests have counted
+	counted := meter.Read(t)
+	start := counted.Counts() // what servers of other tests have counted
 	inWorld(t, func(c *Config) { c.ConnectBurst = 3 }, func(w *world) {
 		w.gateway.connect = func(_ context.Context, _ *Conn, p *packet.Connect) error {
 			if p.ClientID == "bad" {
@@ -86,7 +54,7 @@ func TestMetrics(t *testing.T) {
 			"fairlead.mqtt.packets type=CONNACK":                       1,
 			"fairlead.mqtt.packets type=PUBLISH":                       1,
 		}
-		if diff := cmp.Diff(want, since(start, collect(t, reader))); diff != "" {
+		if diff := cmp.Diff(want, since(start, counted.Counts())); diff != "" {
 			t.Error(diff)
 		}
 	})

@@ -19,7 +19,7 @@ const (
 	maxResponseHeader = 16 << 10         // bytes of all headers of a response
 	maxIdle           = 4                // connections to one endpoint that are kept open
 	idleTimeout       = 30 * time.Second // for which they are
-	patience          = 5 * time.Second  // for a turn at an endpoint
+	turnTimeout       = 5 * time.Second  // for a turn at an endpoint
 	busyAfter         = time.Second      // when to come back to one that is busy
 )
 
@@ -125,7 +125,7 @@ func (e *endpoint) enter(ctx context.Context) *Error {
 	if e.waiting.Add(1) > e.maxWaiting {
 		return &Error{Kind: Busy, After: busyAfter, err: errBusy}
 	}
-	late := time.NewTimer(patience)
+	late := time.NewTimer(turnTimeout)
 	defer late.Stop()
 	select {
 	case e.turns <- struct{}{}:
