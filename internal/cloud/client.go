@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/header"
 )
 
 // Limits of a call.
@@ -247,7 +249,7 @@ func withoutURL(err error) error {
 }
 
 func readError(response *http.Response) *Error {
-	refused := &Error{Status: response.StatusCode, RetryAfter: readRetryAfter(response.Header)}
+	refused := &Error{Status: response.StatusCode, RetryAfter: header.RetryAfter(response.Header)}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	var document struct{ Error, Message string }
 	if err == nil && json.Unmarshal(text, &document) == nil {

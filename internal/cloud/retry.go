@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/backoff"
@@ -61,18 +60,6 @@ func retryAfter(err error) time.Duration {
 		return 0
 	}
 	return min(refused.RetryAfter, maxRetryAfter)
-}
-
-// readRetryAfter reads the header of that name: seconds or a date.
-func readRetryAfter(header http.Header) time.Duration {
-	text := header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(text, 10, 16); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if date, err := http.ParseTime(text); err == nil {
-		return max(time.Until(date), 0)
-	}
-	return 0
 }
 
 // A connectionError is a request that got no answer.

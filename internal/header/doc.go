@@ -1,2 +1,2 @@
-// Package header reads header fields of HTTP requests that would be dangerous to read in two ways.
+// Package header reads header fields of HTTP that should be read in one way everywhere.
 package header

@@ -11,13 +11,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/fairlead/fairlead/internal/event"
+	"github.com/fairlead/fairlead/internal/header"
 	"github.com/fairlead/fairlead/internal/user"
 )
 
@@ -101,7 +101,7 @@ func (s *sender) post(ctx context.Context, record *kgo.Record) (response, error)
 	}
 	defer answer.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxResponse)) // the status says it all
-	return response{status: answer.StatusCode, after: retryAfter(answer.Header)}, nil
+	return response{status: answer.StatusCode, after: header.RetryAfter(answer.Header)}, nil
 }
 
 // request writes a record as a request.
@@ -126,13 +126,4 @@ func (s *sender) request(ctx context.Context, record *kgo.Record) (*http.Request
 		}
 	}
 	return request, nil
-}
-
-// retryAfter is the number of seconds that a sink asks to wait; 0 for none.
-func retryAfter(h http.Header) time.Duration {
-	n, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || n < 0 {
-		return 0
-	}
-	return time.Duration(min(n, 3600)) * time.Second
 }

@@ -40,14 +40,13 @@ func newTTN(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) 
 // newAuth makes the authentication function. Where providers are configured, their services may ask.
 func newAuth(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) {
 	handler := authfn.New(c.API, p.Decisions)
-	if len(c.User.Providers) == 0 {
-		return handler, nil
-	}
-	callers, err := user.New(c.User, nil, nil, p.Log)
+	callers, err := services(c, p)
 	if err != nil {
 		return nil, err
 	}
-	handler.AdmitServices(callers)
+	if callers != nil {
+		handler.AdmitServices(callers)
+	}
 	return handler, nil
 }
 
@@ -63,6 +62,14 @@ func newRegistry(c *Config, p *assembly.Parts, s *store.Store) (http.Handler, er
 	return registry, nil
 }
 
+// services finds out which service calls, where providers are configured; else it is nil.
+func services(c *Config, p *assembly.Parts) (*user.Authenticator, error) {
+	if len(c.User.Providers) == 0 {
+		return nil, nil
+	}
+	return user.New(c.User, nil, nil, p.Log)
+}
+
 // newPush makes the function that delivers to applications' own endpoints. Where providers are configured, only their services may
 // hand it events.
 func newPush(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) {
@@ -73,13 +80,12 @@ func newPush(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error)
 	p.OnClose(func(context.Context) error { client.Close(); return nil })
 	p.Health.Add(process.Check{Name: "registry", Run: p.Documents.Ready})
 	handler := push.New(c.Push, p.Documents, client, p.Log)
-	if len(c.User.Providers) == 0 {
-		return handler, nil
-	}
-	callers, err := user.New(c.User, nil, nil, p.Log)
+	callers, err := services(c, p)
 	if err != nil {
 		return nil, err
 	}
-	handler.AdmitServices(callers)
+	if callers != nil {
+		handler.AdmitServices(callers)
+	}
 	return handler, nil
 }
