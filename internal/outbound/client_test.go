@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead/fairlead/test/neighbour"
+
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
@@ -252,7 +254,7 @@ func TestBreaker(t *testing.T) {
 		t.Errorf("changed: %v, %v", r, err)
 	}
 	status.Store(http.StatusOK)
-	waitFor(t, "the endpoint to be tried again", func() bool {
+	neighbour.Eventually(t, "the endpoint to be tried again", func() bool {
 		r, err := send(client, endpoint)
 		return err == nil && r.OK()
 	})
@@ -301,7 +303,7 @@ func TestConcurrency(t *testing.T) {
 	for range c.Concurrency {
 		go post()
 	}
-	waitFor(t, "requests to arrive", func() bool { return under.Load() == int64(c.Concurrency) })
+	neighbour.Eventually(t, "requests to arrive", func() bool { return under.Load() == int64(c.Concurrency) })
 	e, err := client.endpoint(Call{Owner: "app", Endpoint: &endpoint})
 	if err != nil {
 		t.Fatal(err)
@@ -309,7 +311,7 @@ func TestConcurrency(t *testing.T) {
 	for range c.MaxWaiting {
 		go post()
 	}
-	waitFor(t, "requests to wait", func() bool { return e.waiting.Load() == int64(c.MaxWaiting) })
+	neighbour.Eventually(t, "requests to wait", func() bool { return e.waiting.Load() == int64(c.MaxWaiting) })
 	r, err := send(client, endpoint)
 	if failed := expect(t, Busy, r, err); failed.After <= 0 {
 		t.Errorf("come back after %v", failed.After)

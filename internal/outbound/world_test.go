@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
@@ -58,16 +57,6 @@ func expect(t *testing.T, want Kind, r *Response, err error) *Error {
 		t.Fatalf("got %+v, %v, want %s", r, err, want)
 	}
 	return failed
-}
-
-// waitFor waits for a condition.
-func waitFor(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !condition(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }
 
 // A nameserver answers every question for an IPv4 address with what its owner says.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead/fairlead/test/neighbour"
+
 	"github.com/cloudevents/sdk-go/v2/binding"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
@@ -39,7 +41,7 @@ func newReceiver(t *testing.T) *receiver {
 func (r *receiver) start(t *testing.T) {
 	t.Helper()
 	var listener net.Listener
-	waitFor(t, "the address of the receiver", func() (ok bool) {
+	neighbour.Eventually(t, "the address of the receiver", func() (ok bool) {
 		var err error
 		listener, err = net.Listen("tcp", r.address)
 		return err == nil
@@ -125,14 +127,4 @@ func put(w *Writer, record *kgo.Record) error {
 	answer := make(chan error, 1)
 	w.Write(context.Background(), record, func(err error) { answer <- err })
 	return <-answer
-}
-
-// waitFor waits for a condition.
-func waitFor(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !condition(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead/fairlead/test/neighbour"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/fairlead/fairlead/internal/outcome"
@@ -229,7 +231,7 @@ func TestClose(t *testing.T) {
 	<-arrived
 	closed := make(chan error)
 	go func() { closed <- w.Close(context.Background()) }()
-	waitFor(t, "the writer to take nothing more", func() bool {
+	neighbour.Eventually(t, "the writer to take nothing more", func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return w.closed
@@ -281,16 +283,16 @@ func TestNothingIsLost(t *testing.T) {
 	}
 	for round := range 10 {
 		before := checker.Counts().Acknowledged
-		waitFor(t, "messages between two kills", func() bool { return checker.Counts().Acknowledged >= before+200 })
+		neighbour.Eventually(t, "messages between two kills", func() bool { return checker.Counts().Acknowledged >= before+200 })
 		held.Store(0)
 		wait := make(chan struct{})
 		hold.Store(&wait)
-		waitFor(t, "requests under way", func() bool { return held.Load() > 0 })
+		neighbour.Eventually(t, "requests under way", func() bool { return held.Load() > 0 })
 		r.kill()
 		hold.Store(nil)
 		close(wait)
 		if round%2 == 0 {
-			waitFor(t, "failures", func() bool { return w.waiting() > 100 })
+			neighbour.Eventually(t, "failures", func() bool { return w.waiting() > 100 })
 		}
 		r.start(t)
 	}

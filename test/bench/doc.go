@@ -1,8 +1,8 @@
-// Bench measures what Fairlead promises about its own cost, against real Kafka, Redis and PostgreSQL, and prints one
+// Command bench measures what Fairlead promises about its own cost, against real Kafka, Redis and PostgreSQL, and prints one
 // table: each figure with its target and whether it holds. Where machines differ, a figure is a ratio of two things
 // measured in turns in the same run.
 //
-//	go run ./test/bench [--quick] [--only http,sink,decision,start,trigger,burst,revocation,registry,micro]
+//	go run ./test/bench [--quick] [--only SECTION,…]
 //	go run ./test/bench --profile FILE
 //
 // A target that is missed is marked and is no failure: on a busy machine it says little. The exit code is 1 only if

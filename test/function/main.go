@@ -1,4 +1,4 @@
-// The function as `func build` makes it: the program around the root package is, line by line, what Knative's func
+// Command function is the function as `func build` makes it: the program around the root package is, line by line, what Knative's func
 // generates for an instanced HTTP function, so that tests and measurements meet the binary that is deployed.
 package main
 
