@@ -93,7 +93,7 @@ func TestObserveCommands(t *testing.T) {
 			}
 		}
 		eventually(t, "nobody to listen", func() bool {
-			return s.hub.Deliver(command.Command{Application: "app", Gateway: "device", Device: "device"}) == 0
+			return s.hub.Deliver(command.Command{Application: "app", Gateway: "device", Device: "device"}).Taken() == 0
 		})
 	}
 	f(s.dial(), basic("device@app", "secret"))
@@ -135,7 +135,7 @@ func TestObserversLoseTheirRight(t *testing.T) {
 		t.Errorf("a device with another password is told %v %q", got.code, got.body)
 	}
 	eventually(t, "nobody to listen", func() bool {
-		return s.hub.Deliver(command.Command{Application: "app", Gateway: "device", Device: "device"}) == 0
+		return s.hub.Deliver(command.Command{Application: "app", Gateway: "device", Device: "device"}).Taken() == 0
 	})
 }
 
@@ -143,7 +143,7 @@ func TestObservationsEndInTime(t *testing.T) {
 	s := start(t, func(c *Config) { c.ObserveLifetime = 100 * time.Millisecond })
 	watch(t, s.dial(), nil, basic("device@app", "secret")).line(t, 0)
 	eventually(t, "the observation to end", func() bool {
-		return s.hub.Deliver(command.Command{Application: "app", Gateway: "device", Device: "device"}) == 0
+		return s.hub.Deliver(command.Command{Application: "app", Gateway: "device", Device: "device"}).Taken() == 0
 	})
 }
 

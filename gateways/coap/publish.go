@@ -130,7 +130,7 @@ const commandQueue = 16
 
 // listen has commands for the device of a log-in collected in a queue: its own, or those for the one device that it acts for.
 func (g *Gateway) listen(ctx context.Context, l *login) (*command.Queue, *command.Listener, error) {
-	f := command.Filter{Application: l.session.Application.Metadata.Name, Gateway: l.session.Device.Metadata.Name}
+	f := command.Filter{Application: l.session.Application.Metadata.Name, Gateway: l.session.Device.Metadata.Name, Protocol: refusal.CoAP}
 	if device := l.target().Metadata.Name; device != f.Gateway {
 		f.Scope, f.Device = command.One, device
 	}

@@ -177,7 +177,7 @@ func TestAnswerWhenStored(t *testing.T) {
 func (s *site) send(t testing.TB, c command.Command) {
 	t.Helper()
 	c.Application = "app"
-	eventually(t, "somebody to listen", func() bool { return s.hub.Deliver(c) > 0 })
+	eventually(t, "somebody to listen", func() bool { return s.hub.Deliver(c).Taken() > 0 })
 }
 
 func TestWaitForACommand(t *testing.T) {
@@ -213,7 +213,7 @@ func TestWaitForACommand(t *testing.T) {
 	if got := do(t, conn, post("/v1/x", "y", basic("device@app", "secret"))); got.code != codes.Changed {
 		t.Errorf("%v", got.code)
 	}
-	if n := s.hub.Deliver(command.Command{Application: "app", Gateway: "device", Device: "sensor", Name: "x"}); n != 0 {
+	if n := s.hub.Deliver(command.Command{Application: "app", Gateway: "device", Device: "sensor", Name: "x"}).Taken(); n != 0 {
 		t.Errorf("a command for another device reached %d", n)
 	}
 	s.device("device", `{"core":{"disabled":true}}`)
@@ -234,7 +234,7 @@ func TestWaitsEnd(t *testing.T) {
 	if got := do(t, s.dial(), post("/v1/x", "x", login).query("ct=60")); got.code != codes.Changed {
 		t.Errorf("beyond the bound: %v", got.code)
 	}
-	if n := s.hub.Deliver(command.Command{Application: "app", Gateway: "device", Device: "device"}); n != 0 {
+	if n := s.hub.Deliver(command.Command{Application: "app", Gateway: "device", Device: "device"}).Taken(); n != 0 {
 		t.Errorf("%d still listen", n)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
+	"github.com/fairlead/fairlead/internal/refusal"
 )
 
 // maxTopic is the longest topic in bytes (section 1.5.4).
@@ -76,6 +77,7 @@ func (s *subscription) open() bool {
 		Gateway:     admitted.Device.Metadata.Name,
 		Scope:       s.filter.scope,
 		Device:      s.filter.device,
+		Protocol:    refusal.MQTT,
 	}, s.deliver)
 	if err != nil {
 		return false
@@ -90,18 +92,20 @@ func (s *subscription) close() {
 	s.session.gateway.subscriptions.Add(-1)
 }
 
-// deliver sends a command to the client. It does not block: the connection drops the oldest of what it cannot send.
-func (s *subscription) deliver(c command.Command) {
+// deliver sends a command to the client, unless no topic can hold its name. It does not block: the connection drops the oldest of what
+// it cannot send.
+func (s *subscription) deliver(c command.Command) (taken bool) {
 	topic := s.filter.topic(&c)
 	if !deliverable(topic) {
 		s.session.gateway.metrics.undelivered()
-		return
+		return false
 	}
 	p := &packet.Publish{Topic: topic, Payload: c.Payload, ContentType: c.ContentType}
 	if id := s.id.Load(); id != 0 {
 		p.SubscriptionIDs = []uint32{id}
 	}
 	s.session.client.Deliver(p)
+	return true
 }
 
 // deliverable tells whether a topic can be one: device and command may have names that no topic can hold.

@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/process"
+	"github.com/fairlead/fairlead/internal/redis"
 	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/sink"
 )
@@ -35,7 +36,8 @@ type Parts struct {
 
 	Producer *kafka.Producer // nil where a sink takes its place
 	Pipeline *ingest.Pipeline
-	Commands *command.Hub // of gateways
+	Commands *command.Hub    // who listens in this process
+	Router   *command.Router // of commands between processes; nil without Redis
 
 	closers []func(context.Context) error
 }
@@ -78,10 +80,27 @@ func Open(ctx context.Context, p Process, c Config, a auth.Config, n Neighbours)
 	if err := parts.openPipeline(p, c); err != nil {
 		return nil, err
 	}
-	if p.Kind != Function {
-		parts.Commands = command.NewHub()
+	if p.Commands {
+		if err := parts.openCommands(c.Cache.Config); err != nil {
+			return nil, err
+		}
 	}
 	return parts, nil
+}
+
+// openCommands makes what takes commands to devices: within the process, and through Redis where that is configured.
+func (p *Parts) openCommands(c redis.Config) error {
+	p.Commands = command.NewHub()
+	if c.URL == "" {
+		return nil
+	}
+	client, err := c.ClientWithoutRetries()
+	if err != nil {
+		return fmt.Errorf("opening Redis for commands: cache.%w", err)
+	}
+	p.Router = command.NewRouter(client, c.Instance, p.Commands, p.Log)
+	p.OnClose(func(context.Context) error { p.Router.Close(); return client.Close() })
+	return nil
 }
 
 // observe makes the log, and exports metrics and traces under the name of the process.

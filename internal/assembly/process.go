@@ -31,6 +31,8 @@ type Process struct {
 	Groups  []string // of the configuration, beyond those of the kind and of the access
 	Access  Access
 	Rules   []Rule // between groups
+
+	Commands bool // it sends or receives commands; through Redis, where that is configured
 }
 
 // The functions, as FAIRLEAD_FUNCTION names them.
@@ -59,7 +61,7 @@ const (
 
 // Processes is the table of all processes. Functions come first, then gateways.
 var Processes = []Process{
-	{Name: Telemetry, Kind: Function, Summary: "devices over HTTP", Groups: []string{groupKafka, groupIngest, "telemetry"}, Access: Either},
+	{Name: Telemetry, Kind: Function, Summary: "devices over HTTP", Groups: []string{groupKafka, groupIngest, "telemetry"}, Access: Either, Commands: true},
 	{Name: TTN, Kind: Function, Summary: "uplinks of The Things Network", Groups: []string{groupKafka, groupIngest, "ttn"}, Access: Either},
 	{Name: Auth, Kind: Function, Summary: "judges the credentials of devices, for the other processes", Groups: []string{"api", "user"}, Access: Judges},
 	{
@@ -76,7 +78,7 @@ var Processes = []Process{
 	},
 	{
 		Name: MQTT, Kind: Gateway, Summary: "devices over MQTT 3.1.1 and 5: TCP, TLS and WebSocket",
-		Groups: []string{groupKafka, groupIngest, "cache", "presence", "mqtt"}, Access: Asks,
+		Groups: []string{groupKafka, groupIngest, "cache", "presence", "mqtt"}, Access: Asks, Commands: true,
 		// The gateway must stop reading before Kafka's bounds are reached, or messages would be refused that could have waited.
 		Rules: []Rule{
 			{Field: "mqtt.maxInFlight", Must: BeBelow, Other: "kafka.maxRecords"},
@@ -86,7 +88,7 @@ var Processes = []Process{
 	},
 	{
 		Name: CoAP, Kind: Gateway, Summary: "devices over CoAP: DTLS with pre-shared keys and certificates, and UDP",
-		Groups: []string{groupKafka, groupIngest, "coap"}, Access: Asks,
+		Groups: []string{groupKafka, groupIngest, "coap"}, Access: Asks, Commands: true,
 	},
 	{
 		Name: Bridge, Kind: Gateway, Summary: "forwards from an MQTT broker that a site already runs",

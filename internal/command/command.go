@@ -1,5 +1,19 @@
 package command
 
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits of a command, in bytes.
+const (
+	MaxName    = 255
+	MaxPayload = 900 << 10 // hard limit; who takes commands from applications has a lower one
+)
+
 // A Command is one message from an application to a device.
 type Command struct {
 	Application string // registry name
@@ -8,10 +22,30 @@ type Command struct {
 	Name        string
 	ContentType string // "" if none was given
 	Payload     []byte
+
+	Respond     bool   // somebody waits for an answer of the device
+	Correlation string // what the device repeats in its answer; "" if nobody waits
 }
 
 // Own tells whether the command is for the connected device itself.
 func (c *Command) Own() bool { return c.Gateway == c.Device }
+
+// ValidateName checks the name of a command: 1 to MaxName bytes of UTF-8, without control characters and without the wildcards of MQTT,
+// which no topic may hold.
+func ValidateName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("the command has no name")
+	case len(name) > MaxName:
+		return fmt.Errorf("the command's name is longer than %d bytes", MaxName)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return errors.New("the command's name is not text")
+	case strings.ContainsAny(name, "+#"):
+		return errors.New("the command's name holds a wildcard, + or #")
+	default:
+		return nil
+	}
+}
 
 // A Scope says which commands for a connected device a listener takes.
 type Scope byte
@@ -23,12 +57,13 @@ const (
 	All              // for the connected device and for all that it acts for
 )
 
-// A Filter says which commands a listener takes.
+// A Filter says which commands a listener takes, and for which protocol.
 type Filter struct {
 	Application string // registry name
 	Gateway     string // registry name of the connected device
 	Scope       Scope
 	Device      string // with One: the device
+	Protocol    string // by which the device listens, as internal/refusal names it
 }
 
 // Matches tells whether the listener takes a command.

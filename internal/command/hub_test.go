@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func listen(t *testing.T, h *Hub, f Filter, deliver func(Command)) *Listener {
+func listen(t *testing.T, h *Hub, f Filter, deliver func(Command) bool) *Listener {
 	t.Helper()
 	l, err := h.Listen(t.Context(), f, deliver)
 	if err != nil {
@@ -27,7 +27,7 @@ func TestFilters(t *testing.T) {
 		h := NewHub()
 		var got []Command
 		filter.Application, filter.Gateway = "a", "gw"
-		listen(t, h, filter, func(c Command) { got = append(got, c) })
+		listen(t, h, filter, func(c Command) bool { got = append(got, c); return true })
 		for _, c := range []Command{own, proxied, other, elsewhere, direct} {
 			h.Deliver(c)
 		}
@@ -46,17 +46,17 @@ func TestFilters(t *testing.T) {
 func TestDeliverTellsHowManyListened(t *testing.T) {
 	h := NewHub()
 	c := Command{Application: "a", Gateway: "d", Device: "d"}
-	if got := h.Deliver(c); got != 0 {
+	if got := h.Deliver(c).Taken(); got != 0 {
 		t.Errorf("nobody listens, reached %d", got)
 	}
-	first := listen(t, h, Filter{Application: "a", Gateway: "d", Scope: All}, func(Command) {})
-	listen(t, h, Filter{Application: "a", Gateway: "d"}, func(Command) {})
-	if got := h.Deliver(c); got != 2 {
+	first := listen(t, h, Filter{Application: "a", Gateway: "d", Scope: All}, func(Command) bool { return true })
+	listen(t, h, Filter{Application: "a", Gateway: "d"}, func(Command) bool { return true })
+	if got := h.Deliver(c).Taken(); got != 2 {
 		t.Errorf("two listen, reached %d", got)
 	}
 	first.Close()
 	first.Close()
-	if got := h.Deliver(c); got != 1 {
+	if got := h.Deliver(c).Taken(); got != 1 {
 		t.Errorf("one listens, reached %d", got)
 	}
 	if got := h.len(); got != 1 {

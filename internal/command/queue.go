@@ -12,12 +12,12 @@ func (h *Hub) NewQueue(size int) *Queue {
 	return &Queue{commands: make(chan Command, max(1, size)), dropped: h.metrics.drop}
 }
 
-// Put adds a command. It never blocks.
-func (q *Queue) Put(c Command) {
+// Put adds a command. It never blocks, and always takes the command.
+func (q *Queue) Put(c Command) (taken bool) {
 	for {
 		select {
 		case q.commands <- c:
-			return
+			return true
 		default:
 		}
 		select {

@@ -45,7 +45,7 @@ type Functions struct {
 
 // everything is the process that is all functions and gateways at once. They share one authenticator, which judges
 // credentials itself, one pipeline and one producer.
-var everything = assembly.Process{Name: "dev", Groups: []string{"kafka", "ingest"}, Access: assembly.Judges}
+var everything = assembly.Process{Name: "dev", Groups: []string{"kafka", "ingest"}, Access: assembly.Judges, Commands: true}
 
 // assemble puts the functions together as for a cluster, with the defaults. Without a Management there is no API.
 func assemble(ctx context.Context, n *Neighbours, m *Management, refused func(refusal.Report), logger *slog.Logger) (*Functions, error) {

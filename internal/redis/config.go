@@ -72,13 +72,27 @@ func (c *Config) Client() (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.client(o), nil
+}
+
+// ClientWithoutRetries makes a client that asks once, for what must not be done twice.
+func (c *Config) ClientWithoutRetries() (redis.UniversalClient, error) {
+	o, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	o.MaxRetries = -1
+	return c.client(o), nil
+}
+
+func (c *Config) client(o *redis.UniversalOptions) redis.UniversalClient {
 	switch c.Mode {
 	case Sentinel:
-		return redis.NewFailoverClient(o.Failover()), nil
+		return redis.NewFailoverClient(o.Failover())
 	case Cluster:
-		return redis.NewClusterClient(o.Cluster()), nil
+		return redis.NewClusterClient(o.Cluster())
 	default:
-		return redis.NewClient(o.Simple()), nil
+		return redis.NewClient(o.Simple())
 	}
 }
 

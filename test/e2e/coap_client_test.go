@@ -165,7 +165,7 @@ func TestCoAPCommands(t *testing.T) {
 	deliver := func(t *testing.T, name, payload string) {
 		t.Helper()
 		neighbour.Eventually(t, "the device to listen", func() bool {
-			return s.hub.Deliver(command.Command{Application: a.name, Gateway: "d", Device: "d", Name: name, Payload: []byte(payload)}) > 0
+			return s.hub.Deliver(command.Command{Application: a.name, Gateway: "d", Device: "d", Name: name, Payload: []byte(payload)}).Taken() > 0
 		})
 	}
 	coapLibraries(t, func(t *testing.T, library string) {
