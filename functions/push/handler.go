@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fairlead/fairlead/internal/delivery"
 	"github.com/fairlead/fairlead/internal/endpoint"
 	"github.com/fairlead/fairlead/internal/header"
 	"github.com/fairlead/fairlead/internal/outbound"
@@ -83,7 +84,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, application stri
 	if err != nil {
 		return unavailable("the event did not arrive whole")
 	}
-	m, err := readMessage(r.Header, body)
+	m, err := delivery.Read(r.Header, body)
 	if err != nil {
 		return answer{status: http.StatusBadRequest, result: "not_an_event", reason: err.Error()}
 	}
@@ -108,7 +109,7 @@ func (h *Handler) admit(r *http.Request) (answer, bool) {
 	return answer{status: http.StatusForbidden, result: "unauthenticated", reason: "the request's token does not let it deliver"}, false
 }
 
-func (h *Handler) deliver(ctx context.Context, application string, m message) answer {
+func (h *Handler) deliver(ctx context.Context, application string, m delivery.Message) answer {
 	document, err := h.applications.Application(ctx, application)
 	switch {
 	case errors.Is(err, registry.ErrNotFound), err == nil && (document.Metadata.Name != application || document.Metadata.Deleting()):
@@ -123,7 +124,7 @@ func (h *Handler) deliver(ctx context.Context, application string, m message) an
 	case err != nil:
 		return unusable(err)
 	}
-	response, err := h.client.Send(ctx, outbound.Call{Owner: document.Metadata.UID + "/" + application, Endpoint: to, Header: m.header, Body: m.body})
+	response, err := h.client.Send(ctx, outbound.Call{Owner: document.Metadata.UID + "/" + application, Endpoint: to, Header: m.Header, Body: m.Body})
 	if err != nil {
 		return silent(err)
 	}

@@ -84,8 +84,8 @@ func newHandler(t *testing.T, d *documents, allow ...string) (*Handler, *observe
 
 const thisMachine = "127.0.0.1"
 
-// delivery is a request as Knative's dispatcher makes it.
-func delivery(path string, change func(*http.Request)) *http.Request {
+// request is one as Knative's dispatcher makes it.
+func request(path string, change func(*http.Request)) *http.Request {
 	r := httptest.NewRequest("POST", path, strings.NewReader(`{"temp":1}`))
 	for name, value := range map[string]string{
 		"ce-specversion": "1.0", "ce-id": "1", "ce-type": "io.drogue.event.v1", "ce-source": "drogue://app/dev", "ce-subject": "Fen%20ster",
@@ -112,7 +112,7 @@ func TestDelivers(t *testing.T) {
 		w.Header().Set("Ce-Id", "reply")
 		_, _ = w.Write([]byte("thank you"))
 	}
-	w := serve(h, delivery("/app", nil))
+	w := serve(h, request("/app", nil))
 	if w.Code != http.StatusAccepted || w.Body.Len() > 0 || w.Header().Get("Ce-Id") != "" {
 		t.Fatalf("%d %v %q", w.Code, w.Header(), w.Body)
 	}
@@ -163,7 +163,7 @@ func TestAnswers(t *testing.T) {
 		t.Helper()
 		to.respond = respond
 		h, logs := newHandler(t, &d, thisMachine)
-		w := serve(h, delivery("/app", nil))
+		w := serve(h, request("/app", nil))
 		if w.Code != want || triggers.Retryable(w.Code) != again || w.Header().Get("Retry-After") != after || !strings.Contains(w.Body.String(), text) {
 			t.Errorf("%s: %d %q %q, want %d %q %q, again %v", d.section, w.Code, w.Header().Get("Retry-After"), w.Body, want, after, text, again)
 		}
@@ -213,11 +213,11 @@ func TestPaused(t *testing.T) {
 	to.respond = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }
 	h, _ := newHandler(t, &documents{section: `{"endpoint":{"url":"` + to.URL + `"}}`}, thisMachine)
 	for range outbound.DefaultConfig().Failures {
-		if w := serve(h, delivery("/app", nil)); w.Code != 500 {
+		if w := serve(h, request("/app", nil)); w.Code != 500 {
 			t.Fatal(w.Code)
 		}
 	}
-	if w := serve(h, delivery("/app", nil)); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+	if w := serve(h, request("/app", nil)); w.Code != 503 || w.Header().Get("Retry-After") == "" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
 	if n := len(to.got); n != outbound.DefaultConfig().Failures {
@@ -230,7 +230,7 @@ func TestBadRequests(t *testing.T) {
 	h, _ := newHandler(t, &documents{section: `{"endpoint":{"url":"` + to.URL + `"}}`}, thisMachine)
 	f := func(want int, path string, change func(*http.Request)) {
 		t.Helper()
-		if w := serve(h, delivery(path, change)); w.Code != want {
+		if w := serve(h, request(path, change)); w.Code != want {
 			t.Errorf("%s: %d %s, want %d", path, w.Code, w.Body, want)
 		}
 	}
@@ -275,7 +275,7 @@ func TestCallersShowWhoTheyAre(t *testing.T) {
 	h.AdmitServices(callers{})
 	f := func(want int, authorization string) {
 		t.Helper()
-		w := serve(h, delivery("/app", func(r *http.Request) { r.Header.Set("Authorization", authorization) }))
+		w := serve(h, request("/app", func(r *http.Request) { r.Header.Set("Authorization", authorization) }))
 		if w.Code != want {
 			t.Errorf("%s: %d %s, want %d", authorization, w.Code, w.Body, want)
 		}
@@ -289,19 +289,4 @@ func TestCallersShowWhoTheyAre(t *testing.T) {
 	if len(to.got) != 1 || to.got[0].Header.Get("Authorization") != "" {
 		t.Errorf("%d were delivered", len(to.got))
 	}
-}
-
-func FuzzReadMessage(f *testing.F) {
-	f.Add("application/json", "1.0", "id", `{"a":1}`)
-	f.Add("application/cloudevents+json", "", "", `{"specversion":"1.0","id":"1","type":"t","source":"s","data_base64":"AA=="}`)
-	f.Fuzz(func(t *testing.T, contentType, version, id, body string) {
-		h := http.Header{"Content-Type": {contentType}, "Ce-Specversion": {version}, "Ce-Id": {id}, "Ce-Type": {"t"}, "Ce-Source": {"s"}, "Cookie": {"c"}}
-		m, err := readMessage(h, []byte(body))
-		if err != nil {
-			return
-		}
-		if m.header.Get("Ce-Id") == "" || m.header.Get("Cookie") != "" {
-			t.Errorf("%v", m.header)
-		}
-	})
 }

@@ -87,7 +87,7 @@ func TestTokensOfTriggers(t *testing.T) {
 	h.AdmitServices(callers)
 	f := func(want int, what, token string) {
 		t.Helper()
-		w := serve(h, delivery("/app", func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }))
+		w := serve(h, request("/app", func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }))
 		if w.Code != want {
 			t.Errorf("%s: %d %s, want %d", what, w.Code, w.Body, want)
 		}

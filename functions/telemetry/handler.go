@@ -45,14 +45,14 @@ type Handler struct {
 	config   Config
 	devices  auth.Authenticator
 	pipeline *ingest.Pipeline
-	waiting  *waitingRoom
+	waiting  *endpoint.WaitingRoom
 }
 
 var _ http.Handler = (*Handler)(nil)
 
 // New makes a handler that admits devices and publishes their messages.
 func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline) *Handler {
-	return &Handler{config: c, devices: devices, pipeline: pipeline, waiting: newWaitingRoom(c.MaxWaiting)}
+	return &Handler{config: c, devices: devices, pipeline: pipeline, waiting: endpoint.NewWaitingRoom(c.MaxWaiting)}
 }
 
 // ServeHTTP routes: GET / says that the endpoint is there, POST /v1/{channel} and /v1/{channel}/{suffix} publish.
@@ -96,7 +96,7 @@ func channelOf(path string) (escaped string, ok bool) {
 
 func (h *Handler) publish(w http.ResponseWriter, call *endpoint.Call, escaped string) {
 	r := call.Request()
-	h.waiting.follow(r)
+	h.waiting.Follow(r)
 	channel, err := url.PathUnescape(escaped)
 	if err != nil {
 		call.Answer(outcome.Result{Outcome: outcome.Invalid, Reason: "the channel is not percent-encoded text"})
@@ -129,7 +129,7 @@ func (h *Handler) publish(w http.ResponseWriter, call *endpoint.Call, escaped st
 		Body:        body,
 	})
 	if result.Outcome.Good() {
-		h.waiting.wait(w, r, min(q.Wait, h.config.MaxWait), session.Revoked)
+		h.wait(w, r, min(q.Wait, h.config.MaxWait), session.Revoked)
 	}
 	call.Answer(result)
 }

@@ -250,7 +250,7 @@ func waiter(t *testing.T, f *fixture) (*httptest.Server, <-chan int) {
 func waitsFor(t *testing.T, f *fixture) {
 	t.Helper()
 	deadline := time.After(time.Minute)
-	for len(f.http.waiting.places) == 0 {
+	for f.http.waiting.Len() == 0 {
 		select {
 		case <-deadline:
 			t.Fatal("no request waits")

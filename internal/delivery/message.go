@@ -1,4 +1,4 @@
-package push
+package delivery
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -22,55 +23,65 @@ const attributePrefix = "Ce-"
 
 const structuredType = "application/cloudevents+json"
 
-// A message is an event in binary content mode.
-type message struct {
-	header http.Header // attributes and content type, and nothing else
-	body   []byte
+// A Message is an event in binary content mode.
+type Message struct {
+	Header http.Header // attributes and content type, and nothing else
+	Body   []byte
 }
 
-// readMessage reads the event of a request, in either content mode. What is in binary mode stays as it is, attribute by attribute.
-func readMessage(h http.Header, body []byte) (message, error) {
+// Attribute is the value of an attribute or extension, without the encoding of header fields (section 3.1.3.2); "" if the event has
+// none. The name is in lower case.
+func (m *Message) Attribute(name string) string {
+	field := m.Header.Get(attributePrefix + name)
+	if text, err := url.PathUnescape(field); err == nil {
+		return text
+	}
+	return field
+}
+
+// Read reads the event of a request, in either content mode. What is in binary mode stays as it is, attribute by attribute.
+func Read(h http.Header, body []byte) (Message, error) {
 	contentType, ok := header.Single(h, header.ContentType)
 	if !ok {
-		return message{}, errors.New("the request has more than one content type")
+		return Message{}, errors.New("the request has more than one content type")
 	}
 	switch kind, _, _ := mime.ParseMediaType(contentType); {
 	case kind == structuredType:
 		return structured(body)
 	case strings.HasPrefix(kind, "application/cloudevents"):
-		return message{}, errors.New("the request holds no single event in JSON")
+		return Message{}, errors.New("the request holds no single event in JSON")
 	}
-	m := message{header: http.Header{}, body: body}
+	m := Message{Header: http.Header{}, Body: body}
 	for name, values := range h {
 		if !strings.HasPrefix(name, attributePrefix) {
 			continue
 		}
 		if len(values) != 1 {
-			return message{}, fmt.Errorf("the attribute %.40q is there more than once", strings.ToLower(name))
+			return Message{}, fmt.Errorf("the attribute %.40q is there more than once", strings.ToLower(name))
 		}
-		m.header[name] = values
+		m.Header[name] = values
 	}
 	for _, name := range []string{"Ce-Specversion", "Ce-Id", "Ce-Source", "Ce-Type"} {
-		if m.header.Get(name) == "" {
-			return message{}, fmt.Errorf("the request is no CloudEvent: %s is missing", strings.ToLower(name))
+		if m.Header.Get(name) == "" {
+			return Message{}, fmt.Errorf("the request is no CloudEvent: %s is missing", strings.ToLower(name))
 		}
 	}
 	if contentType != "" {
-		m.header.Set(header.ContentType, contentType)
+		m.Header.Set(header.ContentType, contentType)
 	}
 	return m, nil
 }
 
 // structured reads an event in JSON.
-func structured(body []byte) (message, error) {
+func structured(body []byte) (Message, error) {
 	var e cloudevents.Event
 	if json.Unmarshal(body, &e) != nil || e.Validate() != nil {
-		return message{}, errors.New("the request is no CloudEvent in JSON")
+		return Message{}, errors.New("the request is no CloudEvent in JSON")
 	}
-	m := message{header: http.Header{}, body: e.Data()}
+	m := Message{Header: http.Header{}, Body: e.Data()}
 	set := func(name, text string) {
 		if text != "" {
-			m.header.Set(attributePrefix+name, event.HeaderValue(text))
+			m.Header.Set(attributePrefix+name, event.HeaderValue(text))
 		}
 	}
 	set("specversion", e.SpecVersion())
@@ -88,7 +99,7 @@ func structured(body []byte) (message, error) {
 		}
 	}
 	if kind := e.DataContentType(); kind != "" {
-		m.header.Set(header.ContentType, kind)
+		m.Header.Set(header.ContentType, kind)
 	}
 	return m, nil
 }
