@@ -5,20 +5,12 @@ import (
 
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/store/accounts"
 	"github.com/fairlead/fairlead/internal/user"
 )
 
-// accessOf is what the store knows of who may use an application, in the words of internal/user.
-func accessOf(t *store.Tenant) user.Access {
-	members := make(map[string]user.Role, len(t.Members))
-	for id, role := range t.Members {
-		members[id] = user.Role(role)
-	}
-	return user.Access{Application: t.Application, Owner: t.Owner, Members: members}
-}
-
 func (c *call) may(t *store.Tenant, p user.Permission) bool {
-	return user.Decide(c.caller, accessOf(t), p)
+	return user.Decide(c.caller, accounts.Access(t), p)
 }
 
 // tenant finds an application that the caller may do something with. An application that is not there is the one

@@ -43,6 +43,7 @@ const (
 	DeviceRegistry = "registry"
 	Provision      = "provision"
 	Push           = "push"
+	Command        = "command"
 )
 
 // The gateways, as the argument of the program names them.
@@ -71,6 +72,10 @@ var Processes = []Process{
 	{
 		Name: Push, Kind: Function, Summary: "delivers events to applications' own endpoints, for Triggers",
 		Groups: []string{"user", "outbound", "push"}, Access: Documents,
+	},
+	{
+		Name: Command, Kind: Function, Summary: "takes commands from applications and hands them to devices",
+		Groups: []string{"user", "command"}, Access: Documents, Commands: true,
 	},
 	{
 		Name: Provision, Kind: Function, Summary: "gives applications their topics, Brokers and Triggers",

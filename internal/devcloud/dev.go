@@ -112,7 +112,7 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 		return err
 	}
 	if d.functions.Registry != nil {
-		d.onClose(serve(newServer(d.functions.Registry), listeners.api, d.fail))
+		d.onClose(serve(newServer(api(d.functions)), listeners.api, d.fail))
 	}
 	// The last thing to start is the first to end: nobody changes anything while the rest drains.
 	d.onClose(func(context.Context) error {
@@ -307,9 +307,14 @@ func (d *Dev) followTriggers(ctx, watching context.Context, n *Neighbours, l *li
 	if err != nil {
 		return err
 	}
+	commands, err := d.serveCommand(pushed.deadLetter)
+	if err != nil {
+		return err
+	}
 	files := &triggerFiles{
 		loaders:    []*manifests.Loader{manifests.NewLoader(d.note.Triggers, d.targets(l))},
 		pushed:     pushed,
+		commands:   commands,
 		dispatcher: d.dispatcher,
 		logger:     d.logger,
 	}

@@ -39,8 +39,10 @@ type Management struct {
 type Functions struct {
 	*assembly.Parts      // which the gateways are made from, too
 	Telemetry, TTN, Auth http.Handler
-	Push                 http.Handler // for Triggers
-	Registry             http.Handler // nil without a Management
+	Push                 http.Handler        // for Triggers
+	Registry             *functions.Registry // nil without a Management
+	Command              http.Handler        // for users
+	CommandEvents        http.Handler        // for Triggers
 }
 
 // everything is the process that is all functions and gateways at once. They share one authenticator, which judges
@@ -69,6 +71,9 @@ func assemble(ctx context.Context, n *Neighbours, m *Management, refused func(re
 		if err := f.manage(ctx, c, n, m); err != nil {
 			return nil, errors.Join(err, f.Close(ctx))
 		}
+	}
+	if err := f.command(c, n.Store); err != nil {
+		return nil, errors.Join(err, f.Close(ctx))
 	}
 	return f, nil
 }

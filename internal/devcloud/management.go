@@ -151,7 +151,7 @@ func endTokens(ctx context.Context, tokens *user.Tokens, who *user.Identity) err
 
 // endpoints are what the discovery document tells clients.
 func (d *Dev) endpoints(l *listeners, issuer string) registryfn.EndpointsConfig {
-	e := registryfn.EndpointsConfig{API: url(l.api), HTTP: url(l.http), MQTTWS: location("ws", l.mqttWS), Issuer: issuer}
+	e := registryfn.EndpointsConfig{API: url(l.api), Command: url(l.api), HTTP: url(l.http), MQTTWS: location("ws", l.mqttWS), Issuer: issuer}
 	if l.mqtt != nil {
 		e.MQTT = l.mqtt.Addr().String()
 	}

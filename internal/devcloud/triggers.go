@@ -34,7 +34,8 @@ func writeTrigger(dir, file string, manifest []byte, replace bool) error {
 // A triggerFiles keeps the dispatcher as the manifests say.
 type triggerFiles struct {
 	loaders    []*manifests.Loader
-	pushed     *pushing // further Triggers
+	pushed     *pushing    // further Triggers
+	commands   *commanding // one more for each application
 	dispatcher *dispatch.Dispatcher
 	logger     *slog.Logger
 
@@ -65,7 +66,7 @@ func (t *triggerFiles) apply() int {
 		all = append(all, loaded.Subscriptions...)
 	}
 	all = append(all, t.pushed.subscriptions()...)
-	if err := t.dispatcher.Apply(all); err != nil {
+	if err := t.dispatcher.Apply(t.commands.add(all)); err != nil {
 		t.logger.Error(err.Error())
 	}
 	return len(all)

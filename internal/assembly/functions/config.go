@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	authfn "github.com/fairlead/fairlead/functions/auth"
+	"github.com/fairlead/fairlead/functions/command"
 	"github.com/fairlead/fairlead/functions/provision"
 	"github.com/fairlead/fairlead/functions/push"
 	"github.com/fairlead/fairlead/functions/telemetry"
@@ -22,7 +23,7 @@ import (
 
 // A Config is all that a function process can be told. A function reads the groups that it needs.
 type Config struct {
-	Function string `doc:"which function this process is: telemetry, ttn, auth, registry, push or provision"`
+	Function string `doc:"which function this process is: telemetry, ttn, auth, registry, push, command or provision"`
 	assembly.Config
 	Proxies    forwarded.Config
 	Database   postgres.Config
@@ -37,6 +38,7 @@ type Config struct {
 	Provision  provision.Config
 	Outbound   outbound.Config
 	Push       push.Config
+	Command    command.Config
 }
 
 // DefaultConfig has everything but addresses.
@@ -57,6 +59,7 @@ func DefaultConfig() Config {
 		Provision:  provision.DefaultConfig(),
 		Outbound:   outbound.DefaultConfig(),
 		Push:       push.DefaultConfig(),
+		Command:    command.DefaultConfig(),
 	}
 }
 

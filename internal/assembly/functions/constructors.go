@@ -27,6 +27,7 @@ var constructors = map[string]constructor{
 	assembly.DeviceRegistry: newRegistry,
 	assembly.Provision:      newProvision,
 	assembly.Push:           newPush,
+	assembly.Command:        newCommand,
 }
 
 func newTelemetry(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) {

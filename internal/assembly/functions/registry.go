@@ -20,6 +20,8 @@ import (
 // ends deletions.
 type Registry struct {
 	http.Handler
+	Users *user.Authenticator // of the API
+
 	relay   *changes.Relay
 	topics  *topics.Topics
 	stop    context.CancelFunc
@@ -39,7 +41,7 @@ func NewRegistry(c *Config, s *store.Store, caches changes.Invalidator, w change
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	r := &Registry{relay: relay, topics: followed, stop: stop}
+	r := &Registry{Users: users, relay: relay, topics: followed, stop: stop}
 	r.Handler = registryfn.New(c.Registry, registryfn.Parts{
 		Store: s, Users: users, Directory: directory, Tokens: user.NewTokens(c.User.Tokens, directory), Changes: relay, Topics: followed,
 		Log: log, Refusals: refusals,
