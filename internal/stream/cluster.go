@@ -3,6 +3,7 @@ package stream
 import (
 	"cmp"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -19,6 +20,9 @@ type Cluster struct {
 	metrics *metrics
 
 	fetchMaxWait, roomTimeout time.Duration
+
+	mu    sync.Mutex
+	tails map[string]*tail // by topic
 }
 
 // Connect makes a Cluster. Nothing is asked of Kafka yet; an error says that the configuration cannot be used.
@@ -33,19 +37,21 @@ func Connect(config kafka.Config) (*Cluster, error) {
 	}
 	return &Cluster{
 		config: config, client: client, admin: kadm.NewClient(client), metrics: metrics,
-		fetchMaxWait: fetchMaxWait, roomTimeout: roomTimeout,
+		fetchMaxWait: fetchMaxWait, roomTimeout: roomTimeout, tails: map[string]*tail{},
 	}, nil
 }
 
-// Close ends the connections. The consumers have ended before.
+// Close ends the connections. The consumers and readers have ended before.
 func (c *Cluster) Close() { c.client.Close() }
 
 // Options say what a Consumer reads.
 type Options struct {
 	Topic   string
 	Group   string       // the consumer group; all its members share the partitions of the topic
+	From    From         // where the group begins if it has no positions in the topic yet
 	Limit   int          // how many records of one partition may be on their way at once; 1, the least, hands out each after the one before is settled
 	Handler Handler      // gets the records
+	GiveUp  bool         // what is not settled when the time for its delivery is over is abandoned, so that Handler need not see to that
 	Logger  *slog.Logger // nil logs nothing
 }
 

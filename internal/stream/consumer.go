@@ -120,7 +120,7 @@ func (c *Consumer) setState(state State, reason string) bool {
 func (c *Consumer) consume(ctx, deliveries context.Context) error {
 	setup, cancel := context.WithTimeout(ctx, setupTimeout)
 	defer cancel()
-	if err := c.cluster.start(setup, c.options.Group, c.options.Topic); err != nil {
+	if err := c.cluster.start(setup, c.options.Group, c.options.Topic, c.options.From); err != nil {
 		return err
 	}
 	client, err := kafka.NewClient(c.cluster.config, c.clientOptions(deliveries)...)
@@ -217,6 +217,7 @@ func (c *Consumer) assign(client *kgo.Client, deliveries context.Context, assign
 	defer c.mu.Unlock()
 	for _, id := range assigned {
 		p := newPartition(c.options.Limit, c.options.Handler, c.cluster.metrics)
+		p.givesUp = c.options.GiveUp
 		p.mark = func(next kgo.EpochOffset) {
 			client.MarkCommitOffsets(map[string]map[int32]kgo.EpochOffset{c.options.Topic: {id: next}})
 		}

@@ -19,7 +19,8 @@ type Delivery struct {
 
 	partition *partition
 	position  *position
-	settled   bool // guarded by the partition
+	handed    bool // guarded by the partition, as is the next one
+	settled   bool
 }
 
 // Done settles the delivery: whatever was to become of the record has become of it, and it will not be read again once that is

@@ -10,15 +10,18 @@
 //     was not committed is delivered again.
 //   - When a partition goes to another member, nothing more is handed out of it, deliveries on their way may end, and what they
 //     reached is committed before the other member begins.
-//   - A group that has no positions begins at the end of its topic. A partition that is added later, or whose position Kafka no
-//     longer has, is read from its beginning.
+//   - A group that has no positions begins where its [From] says: at the end of its topic, if nothing else. A partition that is
+//     added later, or whose position Kafka no longer has, is read from its beginning.
 //   - Records that wait are bounded in number and bytes. A consumer that is slow slows its own group down, and a partition that is
 //     stuck does not keep the others waiting.
+//
+// Who has no group is a [Reader]. All that follow the end of a topic share one fetch stream of Kafka; one that is too slow for it loses
+// the oldest, which is counted, and holds nobody up. A reader that begins elsewhere has a fetch stream of its own.
 //
 // A [Message] is what a record says of a CloudEvent. Whether that is a valid event is for the consumer to judge: readers differ
 // there. The package knows nothing of Triggers, users or protocols.
 //
-// Reading path: cluster.go is what the consumers of a process share, consumer.go one member of a group, start.go where a new group
-// begins, partition.go the records of one partition with positions.go for what is committed, delivery.go one record on its way,
-// message.go what it says.
+// Reading path: cluster.go is what the consumers of a process share, consumer.go one member of a group, start.go and from.go where
+// a new group begins, partition.go the records of one partition with positions.go for what is committed, delivery.go one record on
+// its way, message.go what it says; reader.go who has no group, and tail.go what readers share.
 package stream

@@ -13,6 +13,7 @@ import (
 type metrics struct {
 	records         metric.Int64Counter
 	failures        metric.Int64Counter
+	losses          metric.Int64Counter
 	done, abandoned metric.MeasurementOption
 }
 
@@ -28,10 +29,15 @@ func newMetrics() (*metrics, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metric of failures: %w", err)
 	}
+	losses, err := meter.Int64Counter("fairlead.stream.lost",
+		metric.WithDescription("Records that a reader without a group was too slow for"), metric.WithUnit("{record}"))
+	if err != nil {
+		return nil, fmt.Errorf("metric of lost records: %w", err)
+	}
 	result := func(name string) metric.MeasurementOption {
 		return metric.WithAttributeSet(attribute.NewSet(attribute.String("result", name)))
 	}
-	return &metrics{records, failures, result("done"), result("abandoned")}, nil
+	return &metrics{records, failures, losses, result("done"), result("abandoned")}, nil
 }
 
 func (m *metrics) settledAs(result metric.MeasurementOption, n int) {
@@ -41,3 +47,5 @@ func (m *metrics) settledAs(result metric.MeasurementOption, n int) {
 func (m *metrics) failed(ctx context.Context, operation string) {
 	m.failures.Add(ctx, 1, metric.WithAttributes(attribute.String("operation", operation)))
 }
+
+func (m *metrics) lost(n int) { m.losses.Add(context.Background(), int64(n)) }

@@ -36,6 +36,7 @@ type partition struct {
 	metrics  *metrics
 	mark     func(kgo.EpochOffset) // marks an offset to be committed
 	pause    func(paused bool)     // stops and resumes fetching
+	givesUp  bool                  // abandons what is on its way when its time is over
 	slots    chan struct{}         // holds one for each delivery on its way
 	stopping chan struct{}
 	ended    chan struct{} // closed after the last delivery is settled
@@ -118,6 +119,7 @@ func (p *partition) pop() (delivery *Delivery, ok bool) {
 	}
 	wasFull := p.isFull()
 	delivery = p.queue[0]
+	delivery.handed = true
 	p.queue[0] = nil
 	p.queue = p.queue[1:]
 	p.bytes -= size(delivery.Record)
@@ -157,7 +159,9 @@ func (p *partition) push(records []*kgo.Record, highWater int64) {
 	}
 	p.highWater = highWater
 	for _, record := range records {
-		p.queue = append(p.queue, &Delivery{Record: record, partition: p, position: p.positions.take(record.Offset, record.LeaderEpoch)})
+		taken := p.positions.take(record.Offset, record.LeaderEpoch)
+		taken.delivery = &Delivery{Record: record, partition: p, position: taken}
+		p.queue = append(p.queue, taken.delivery)
 		p.bytes += size(record)
 	}
 	if p.slow {
@@ -192,6 +196,7 @@ func (p *partition) settled(d *Delivery, done bool) bool {
 		p.metrics.settledAs(p.metrics.abandoned, 1)
 	}
 	d.settled = true
+	d.position.delivery = nil
 	return true
 }
 
@@ -267,10 +272,29 @@ func (p *partition) stop(ctx context.Context) {
 	case <-p.ended:
 	case <-ctx.Done():
 		p.cancel()
+		p.giveUp()
 		<-p.ended
 	}
 	p.cancel()
 	p.note()
+}
+
+// giveUp abandons what is on its way, if that is wanted.
+func (p *partition) giveUp() {
+	if !p.givesUp {
+		return
+	}
+	p.mu.Lock()
+	var onTheWay []*Delivery
+	for _, open := range p.positions.open {
+		if open.delivery != nil && open.delivery.handed {
+			onTheWay = append(onTheWay, open.delivery)
+		}
+	}
+	p.mu.Unlock()
+	for _, d := range onTheWay {
+		d.Abandon()
+	}
 }
 
 // lag is how many records lie between the offset to commit and the end of the partition.

@@ -5,6 +5,8 @@ type position struct {
 	offset int64
 	epoch  int32 // of the leader that wrote the record
 	done   bool
+
+	delivery *Delivery // of the record, until it is settled
 }
 
 // Positions are those of one partition that were read and are not yet committed, in the order of the partition. Offsets may have

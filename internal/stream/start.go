@@ -20,27 +20,21 @@ const startInterval = 100 * time.Millisecond
 
 // start gives a new group its positions. What passes by itself, such as a coordinator that Kafka is just choosing, is tried
 // again until the context ends.
-func (c *Cluster) start(ctx context.Context, group, topic string) error {
+func (c *Cluster) start(ctx context.Context, group, topic string, from From) error {
 	for {
-		err := c.initialise(ctx, group, topic)
+		err := c.initialise(ctx, group, topic, from)
 		if err == nil || !kerr.IsRetriable(err) || !backoff.Wait(ctx, startInterval) {
 			return err
 		}
 	}
 }
 
-// initialise commits the end of each partition for a group that has no positions in the topic yet, so that the place at
+// initialise commits where each partition begins for a group that has no positions in the topic yet, so that the place at
 // which the group starts is settled now and not by the first fetch.
-func (c *Cluster) initialise(ctx context.Context, group, topic string) error {
-	ends, err := c.admin.ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return errors.New("its topic does not exist: no such application is registered" + c.nearest(ctx, topic))
-	}
+func (c *Cluster) initialise(ctx context.Context, group, topic string, from From) error {
+	begins, err := c.place(ctx, topic, from)
 	if err != nil {
-		return fmt.Errorf("asking Kafka for the end of the topic: %w", err)
+		return err
 	}
 	known, err := c.admin.FetchOffsets(ctx, group)
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
@@ -50,7 +44,7 @@ func (c *Cluster) initialise(ctx context.Context, group, topic string) error {
 		return nil
 	}
 	var first kadm.Offsets
-	ends.Each(func(o kadm.ListedOffset) { first.AddOffset(o.Topic, o.Partition, o.Offset, o.LeaderEpoch) })
+	begins.Each(func(o kadm.ListedOffset) { first.AddOffset(o.Topic, o.Partition, o.Offset, o.LeaderEpoch) })
 	committed, err := c.admin.CommitOffsets(ctx, group, first)
 	if err == nil {
 		err = committed.Error()
@@ -60,6 +54,18 @@ func (c *Cluster) initialise(ctx context.Context, group, topic string) error {
 		return fmt.Errorf("setting the first offsets of the group: %w", err)
 	}
 	return nil
+}
+
+// place asks Kafka where in each partition of a topic to begin.
+func (c *Cluster) place(ctx context.Context, topic string, from From) (kadm.ListedOffsets, error) {
+	begins, err := from.list(ctx, c.admin, topic)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return nil, errors.New("its topic does not exist: no such application is registered" + c.nearest(ctx, topic))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking Kafka where to begin in the topic: %w", err)
+	}
+	return begins, nil
 }
 
 // topicPrefix begins the names of the topics of applications.
