@@ -214,7 +214,7 @@ func TestClosed(t *testing.T) {
 		t.Helper()
 		fx := newFixture(nil)
 		s, _ := fx.connected(t)
-		s.Subscribe(packet.Subscription{Filter: "command/inbox/#"}, 0)
+		s.Subscribe(packet.Subscription{Filter: "command/inbox/#"}, 0, nil)
 		s.Closed(e)
 		if len(fx.roll.released) != 1 || fx.roll.released[0] != wantWill {
 			t.Errorf("%+v: released %v", e, fx.roll.released)

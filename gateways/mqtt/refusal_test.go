@@ -61,10 +61,10 @@ func TestReportsRefusedMessages(t *testing.T) {
 	check(message("a", large), refusal.Report{Where: "PUBLISH a", Outcome: outcome.TooLarge, Answer: "connection closed", Reason: "the body is larger than 65536 bytes"})
 
 	got = nil
-	if s.Subscribe(packet.Subscription{Filter: "telemetry/#"}, 0); len(got) != 1 || got[0].Where != "SUBSCRIBE telemetry/#" || got[0].Answer != "SUBACK 0x80" {
+	if s.Subscribe(packet.Subscription{Filter: "telemetry/#"}, 0, nil); len(got) != 1 || got[0].Where != "SUBSCRIBE telemetry/#" || got[0].Answer != "SUBACK 0x80" {
 		t.Errorf("%+v", got)
 	}
-	if s.Subscribe(packet.Subscription{Filter: "command/inbox//#"}, 0); len(got) != 1 {
+	if s.Subscribe(packet.Subscription{Filter: "command/inbox//#"}, 0, nil); len(got) != 1 {
 		t.Errorf("%+v", got)
 	}
 }

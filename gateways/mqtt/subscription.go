@@ -24,7 +24,7 @@ type subscription struct {
 
 // Subscribe begins a subscription of commands, and nothing else: there is no other message that a device receives. The
 // granted QoS is always 0.
-func (s *session) Subscribe(wanted packet.Subscription, id uint32) packet.Reason {
+func (s *session) Subscribe(wanted packet.Subscription, id uint32, _ packet.UserProperties) packet.Reason {
 	reason := s.subscribe(wanted, id)
 	if reason.Refuses() {
 		s.reportSubscription(wanted.Filter, reason)

@@ -11,7 +11,7 @@ import (
 )
 
 func subscribe(s *session, filter string, id uint32) packet.Reason {
-	return s.Subscribe(packet.Subscription{Filter: filter, QoS: 1}, id)
+	return s.Subscribe(packet.Subscription{Filter: filter, QoS: 1}, id, nil)
 }
 
 // send hands the gateway's process a command that the device is to get.

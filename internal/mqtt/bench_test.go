@@ -75,9 +75,11 @@ func (h answering) answer() {
 
 func (h answering) Connect(context.Context, *Conn, *packet.Connect) (Session, error) { return h, nil }
 func (h answering) Publish(_ *packet.Publish, done func(Answer))                     { h.questions <- done }
-func (h answering) Subscribe(packet.Subscription, uint32) packet.Reason              { return packet.Success }
-func (h answering) Unsubscribe(string) packet.Reason                                 { return packet.Success }
-func (h answering) Closed(End)                                                       {}
+func (h answering) Subscribe(packet.Subscription, uint32, packet.UserProperties) packet.Reason {
+	return packet.Success
+}
+func (h answering) Unsubscribe(string) packet.Reason { return packet.Success }
+func (h answering) Closed(End)                       {}
 
 // pump publishes n messages and keeps a window of them in flight, with as few system calls as it can.
 func pump(link net.Conn, message []byte, n, window int) error {

@@ -20,6 +20,7 @@ type Conn struct {
 	session Session // nil until the client is admitted
 
 	version   packet.Version
+	unnamed   bool   // the client has no identifier of its own
 	explains  bool   // the client wants reason strings
 	mayExpire bool   // a DISCONNECT may have a session expiry, as CONNECT had one
 	largest   uint32 // packet that the client takes, in bytes; 0 is no limit
@@ -33,6 +34,7 @@ type Conn struct {
 	mu       sync.Mutex
 	changed  sync.Cond // flights, out or the fields below have changed; only the goroutine that reads waits
 	flights  flights
+	sends    sends
 	out      output
 	ended    *ending // nil while the connection lives; the first one counts
 	draining bool    // nothing more is to be read
@@ -48,6 +50,9 @@ func newConn(s *Server, link net.Conn) *Conn {
 
 // Version is what the client speaks: packet.V311 or packet.V5.
 func (c *Conn) Version() packet.Version { return c.version }
+
+// Unnamed tells whether the client sent no identifier, so that the one in CONNECT was made for it.
+func (c *Conn) Unnamed() bool { return c.unnamed }
 
 // Remote is the address of the client without its port, as the PROXY protocol gives it if that is in use.
 func (c *Conn) Remote() string {
@@ -91,6 +96,7 @@ func (c *Conn) endLocked(e *ending) {
 		return
 	}
 	c.ended = e
+	c.sends.tell()
 	c.dropDeliveries()
 	if c.out.open {
 		c.lastWord()

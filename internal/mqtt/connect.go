@@ -204,20 +204,21 @@ func (c *Conn) agree(p *packet.Connect) (*packet.Connack, *Refusal) {
 	keepAlive := config.keepAlive(p)
 	c.silenceLimit = time.Duration(keepAlive) * time.Second * 3 / 2
 	c.mayExpire = p.SessionExpiry != 0
+	c.sends.window = min(int(p.ReceiveMaximum), maxUnacknowledged)
 	connack := &packet.Connack{
 		MaximumQoS:         1,
 		ReceiveMaximum:     uint16(config.ReceiveMaximum),
 		MaximumPacketSize:  uint32(config.MaxPacket),
 		TopicAliasMaximum:  uint16(config.TopicAliasMaximum),
 		RetainUnavailable:  true,
-		SharedUnavailable:  true,
+		SharedUnavailable:  !c.server.shared,
 		HasSessionExpiry:   p.SessionExpiry != 0,
 		HasServerKeepAlive: keepAlive != p.KeepAlive,
 		ServerKeepAlive:    keepAlive,
 	}
 	if p.ClientID == "" {
 		p.ClientID = "fairlead-" + rand.Text()
-		connack.AssignedClientID = p.ClientID
+		connack.AssignedClientID, c.unnamed = p.ClientID, true
 	}
 	if c.largest > 0 && c.exceeds(len(connack.Append(nil, c.version))) {
 		return nil, &Refusal{Reason: packet.PacketTooLarge} // it could not be told the terms

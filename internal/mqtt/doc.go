@@ -5,7 +5,7 @@
 // A [Conn] has one goroutine, which reads, and while it is idle no memory but for that and a small buffer. Packets are
 // decoded in place (package packet). A second goroutine exists only while something is being written: whoever has an answer
 // starts it, and it takes along what is due at the same time. See connect.go for the way to the CONNACK, loop.go for what
-// is read, flight.go for messages and the order of their answers, output.go for what is written, and close.go for the end.
+// is read, flight.go for messages and the order of their answers, delivery.go and send.go for messages to clients, output.go for what is written, and close.go for the end.
 //
 // Everything that a client can make large is bounded: packets, before and after CONNECT; messages in flight; answers that
 // it does not read and messages that it does not take; topic aliases; time, without a CONNECT, without a packet and while

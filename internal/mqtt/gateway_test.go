@@ -65,7 +65,7 @@ func (v *visit) Publish(p *packet.Publish, done func(Answer)) {
 	done(Answer{})
 }
 
-func (v *visit) Subscribe(s packet.Subscription, id uint32) packet.Reason {
+func (v *visit) Subscribe(s packet.Subscription, id uint32, _ packet.UserProperties) packet.Reason {
 	v.mu.Lock()
 	v.filters = append(v.filters, string([]byte(s.Filter)))
 	v.mu.Unlock()

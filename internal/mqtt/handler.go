@@ -22,8 +22,9 @@ type Session interface {
 	// block. While Publish blocks, nothing is read from the client: that is the back-pressure.
 	Publish(p *packet.Publish, done func(Answer))
 	// Subscribe judges one subscription of a SUBSCRIBE packet: the granted QoS, or why not. id is the subscription identifier, 0
-	// for none. Repeating a subscription replaces it. The filter is only valid until Subscribe returns.
-	Subscribe(s packet.Subscription, id uint32) packet.Reason
+	// for none, properties are the user properties of the packet. Repeating a subscription replaces it. The filter and the properties
+	// are only valid until Subscribe returns.
+	Subscribe(s packet.Subscription, id uint32, properties packet.UserProperties) packet.Reason
 	// Unsubscribe ends a subscription.
 	Unsubscribe(filter string) packet.Reason
 	// Closed says that the connection has ended. What was published before may still be without an answer.

@@ -37,6 +37,7 @@ func (c *Conn) serve() {
 		e = &ending{End: End{Reason: packet.UnspecifiedError}}
 	}
 	c.end(e)
+	c.server.recoverPanics(c.abandonSends)
 	c.server.recoverPanics(c.closed)
 	c.server.recoverPanics(c.closeGracefully)
 }
@@ -92,6 +93,8 @@ func (c *Conn) handle(h packet.Header, body []byte, s *scratch) error {
 	switch h.Type {
 	case packet.PUBLISH:
 		return c.publish(h.Flags, body, s)
+	case packet.PUBACK:
+		return c.acknowledged(body)
 	case packet.SUBSCRIBE:
 		return c.subscribe(body, s)
 	case packet.UNSUBSCRIBE:
@@ -113,7 +116,7 @@ func (c *Conn) misplaced(t packet.Type) error {
 		broken.What = "there has been a CONNECT before"
 	case t == packet.AUTH && c.version == packet.V5:
 		broken.What = "there is no authentication method to go on with"
-	case t == packet.PUBACK, t == packet.PUBREC, t == packet.PUBREL, t == packet.PUBCOMP:
+	case t == packet.PUBREC, t == packet.PUBREL, t == packet.PUBCOMP:
 		broken.What = "there is no message that " + t.String() + " could belong to"
 	case t == packet.AUTH:
 		broken.Reason, broken.What = packet.MalformedPacket, "version 3.1.1 has no packet type 15"

@@ -93,6 +93,7 @@ func (c *Conn) write() {
 			return
 		}
 		c.changed.Signal()
+		c.sends.tell()
 		c.mu.Unlock()
 		err := c.send(batch)
 		c.server.buffers.put(batch)

@@ -18,6 +18,7 @@ type Server struct {
 	handler  Handler
 	log      *zap.Logger
 	onBroken func(Broken) // may be nil
+	shared   bool
 	metrics  *metrics
 	limits   *admissionLimits
 	life     context.Context // ends when the server shuts down
@@ -59,6 +60,9 @@ func NewServer(c Config, h Handler, log *zap.Logger) *Server {
 	s.scratches.New = func() any { return new(scratch) }
 	return s
 }
+
+// OfferShared has clients of version 5 told that there are shared subscriptions. It is for before the first connection.
+func (s *Server) OfferShared() { s.shared = true }
 
 // Serve serves the connections of a listener, TCP or TLS, until that fails, and closes it. It returns net.ErrClosed after
 // Shutdown.

@@ -81,8 +81,10 @@ func (u *user) Publish(p *packet.Publish, done func(mqtt.Answer)) {
 	})
 }
 
-func (u *user) Subscribe(packet.Subscription, uint32) packet.Reason { return u.set(true) }
-func (u *user) Unsubscribe(string) packet.Reason                    { return u.set(false) }
+func (u *user) Subscribe(packet.Subscription, uint32, packet.UserProperties) packet.Reason {
+	return u.set(true)
+}
+func (u *user) Unsubscribe(string) packet.Reason { return u.set(false) }
 
 func (u *user) set(subscribed bool) packet.Reason {
 	u.gateway.mu.Lock()

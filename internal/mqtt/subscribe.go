@@ -10,7 +10,7 @@ func (c *Conn) subscribe(body []byte, s *scratch) error {
 	}
 	s.reasons = s.reasons[:0]
 	for _, subscription := range p.Subscriptions {
-		s.reasons = append(s.reasons, c.session.Subscribe(subscription, p.SubscriptionID))
+		s.reasons = append(s.reasons, c.session.Subscribe(subscription, p.SubscriptionID, p.UserProperties))
 	}
 	c.answer(func(b []byte, _ string) []byte {
 		return (&packet.Suback{PacketID: p.PacketID, Reasons: s.reasons}).Append(b, c.version)
