@@ -22,7 +22,7 @@ import (
 type Authenticator struct {
 	providers map[string]*provider // by issuer
 	prefixes  []string             // of all providers
-	store     TokenStore           // may be nil
+	store     TokenFinder          // may be nil
 	directory Directory            // may be nil
 	verified  *verified
 	log       *zap.Logger
@@ -32,7 +32,7 @@ type Authenticator struct {
 // New makes an authenticator. It connects to no provider before the first token of that provider; one that is away does
 // not keep others, or access tokens, from working. Without a store no access token is taken, without a directory no name is
 // remembered, and without a log nothing is logged.
-func New(c Config, store TokenStore, directory Directory, log *zap.Logger) (*Authenticator, error) {
+func New(c Config, store TokenFinder, directory Directory, log *zap.Logger) (*Authenticator, error) {
 	a := &Authenticator{
 		providers: map[string]*provider{},
 		store:     store,
@@ -96,10 +96,14 @@ func (a *Authenticator) accessToken(ctx context.Context, secret, user string) (*
 	if _, ok := splitSecret(secret); !ok {
 		return nil, refused(errNotToken)
 	}
+	return a.knownToken(ctx, hashSecret(secret), user)
+}
+
+// knownToken looks an access token up by its hash.
+func (a *Authenticator) knownToken(ctx context.Context, hash, user string) (*Identity, error) {
 	if a.store == nil {
 		return nil, refused(errNoToken)
 	}
-	hash := hashSecret(secret)
 	token, err := a.store.FindToken(ctx, hash)
 	switch {
 	case errors.Is(err, registry.ErrNotFound):

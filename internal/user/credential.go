@@ -73,6 +73,24 @@ func FromHTTP(r *http.Request) (Credential, error) {
 	}
 }
 
+// FromLogin reads the credential of a log-in with a user name and a password, of which either may be missing:
+//
+//	U and T   access token T of user U
+//	T alone   token T, wherever it stands
+//	neither   nil
+//
+// The errors are those of FromHTTP.
+func FromLogin(user, password string) (Credential, error) {
+	switch {
+	case user != "" && password != "":
+		return newAccessToken(user, password)
+	case user != "" || password != "":
+		return newBearer(user + password)
+	default:
+		return nil, nil
+	}
+}
+
 // fromHeader reads an Authorization header (RFC 9110 section 11.6.2). Schemes are compared without case.
 func fromHeader(field string) (Credential, error) {
 	if len(field) > maxCredential {

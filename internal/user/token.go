@@ -27,16 +27,21 @@ type Token struct {
 	Scope       Scope
 }
 
+// A TokenFinder finds access tokens.
+type TokenFinder interface {
+	// FindToken finds a token by its hash, expired or not, or returns registry.ErrNotFound.
+	FindToken(ctx context.Context, hash string) (*Token, error)
+}
+
 // A TokenStore keeps access tokens. Writes are durable when they return.
 type TokenStore interface {
+	TokenFinder
 	// CreateToken keeps a token, or returns ErrTokenTaken.
 	CreateToken(ctx context.Context, token Token) error
 	// ListTokens gives a user's tokens, expired ones included, in the order in which they were created.
 	ListTokens(ctx context.Context, userID string) ([]Token, error)
 	// DeleteToken removes a user's token, or returns registry.ErrNotFound.
 	DeleteToken(ctx context.Context, userID, prefix string) error
-	// FindToken finds a token by its hash, expired or not, or returns registry.ErrNotFound.
-	FindToken(ctx context.Context, hash string) (*Token, error)
 }
 
 // A Directory remembers who has signed in, so that people can name each other as members and new owners. It holds what

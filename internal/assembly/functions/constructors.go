@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead/fairlead/internal/outbound"
 	"github.com/fairlead/fairlead/internal/process"
 	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/store/accounts"
 	"github.com/fairlead/fairlead/internal/user"
 )
 
@@ -39,8 +40,9 @@ func newTTN(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) 
 }
 
 // newAuth makes the authentication function. Where providers are configured, their services may ask.
-func newAuth(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) {
+func newAuth(c *Config, p *assembly.Parts, s *store.Store) (http.Handler, error) {
 	handler := authfn.New(c.API, p.Decisions)
+	handler.AnswerAbout(accounts.New(s))
 	callers, err := services(c, p)
 	if err != nil {
 		return nil, err

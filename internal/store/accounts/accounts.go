@@ -15,6 +15,7 @@ import (
 // Accounts are the access tokens and users of a registry. They are safe for concurrent use, and need the schema that
 // store.Ready asks for.
 type Accounts struct {
+	store       *store.Store
 	read, write *sql.DB
 	retry       func(error) bool
 	tokens      *gather.Reads[string, user.Token] // by hash
@@ -28,7 +29,7 @@ var (
 // New makes the accounts of a registry's store, which stays the caller's to close.
 func New(s *store.Store) *Accounts {
 	write, dialect := s.Database()
-	a := &Accounts{read: s.Reader(), write: write, retry: dialect.Retry}
+	a := &Accounts{store: s, read: s.Reader(), write: write, retry: dialect.Retry}
 	a.tokens = gather.NewReads(a.findToken)
 	return a
 }
