@@ -25,7 +25,7 @@ var ErrBrokenJSON = errors.New("the content type is JSON but the body is not")
 // Without a type, a body that is JSON is treated as JSON and every other body as an octet stream. The result never
 // shares memory with body.
 func Normalize(contentType string, body []byte) (normalType string, data []byte, err error) {
-	if contentType != "" && !isJSON(contentType) {
+	if contentType != "" && !IsJSON(contentType) {
 		return contentType, append([]byte(nil), body...), nil
 	}
 	compact, err := compactJSON(make([]byte, 0, len(body)), body)

@@ -23,8 +23,8 @@ func MediaType(contentType string) string {
 	return strings.ToLower(strings.Trim(essence, " \t"))
 }
 
-// isJSON tells whether data of a type is JSON, as readers of events see it.
-func isJSON(contentType string) bool {
+// IsJSON tells whether data of a type is JSON, as readers of events see it.
+func IsJSON(contentType string) bool {
 	media := MediaType(contentType)
 	return media == JSON || media == "text/json" || strings.HasSuffix(media, "+json")
 }

@@ -18,11 +18,14 @@ const (
 	Bridge   = "bridge"
 	Presence = "presence" // events and wills of connections, which nobody waits for
 	API      = "api"      // of the registry
+	Consumer = "consumer" // users who consume events
 	other    = "other"
 )
 
 // Protocols lists every value that Protocol has.
-func Protocols() []string { return []string{HTTP, TTN, MQTT, CoAP, Bridge, Presence, API, other} }
+func Protocols() []string {
+	return []string{HTTP, TTN, MQTT, CoAP, Bridge, Presence, API, Consumer, other}
+}
 
 // Protocol is a name as metrics may have it: one of a few, whatever was written.
 func Protocol(name string) string {
