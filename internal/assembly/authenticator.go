@@ -21,6 +21,7 @@ func (p *Parts) openDocuments(c cache.Config, n Neighbours) (err error) {
 		return fmt.Errorf("opening the cache of the registry: %w", err)
 	}
 	p.OnClose(closing(p.Documents.Close))
+	p.Changes = p.Documents
 	return nil
 }
 
@@ -53,6 +54,7 @@ func (p *Parts) ask(ctx context.Context, c Config, a auth.Config) error {
 		return fmt.Errorf("opening Redis for changes of the registry: %w", err)
 	}
 	p.OnClose(closing(changes.Close))
+	p.Changes = changes
 	p.watch(ctx, changes)
 	return nil
 }

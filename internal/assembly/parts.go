@@ -33,6 +33,7 @@ type Parts struct {
 	Authenticator auth.Authenticator // in all its layers
 	Decisions     *auth.Cache        // the same without what slows refusals down, for the authentication function: that is done where devices are connected, once
 	Documents     *cache.Cache       // of the registry, where the process has them
+	Changes       *cache.Cache       // to hear of changes of the registry; nil where Redis is not configured
 
 	Producer *kafka.Producer // nil where a sink takes its place
 	Pipeline *ingest.Pipeline

@@ -51,6 +51,8 @@ const (
 	MQTT   = "mqtt"
 	CoAP   = "coap"
 	Bridge = "bridge"
+
+	Integration = "integration"
 )
 
 // Groups of the configuration that make Open build a part.
@@ -98,6 +100,10 @@ var Processes = []Process{
 	{
 		Name: Bridge, Kind: Gateway, Summary: "forwards from an MQTT broker that a site already runs",
 		Groups: []string{groupKafka, groupIngest, "bridge"}, Access: Asks,
+	},
+	{
+		Name: Integration, Kind: Gateway, Summary: "users who consume events: MQTT 3.1.1 and 5, WebSocket and Server-Sent Events",
+		Groups: []string{groupKafka, "user", "cache", "integration"}, Access: Asks,
 	},
 }
 

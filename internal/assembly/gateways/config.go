@@ -5,21 +5,25 @@ import (
 
 	"github.com/fairlead/fairlead/gateways/bridge"
 	"github.com/fairlead/fairlead/gateways/coap"
+	"github.com/fairlead/fairlead/gateways/integration"
 	"github.com/fairlead/fairlead/gateways/mqtt"
 	"github.com/fairlead/fairlead/internal/assembly"
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/presence"
+	"github.com/fairlead/fairlead/internal/user"
 )
 
 // A Config is all that a gateway process can be told. A gateway reads the groups that it needs.
 type Config struct {
 	Health HealthConfig
 	assembly.Config
-	Auth     AuthConfig
-	Presence presence.Config
-	MQTT     mqtt.Config
-	COAP     coap.Config
-	Bridge   bridge.Config
+	Auth        AuthConfig
+	Presence    presence.Config
+	MQTT        mqtt.Config
+	COAP        coap.Config
+	Bridge      bridge.Config
+	User        user.Config
+	Integration integration.Config
 }
 
 // An AuthConfig holds the layers of authentication that a gateway has: credentials are judged by the authentication
@@ -53,6 +57,9 @@ func DefaultConfig() Config {
 		MQTT:     mqtt.DefaultConfig(),
 		COAP:     coap.DefaultConfig(),
 		Bridge:   bridge.DefaultConfig(),
+
+		User:        user.DefaultConfig(),
+		Integration: integration.DefaultConfig(),
 	}
 }
 

@@ -27,6 +27,8 @@ var constructors = map[string]constructor{
 	assembly.MQTT:   newMQTT,
 	assembly.CoAP:   newCoAP,
 	assembly.Bridge: newBridge,
+
+	assembly.Integration: newIntegration,
 }
 
 // newMQTT makes the gateway of MQTT. Presence begins before the first device comes and ends after the last has gone.
