@@ -34,6 +34,8 @@ type devCommand struct {
 	Metrics     string `name:"metrics-address" aliases:"metrics" default:"127.0.0.1:8084" env:"FAIRLEAD_METRICS_ADDRESS" was:"FAIRLEAD_DEV_METRICS" group:"Addresses (host:port; port 0 takes a free one)" help:"For Prometheus, at /metrics. Empty for none."`
 	Receiver    string `name:"receiver-address" aliases:"receiver" default:"127.0.0.1:8090" env:"FAIRLEAD_RECEIVER_ADDRESS" was:"FAIRLEAD_DEV_RECEIVER" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the built-in subscriber, which Triggers reach as Service receiver. Empty for none."`
 	DeadLetters string `name:"dead-letters-address" aliases:"dead-letters" default:"127.0.0.1:8091" env:"FAIRLEAD_DEAD_LETTERS_ADDRESS" was:"FAIRLEAD_DEV_DEAD_LETTERS" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the built-in dead letter sink, which Triggers reach as Service dead-letters. Empty for none."`
+	Consumers   string `name:"integration-mqtt-tcp-address" aliases:"integration-mqtt" default:"127.0.0.1:18883" env:"FAIRLEAD_INTEGRATION_MQTT_TCP_ADDRESS" group:"Addresses (host:port; port 0 takes a free one)" help:"For users who consume events over MQTT. Empty for none."`
+	ConsumerWeb string `name:"integration-web-address" aliases:"integration-web" default:"127.0.0.1:8082" env:"FAIRLEAD_INTEGRATION_WEB_ADDRESS" group:"Addresses (host:port; port 0 takes a free one)" help:"For users who consume events over WebSocket and Server-Sent Events. Empty for none."`
 
 	PortsFrom   int  `xor:"ports" placeholder:"N" env:"FAIRLEAD_PORTS_FROM" was:"FAIRLEAD_DEV_PORTS_FROM" group:"Addresses (host:port; port 0 takes a free one)" help:"Listen on port N and those that follow it, in the order above, instead of the default ports: for a second one on this machine. Addresses that are given stay."`
 	RandomPorts bool `xor:"ports" env:"FAIRLEAD_RANDOM_PORTS" was:"FAIRLEAD_DEV_RANDOM_PORTS" group:"Addresses (host:port; port 0 takes a free one)" help:"Listen on free ports instead of the default ones. Addresses that are given stay."`
@@ -115,6 +117,7 @@ func (c *devCommand) wait(ctx context.Context, d *devcloud.Dev, show *demo.Show,
 func (c *devCommand) config() devcloud.Config {
 	return devcloud.Config{
 		HTTP: c.HTTP, MQTT: c.MQTT, MQTTS: c.MQTTS, MQTTWS: c.MQTTWS, MQTTWSS: c.MQTTWSS, COAP: c.COAP, COAPS: c.COAPS,
+		Consumers: c.Consumers, ConsumerWeb: c.ConsumerWeb,
 		API: c.API, Identity: c.Identity, Issuer: c.Issuer, Auth: c.Auth, Metrics: c.Metrics, Receiver: c.Receiver, DeadLetters: c.DeadLetters,
 		Kafka: c.Kafka, KafkaSecret: c.KafkaSecret, KafkaAddress: c.KafkaAddress,
 		Redis: c.Redis, RedisAddress: c.RedisAddress, Database: c.Database,
@@ -134,6 +137,8 @@ func (c *devCommand) welcome(out io.Writer, n devcloud.Note) {
 	row("The Things Network", n.TTN)
 	row("devices, MQTT", joined(n.MQTT, n.MQTTS, n.MQTTWS, n.MQTTWSS))
 	row("devices, CoAP", joined(n.COAP, n.COAPS))
+	row("users, MQTT", suffixed(n.Consumers, ", topic app/APPLICATION"))
+	row("users, WebSocket, SSE", suffixed(n.ConsumerWeb, "/{application}"))
 	row("certificate authority", n.CA)
 	row("registry's API", n.API)
 	if n.Account != nil {

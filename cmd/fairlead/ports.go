@@ -23,6 +23,7 @@ func (c *devCommand) addresses() []address {
 		{"http-address", &c.HTTP}, {"mqtt-tcp-address", &c.MQTT}, {"mqtt-tls-address", &c.MQTTS}, {"mqtt-web-socket-address", &c.MQTTWS}, {"mqtt-web-socket-tls-address", &c.MQTTWSS},
 		{"coap-address", &c.COAP}, {"coap-secure-address", &c.COAPS}, {"api-address", &c.API}, {"identity-address", &c.Identity}, {"auth-address", &c.Auth},
 		{"metrics-address", &c.Metrics}, {"receiver-address", &c.Receiver}, {"dead-letters-address", &c.DeadLetters},
+		{"integration-mqtt-tcp-address", &c.Consumers}, {"integration-web-address", &c.ConsumerWeb},
 	}
 }
 

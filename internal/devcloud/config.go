@@ -21,6 +21,8 @@ type Config struct {
 	MQTTWSS     string // over WebSocket and TLS
 	COAP        string // devices over CoAP; "" for none
 	COAPS       string // over DTLS; "" for none
+	Consumers   string // users who consume events over MQTT; "" for none
+	ConsumerWeb string // over WebSocket and Server-Sent Events; "" for none
 	API         string // the registry's API; "" for none
 	Identity    string // the embedded identity provider, on a loopback address; "" for none
 	Auth        string // device authentication

@@ -111,6 +111,9 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 	if err := d.serveCoAP(); err != nil {
 		return err
 	}
+	if err := d.serveConsumers(neighbours, management, listeners); err != nil {
+		return err
+	}
 	if d.functions.Registry != nil {
 		d.onClose(serve(newServer(api(d.functions)), listeners.api, d.fail))
 	}
@@ -157,6 +160,7 @@ func (d *Dev) Status() []dispatch.Status { return d.dispatcher.Status() }
 
 // listeners are the addresses that were taken; some may be nil.
 type listeners struct {
+	consumers, consumerWeb                                    net.Listener
 	http, api, identity, auth, metrics, receiver, deadLetters net.Listener
 	mqtt, mqtts, mqttWS, mqttWSS                              net.Listener
 }
@@ -173,6 +177,8 @@ func (d *Dev) listen() (*listeners, error) {
 		{"mqtt-tls-address", d.config.MQTTS, true, &l.mqtts},
 		{"mqtt-web-socket-address", d.config.MQTTWS, false, &l.mqttWS},
 		{"mqtt-web-socket-tls-address", d.config.MQTTWSS, true, &l.mqttWSS},
+		{"integration-mqtt-tcp-address", d.config.Consumers, false, &l.consumers},
+		{"integration-web-address", d.config.ConsumerWeb, false, &l.consumerWeb},
 		{"api-address", d.config.API, false, &l.api},
 		{"identity-address", d.identityAddress(), false, &l.identity},
 		{"auth-address", d.config.Auth, false, &l.auth},
@@ -312,7 +318,7 @@ func (d *Dev) followTriggers(ctx, watching context.Context, n *Neighbours, l *li
 		return err
 	}
 	files := &triggerFiles{
-		loaders:    []*manifests.Loader{manifests.NewLoader(d.note.Triggers, d.targets(l, commands))},
+		loaders:    []*manifests.Loader{manifests.NewLoader(d.note.Triggers, d.targets(l))},
 		pushed:     pushed,
 		commands:   commands,
 		dispatcher: d.dispatcher,
@@ -336,8 +342,8 @@ func (d *Dev) followTriggers(ctx, watching context.Context, n *Neighbours, l *li
 
 // targets are the objects that Triggers may refer to: what the user named, and the built-in receivers by the names that
 // the examples use.
-func (d *Dev) targets(l *listeners, commands *commanding) manifests.Targets {
-	targets := manifests.Targets{commandEvents: commands.function + "/"}
+func (d *Dev) targets(l *listeners) manifests.Targets {
+	targets := manifests.Targets{}
 	for name, listener := range map[string]net.Listener{"receiver": l.receiver, "dead-letters": l.deadLetters} {
 		if listener != nil {
 			targets[name] = url(listener) + "/"
@@ -353,6 +359,7 @@ func (d *Dev) writeNote(l *listeners, contents registryfile.Contents) error {
 	d.note.TTN, d.note.API = d.note.HTTP+"/ttn/v3", url(l.api)
 	d.note.MQTT, d.note.MQTTS = location("mqtt", l.mqtt), location("mqtts", l.mqtts)
 	d.note.MQTTWS, d.note.MQTTWSS = location("ws", l.mqttWS), location("wss", l.mqttWSS)
+	d.note.Consumers, d.note.ConsumerWeb = location("mqtt", l.consumers), url(l.consumerWeb)
 	d.note.Metrics, d.note.Receiver, d.note.DeadLetters = url(l.metrics), url(l.receiver), url(l.deadLetters)
 	d.note.Example = newExample(contents, d.note.HTTP)
 	name := d.folder.File(NoteFile)

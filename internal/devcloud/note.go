@@ -23,7 +23,9 @@ type Note struct {
 	MQTTWSS     string   `json:"mqttWebSocketTLS,omitempty"`
 	COAP        string   `json:"coap,omitempty"`
 	COAPS       string   `json:"coaps,omitempty"`
-	CA          string   `json:"ca,omitempty"` // file with the certificate of the authority that clients over TLS have to trust
+	Consumers   string   `json:"integrationMQTT,omitempty"` // for users who consume events
+	ConsumerWeb string   `json:"integrationWeb,omitempty"`  // WebSocket and Server-Sent Events
+	CA          string   `json:"ca,omitempty"`              // file with the certificate of the authority that clients over TLS have to trust
 	API         string   `json:"api,omitempty"`
 	Auth        string   `json:"auth"`
 	AuthToken   string   `json:"authToken"` // FAIRLEAD_AUTH_CLIENT_TOKEN of who asks there
