@@ -3,6 +3,7 @@ package devcloud
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/fairlead/fairlead/functions/command"
 	"github.com/fairlead/fairlead/internal/assembly/functions"
@@ -12,6 +13,9 @@ import (
 	"github.com/fairlead/fairlead/internal/user"
 	"github.com/fairlead/fairlead/triggers"
 )
+
+// commandEvents is the name of the function in a cluster, as Triggers refer to it.
+const commandEvents = "fairlead-command-events"
 
 // command adds the function that takes commands, twice: for users, and for the dispatcher, which shows no token.
 func (f *Functions) command(c functions.Config, s *store.Store) error {
@@ -56,9 +60,14 @@ type commanding struct {
 	deadLetter string // URL; "" for none
 }
 
-// add adds the Triggers.
+// add adds the Triggers, where no manifest has one.
 func (c *commanding) add(all []dispatch.Subscription) []dispatch.Subscription {
 	seen := map[string]bool{}
+	for _, s := range all {
+		if strings.HasPrefix(s.Subscriber, c.function+"/") {
+			seen[s.Application] = true
+		}
+	}
 	for _, s := range slices.Clone(all) {
 		if s.Application == "" || seen[s.Application] {
 			continue

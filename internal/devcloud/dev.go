@@ -318,7 +318,7 @@ func (d *Dev) followTriggers(ctx, watching context.Context, n *Neighbours, l *li
 		return err
 	}
 	files := &triggerFiles{
-		loaders:    []*manifests.Loader{manifests.NewLoader(d.note.Triggers, d.targets(l))},
+		loaders:    []*manifests.Loader{manifests.NewLoader(d.note.Triggers, d.targets(l, commands))},
 		pushed:     pushed,
 		commands:   commands,
 		dispatcher: d.dispatcher,
@@ -342,8 +342,8 @@ func (d *Dev) followTriggers(ctx, watching context.Context, n *Neighbours, l *li
 
 // targets are the objects that Triggers may refer to: what the user named, and the built-in receivers by the names that
 // the examples use.
-func (d *Dev) targets(l *listeners) manifests.Targets {
-	targets := manifests.Targets{}
+func (d *Dev) targets(l *listeners, commands *commanding) manifests.Targets {
+	targets := manifests.Targets{commandEvents: commands.function + "/"}
 	for name, listener := range map[string]net.Listener{"receiver": l.receiver, "dead-letters": l.deadLetters} {
 		if listener != nil {
 			targets[name] = url(listener) + "/"

@@ -1,0 +1,123 @@
+//go:build integration
+
+package command
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"testing"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/fairlead/fairlead/internal/redis"
+	"github.com/fairlead/fairlead/test/neighbour"
+)
+
+func TestMain(m *testing.M) { os.Exit(neighbour.Main(m)) }
+
+func startRedis(t *testing.T, options ...neighbour.RedisOption) *neighbour.Redis {
+	t.Helper()
+	server, err := neighbour.StartRedis(t.Context(), options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	return server
+}
+
+// cluster is a cluster of one node, which has all slots.
+func cluster(t *testing.T) *neighbour.Redis {
+	t.Helper()
+	port, err := neighbour.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := startRedis(t, neighbour.RedisSetting("cluster-enabled", "yes"), neighbour.RedisSetting("cluster-port", strconv.Itoa(port)))
+	client := goredis.NewClient(&goredis.Options{Addr: server.Address()})
+	defer client.Close()
+	if err := client.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	neighbour.Eventually(t, "the cluster to be ready", func() bool { return client.Set(t.Context(), "x", "", 0).Err() == nil })
+	return server
+}
+
+func TestRealRedis(t *testing.T) {
+	f := func(mode string, url func(*testing.T) string) {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			at := url(t)
+			testReceipts(t, at, mode)
+			testNothingIsMissed(t, at, mode)
+		})
+	}
+	f(redis.Single, func(t *testing.T) string { return neighbour.SharedRedis(t).Database(t) })
+	f(redis.Cluster, func(t *testing.T) string { return cluster(t).URL() })
+}
+
+// TestRedisRestarts has devices reached again after Redis was killed, and while it is away nobody is told that they were.
+func TestRedisRestarts(t *testing.T) {
+	f := func(mode string, server *neighbour.Redis) {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			first, _ := connect(t, server.URL(), mode)
+			second, _ := connect(t, server.URL(), mode)
+			_, sender := connect(t, server.URL(), mode)
+			const devices = 500
+			for i := range devices {
+				on := first
+				if i%2 == 1 {
+					on = second
+				}
+				listen(t, on, Filter{Application: "app", Gateway: strconv.Itoa(i), Protocol: "mqtt"}, func(Command) bool { return true })
+			}
+			to := func(i int) Command {
+				device := strconv.Itoa(i)
+				return Command{Application: "app", Gateway: device, Device: device, Name: "on"}
+			}
+			for range 3 {
+				server.Kill()
+				if receipt, err := sender.Send(t.Context(), to(0)); err == nil {
+					t.Errorf("sent without Redis: %+v", receipt)
+				}
+				if err := server.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				for i := range devices {
+					neighbour.Eventually(t, "device "+strconv.Itoa(i)+" to be reached", func() bool {
+						receipt, err := sender.Send(context.Background(), to(i))
+						return err == nil && receipt.Reach.Taken() == 1
+					})
+				}
+			}
+		})
+	}
+	f(redis.Single, startRedis(t))
+	f(redis.Cluster, cluster(t))
+}
+
+// TestDeviceReconnectsElsewhere moves a device from process to process. Each command that is sent while it is connected arrives there.
+func TestDeviceReconnectsElsewhere(t *testing.T) {
+	url := neighbour.SharedRedis(t).Database(t)
+	hubs := make([]*Hub, 2)
+	for i := range hubs {
+		hubs[i], _ = connect(t, url, redis.Single)
+	}
+	_, sender := connect(t, url, redis.Single)
+	var before *Listener
+	for i := range 200 {
+		queue := hubs[i%2].NewQueue(4)
+		now := listen(t, hubs[i%2], Filter{Application: "app", Gateway: "d", Protocol: "mqtt"}, queue.Put)
+		if before != nil {
+			before.Close()
+		}
+		before = now
+		name := strconv.Itoa(i)
+		receipt := send(t, sender, Command{Application: "app", Gateway: "d", Device: "d", Name: name})
+		receipt.want(t, 0, Reached{"mqtt", 1, 0})
+		if got := <-queue.C(); got.Name != name {
+			t.Fatalf("round %d: got %s", i, got.Name)
+		}
+	}
+}
