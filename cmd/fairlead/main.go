@@ -26,6 +26,7 @@ type cli struct {
 	App       appCommand       `cmd:"" help:"Applications."`
 	Device    deviceCommand    `cmd:"" help:"Devices of an application."`
 	Set       setCommand       `cmd:"" help:"Passwords, keys, gateways and aliases of a device."`
+	Command   commandCommand   `cmd:"" help:"Send a command to a device."`
 	Member    memberCommand    `cmd:"" help:"Users with a role in an application."`
 	Token     tokenCommand     `cmd:"" help:"Access tokens, for programs of yours."`
 	Label     labelCommand     `cmd:"" help:"Add labels to applications and devices, and take them away."`

@@ -56,15 +56,22 @@ func (i *inApplication) connect() (client *cloud.Client, application string, err
 	if err != nil {
 		return nil, "", err
 	}
-	application = i.App
-	if application == "" {
-		application = session.Context().Application
-	}
-	if application == "" {
-		return nil, "", errors.New("which application? Name it with --app, or for all commands with: fairlead context set-app")
+	if application, err = i.application(session); err != nil {
+		return nil, "", err
 	}
 	client, err = session.Client()
 	return client, application, err
+}
+
+// application is the one that is meant.
+func (i *inApplication) application(session *cloud.Session) (string, error) {
+	if i.App != "" {
+		return i.App, nil
+	}
+	if application := session.Context().Application; application != "" {
+		return application, nil
+	}
+	return "", errors.New("which application? Name it with --app, or for all commands with: fairlead context set-app")
 }
 
 // about puts what a call was about before its error.

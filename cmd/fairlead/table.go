@@ -41,6 +41,9 @@ type document struct {
 
 	User, Role string // of a member
 
+	Device, Protocol, Outcome string // of a command
+	Listeners                 int
+
 	Context  contextLine
 	Endpoint endpointLine
 }

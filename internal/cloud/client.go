@@ -19,7 +19,7 @@ import (
 const (
 	maxAnswer     = 4 << 20          // bytes of one document; lists are read one document at a time
 	maxListed     = 256 << 10        // bytes of one document in a list; what is read ahead may double it
-	answerTimeout = 60 * time.Second // until an answer begins
+	answerTimeout = 75 * time.Second // until an answer begins; a command may wait for a minute
 	idleTimeout   = 30 * time.Second // of a connection; less than servers have
 
 	// MaxConnections is how many calls of a client may be made at once. Further ones wait.
@@ -218,8 +218,13 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	return c.do(request)
+}
+
+// do signs a request and sends it. Everything but success is an error.
+func (c *Client) do(request *http.Request) (*http.Response, error) {
 	if c.sign != nil {
-		if err := c.sign(ctx, request); err != nil {
+		if err := c.sign(request.Context(), request); err != nil {
 			return nil, err
 		}
 	}

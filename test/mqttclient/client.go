@@ -97,15 +97,18 @@ func (c *Client) login(clientID, user, password string) error {
 }
 
 // Subscribe asks for everything with QoS 1.
-func (c *Client) Subscribe() error {
-	if _, err := c.Conn.Write(packet(subscribe, append(text([]byte{0, 1}, "#"), 1))); err != nil {
+func (c *Client) Subscribe() error { return c.SubscribeTo("#", 1) }
+
+// SubscribeTo asks for what a filter selects. The QoS granted must be the one given.
+func (c *Client) SubscribeTo(filter string, qos byte) error {
+	if _, err := c.Conn.Write(packet(subscribe, append(text([]byte{0, 1}, filter), qos))); err != nil {
 		return err
 	}
 	kind, answer, err := c.ReadPacket()
 	if err != nil {
 		return err
 	}
-	if kind != suback || len(answer) != 3 || answer[2] != 1 {
+	if kind != suback || len(answer) != 3 || answer[2] != qos {
 		return errors.New("SUBSCRIBE is refused")
 	}
 	return nil
