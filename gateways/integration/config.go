@@ -2,6 +2,7 @@ package integration
 
 import (
 	"errors"
+	"net/url"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/feed"
@@ -18,6 +19,7 @@ type Config struct {
 	Feed       feed.Config
 	protocol.RecheckConfig
 
+	CommandURL       string        `doc:"base URL of the function that takes commands as events, such as http://fairlead-command-events.fairlead.svc.cluster.local; empty refuses commands as unavailable"`
 	AuthTimeout      time.Duration `doc:"duration after which a log-in without a decision is answered as unavailable; below connection.connectTimeout; 100ms to 60s"`
 	MaxSubscriptions int           `doc:"number of subscriptions of one MQTT client; 1 to 10000"`
 	DrainTimeout     time.Duration `doc:"duration that consumers are given at the end to acknowledge and to leave; 1s to 5m"`
@@ -68,7 +70,10 @@ func DefaultConfig() Config {
 
 // Validate names the first bad field.
 func (c *Config) Validate() error {
+	u, err := url.Parse(c.CommandURL)
 	switch {
+	case c.CommandURL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil):
+		return errors.New("commandURL: must be an http or https URL without user")
 	case c.AuthTimeout < 100*time.Millisecond || c.AuthTimeout > time.Minute:
 		return errors.New("authTimeout: must lie between 100ms and 60s")
 	case c.AuthTimeout >= c.Connection.ConnectTimeout:

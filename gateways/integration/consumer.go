@@ -124,6 +124,14 @@ func (c *consumer) report(result outcome.Result, code closeCode) {
 	})
 }
 
+// reportCommand reports a command that was not sent.
+func (c *consumer) reportCommand(r outcome.Result) {
+	c.web.gateway.Refusals.Report(refusal.Report{
+		Protocol: refusal.Consumer, Where: "command", Application: c.wanted.Application, Remote: c.remote, Outcome: r.Outcome,
+		Answer: r.Outcome.String(), Reason: refusal.Explain(r),
+	})
+}
+
 // write writes what comes until the session ends, and tells why. alive is called at intervals.
 func (c *consumer) write(ctx context.Context, flush func([][]byte) error, alive func() error) leaving {
 	ticker := time.NewTicker(c.web.gateway.config.Web.PingInterval)

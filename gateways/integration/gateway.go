@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net"
+	"net/http"
 	"sync"
 
 	"go.uber.org/zap"
@@ -18,7 +19,8 @@ type Parts struct {
 	Guard    *feed.Guard
 	Feed     *feed.Feed
 	Refusals *refusal.Log
-	Log      *zap.Logger // may be nil
+	Sign     func(*http.Request) error // shows who sends commands; may be nil
+	Log      *zap.Logger               // may be nil
 }
 
 // A Gateway serves users that consume events.
@@ -28,6 +30,7 @@ type Gateway struct {
 	server    *protocol.Server
 	rechecker *protocol.Rechecker
 	holders   holders
+	commands  *commands
 	web       *web
 }
 
@@ -41,6 +44,7 @@ type Listeners struct {
 func New(c Config, p Parts) *Gateway {
 	p.Log = cmp.Or(p.Log, zap.NewNop())
 	g := &Gateway{Parts: p, config: c, rechecker: protocol.NewRechecker(c.RecheckConfig)}
+	g.commands = newCommands(c.CommandURL, p.Sign)
 	g.holders.held = map[holder]*protocol.Conn{}
 	g.server = protocol.NewServer(c.Connection, g, p.Log)
 	g.server.OfferShared()

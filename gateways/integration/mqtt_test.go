@@ -76,7 +76,7 @@ func TestStructuredAndBinary(t *testing.T) {
 	if a, b := plain.subscribe("app/plant"), binary.subscribe("$share/g/a/plant/+/+", "content-mode", "binary"); a != 1 || b != 1 {
 		t.Fatalf("SUBACK %#x, %#x", a, b)
 	}
-	w.produce(event("1", "temp", "d/1"))
+	w.produce(deviceEvent("1", "temp", "d/1"))
 	p := plain.next()
 	same(t, string(p.Payload), structured("1", "temp", "d/1"))
 	if p.Topic != "app/plant" || p.QoS != 1 || p.Properties.ContentType != structuredType || *p.Properties.PayloadFormat != 1 {
@@ -130,7 +130,7 @@ func TestUnsubscribeOfASharedSubscription(t *testing.T) {
 	const filter = "$share/g/app/plant"
 	s := w.subscriber("a", "ada", nil)
 	s.subscribe(filter)
-	w.produce(event("1", "temp", "d"))
+	w.produce(deviceEvent("1", "temp", "d"))
 	s.next()
 	unsuback, err := s.Unsubscribe(t.Context(), &paho.Unsubscribe{Topics: []string{filter}})
 	if err != nil || unsuback.Reasons[0] != 0 {
@@ -138,7 +138,7 @@ func TestUnsubscribeOfASharedSubscription(t *testing.T) {
 	}
 	other := w.subscriber("b", "ada", nil)
 	other.subscribe(filter)
-	w.produce(event("2", "temp", "d"), event("3", "temp", "d"))
+	w.produce(deviceEvent("2", "temp", "d"), deviceEvent("3", "temp", "d"))
 	same(t, string(other.next().Payload), structured("2", "temp", "d"))
 	same(t, string(other.next().Payload), structured("3", "temp", "d"))
 	if len(s.received) != 0 {
@@ -157,7 +157,7 @@ func TestUnacknowledgedComesAgain(t *testing.T) {
 	const filter = "$share/g/app/plant"
 	s := w.subscriber("a", "ada", manual)
 	s.subscribe(filter)
-	w.produce(event("1", "temp", "d"), event("2", "temp", "d"), event("3", "temp", "d"), event("4", "temp", "d"))
+	w.produce(deviceEvent("1", "temp", "d"), deviceEvent("2", "temp", "d"), deviceEvent("3", "temp", "d"), deviceEvent("4", "temp", "d"))
 	first := s.next()
 	s.next()
 	if err := s.Ack(first); err != nil {
@@ -180,7 +180,7 @@ func TestUnacknowledgedComesAgain(t *testing.T) {
 	}
 	last := w.subscriber("a", "ada", nil)
 	last.subscribe(filter)
-	w.produce(event("5", "temp", "d"))
+	w.produce(deviceEvent("5", "temp", "d"))
 	same(t, string(last.next().Payload), structured("5", "temp", "d"))
 }
 
@@ -194,7 +194,7 @@ func TestClientThatDoesNotAcknowledge(t *testing.T) {
 	const all = 3000
 	go func() {
 		for i := range all {
-			w.producer.Produce(context.Background(), event(strings.Repeat("1", i%5+1), "temp", "d"), nil)
+			w.producer.Produce(context.Background(), deviceEvent(strings.Repeat("1", i%5+1), "temp", "d"), nil)
 		}
 	}()
 	for range all {
@@ -215,7 +215,7 @@ func TestSharedSubscription(t *testing.T) {
 		got[i].subscribe(filter)
 	}
 	neighbour.Eventually(t, "both to have a share", func() bool {
-		one, two := event("1", "temp", "d"), event("2", "temp", "d")
+		one, two := deviceEvent("1", "temp", "d"), deviceEvent("2", "temp", "d")
 		two.Partition = 1
 		w.produce(one, two)
 		return len(got[0].received) > 0 && len(got[1].received) > 0
@@ -241,7 +241,7 @@ func TestVersion311(t *testing.T) {
 	if result := token.(*paho3.SubscribeToken).Result(); result["$share/g/app/plant"] != 1 || result["app/nowhere"] != 0x80 {
 		t.Fatalf("SUBACK %v", result)
 	}
-	w.produce(event("1", "temp", "d"))
+	w.produce(deviceEvent("1", "temp", "d"))
 	m := soon(t, "an event", received)
 	same(t, string(m.Payload()), structured("1", "temp", "d"))
 	if m.Topic() != "app/plant" || m.Qos() != 1 {
@@ -272,7 +272,7 @@ func TestShutdownCommits(t *testing.T) {
 	w := newWorld(t, nil)
 	s := w.subscriber("a", "ada", nil)
 	s.subscribe("app/plant")
-	w.produce(event("1", "temp", "d"))
+	w.produce(deviceEvent("1", "temp", "d"))
 	s.next()
 	w.stop()
 	if d := soon(t, "DISCONNECT", s.left); d.ReasonCode != 0x8B {

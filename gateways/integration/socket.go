@@ -41,8 +41,9 @@ const (
 // String is the code as reports have it.
 func (c closeCode) String() string { return fmt.Sprintf("close %d", int(c)) }
 
-// A message is what a client may send over a WebSocket: exactly one of its members.
+// A message is what a client may send over a WebSocket, besides commands: exactly one of its members.
 type message struct {
+	SpecVersion        string `json:"specversion"` // is there in an event
 	RefreshAccessToken *string
 	Acknowledge        *int // how many of the oldest events that are not acknowledged
 }
@@ -57,7 +58,7 @@ func (w *web) socket(out http.ResponseWriter, r *http.Request, session *feed.Ses
 		return
 	}
 	defer c.close(subscription)
-	s := &socket{consumer: c}
+	s := &socket{consumer: c, sending: make(chan struct{}, maxCommands)}
 	taker := &linkTaker{ResponseWriter: out}
 	conn, err := websocket.Accept(taker, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // nothing that a browser adds by itself admits anybody
@@ -76,9 +77,11 @@ func (w *web) socket(out http.ResponseWriter, r *http.Request, session *feed.Ses
 type socket struct {
 	*consumer
 	conn  *websocket.Conn
-	link  net.Conn     // below conn
-	batch []byte       // what is written at once
-	heard atomic.Int64 // when the client was heard last, in nanoseconds
+	link  net.Conn // below conn
+	batch []byte   // what is written at once
+
+	sending chan struct{} // holds one for each command on its way
+	heard   atomic.Int64  // when the client was heard last, in nanoseconds
 }
 
 // serve reads and writes until the session ends.
@@ -178,7 +181,9 @@ func (s *socket) read(ctx context.Context) {
 			s.leave(closeProtocol, "the message does not parse")
 			return
 		}
-		if !s.handle(ctx, &m) {
+		if m.SpecVersion != "" {
+			s.command(ctx, text)
+		} else if !s.handle(ctx, &m) {
 			return
 		}
 	}

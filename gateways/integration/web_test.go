@@ -85,7 +85,7 @@ func TestFourWaysToAuthenticate(t *testing.T) {
 		w.dial("/plant?token=ada"),
 		w.dial("/plant/temp?username=ada&api_key=ada"),
 	}
-	w.produce(event("1", "temp", "d"))
+	w.produce(deviceEvent("1", "temp", "d"))
 	for _, conn := range all {
 		same(t, w.read(conn), structured("1", "temp", "d"))
 	}
@@ -94,7 +94,7 @@ func TestFourWaysToAuthenticate(t *testing.T) {
 func TestFilteredByPathAndQuery(t *testing.T) {
 	w := newWorld(t, nil)
 	conn := w.dial("/plant/a/b?token=ada&device=d&group_id=g")
-	w.produce(event("1", "a", "d"), event("2", "a/b", "e"), event("3", "a/b", "d"))
+	w.produce(deviceEvent("1", "a", "d"), deviceEvent("2", "a/b", "e"), deviceEvent("3", "a/b", "d"))
 	same(t, w.read(conn), structured("3", "a/b", "d"))
 }
 
@@ -151,7 +151,7 @@ func TestTokenIsRefreshed(t *testing.T) {
 	w.people.mu.Unlock()
 	w.send(stays, `{"RefreshAccessToken":"ada"}`)
 	w.closed(expires, websocket.StatusPolicyViolation)
-	w.produce(event("1", "temp", "d"))
+	w.produce(deviceEvent("1", "temp", "d"))
 	same(t, w.read(stays), structured("1", "temp", "d"))
 	w.withdraw()
 	w.closed(stays, websocket.StatusPolicyViolation)
@@ -183,7 +183,7 @@ func TestAcknowledgements(t *testing.T) {
 	const path = "/plant?token=ada&group_id=g&acknowledge=true&window=2"
 	conn := w.dial(path)
 	for _, id := range []string{"1", "2", "3", "4"} {
-		w.produce(event(id, "temp", "d"))
+		w.produce(deviceEvent(id, "temp", "d"))
 	}
 	w.read(conn)
 	w.read(conn)
@@ -215,7 +215,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	const all = 2000
 	go func() {
 		for range all {
-			r := event("1", "temp", "d")
+			r := deviceEvent("1", "temp", "d")
 			r.Value = []byte(`"` + strings.Repeat("x", 10_000) + `"`)
 			w.producer.Produce(context.Background(), r, nil)
 		}
@@ -264,7 +264,7 @@ func (w *world) message(s *bufio.Scanner) (id, data string) {
 func TestEventStreamContinues(t *testing.T) {
 	w := newWorld(t, nil)
 	s := w.stream("/plant?token=ada", "")
-	w.produce(event("1", "temp", "d"), event("2", "temp", "d"))
+	w.produce(deviceEvent("1", "temp", "d"), deviceEvent("2", "temp", "d"))
 	id, data := w.message(s)
 	same(t, data, structured("1", "temp", "d"))
 	if id != "0-1.1-0" {

@@ -131,7 +131,7 @@ func (w *world) serve(g *Gateway) {
 }
 
 // event makes an event of a channel and a device.
-func event(id, channel, device string) *kgo.Record {
+func deviceEvent(id, channel, device string) *kgo.Record {
 	r := &kgo.Record{Value: []byte(`{"v":` + id + `}`)}
 	for _, h := range [][2]string{
 		{"ce_specversion", "1.0"}, {"ce_id", id}, {"ce_type", "t"}, {"ce_source", "/s"}, {"ce_subject", channel}, {"ce_device", device},

@@ -50,7 +50,8 @@ func (d *Dev) serveCommand(deadLetter string) (*commanding, error) {
 		return nil, err
 	}
 	d.onClose(serve(newServer(d.functions.CommandEvents), listener, d.fail))
-	return &commanding{function: url(listener), deadLetter: deadLetter}, nil
+	d.commandURL = url(listener)
+	return &commanding{function: d.commandURL, deadLetter: deadLetter}, nil
 }
 
 // A commanding has a Trigger to the function command for every application that has another one, whose subscriber may answer with

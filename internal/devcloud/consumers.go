@@ -17,7 +17,7 @@ func (d *Dev) serveConsumers(n *Neighbours, m *Management, l *listeners) error {
 		return nil
 	}
 	c := gateways.DefaultConfig()
-	c.Kafka = n.Kafka
+	c.Kafka, c.Integration.CommandURL = n.Kafka, d.commandURL
 	if m != nil {
 		c.User = m.Users
 	}
@@ -26,7 +26,7 @@ func (d *Dev) serveConsumers(n *Neighbours, m *Management, l *listeners) error {
 	if err != nil {
 		return err
 	}
-	gateway, err := gateways.NewIntegration(&c, d.functions.Parts, users, known)
+	gateway, err := gateways.NewIntegration(&c, d.functions.Parts, users, known, nil)
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,7 @@ type Dev struct {
 	note       Note
 	functions  *Functions
 	dispatcher *dispatch.Dispatcher
+	commandURL string     // of the function command, for those who show no token
 	failed     chan error // a part that ended by itself
 
 	running sync.WaitGroup // watchers

@@ -27,7 +27,7 @@ func newIntegration(_ context.Context, c *Config, p *assembly.Parts) (func(conte
 	if err != nil {
 		return nil, err
 	}
-	gateway, err := NewIntegration(c, p, users, about)
+	gateway, err := NewIntegration(c, p, users, about, sign)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +52,11 @@ func signer(token string, service func(*http.Request) error) func(*http.Request)
 	}
 }
 
-// NewIntegration makes the gateway for users who consume events, from who knows users and whose applications are.
-func NewIntegration(c *Config, p *assembly.Parts, users feed.Users, applications feed.Applications) (*integration.Gateway, error) {
+// NewIntegration makes the gateway for users who consume events, from who knows users and whose applications are. sign shows who sends
+// commands; it may be nil.
+func NewIntegration(
+	c *Config, p *assembly.Parts, users feed.Users, applications feed.Applications, sign func(*http.Request) error,
+) (*integration.Gateway, error) {
 	cluster, err := stream.Connect(c.Kafka)
 	if err != nil {
 		return nil, fmt.Errorf("opening Kafka: %w", err)
@@ -65,7 +68,7 @@ func NewIntegration(c *Config, p *assembly.Parts, users feed.Users, applications
 		p.OnClose(func(context.Context) error { stop(); return nil })
 	}
 	return integration.New(c.Integration, integration.Parts{
-		Guard: guard, Feed: feed.New(c.Integration.Feed, cluster, p.Log), Refusals: p.Refusals, Log: p.Log,
+		Guard: guard, Feed: feed.New(c.Integration.Feed, cluster, p.Log), Refusals: p.Refusals, Sign: sign, Log: p.Log,
 	}), nil
 }
 
