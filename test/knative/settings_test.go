@@ -196,6 +196,8 @@ func checkPorts(t *testing.T, c *corev1.Container, settings map[string]string) {
 	switch c.Args[0] {
 	case "mqtt":
 		want = append(want, settings["MQTT_TCP_ADDRESS"], settings["MQTT_TLS_ADDRESS"])
+	case "integration":
+		want = append(want, settings["INTEGRATION_MQTT_TCP_ADDRESS"], settings["INTEGRATION_MQTT_TLS_ADDRESS"], settings["INTEGRATION_WEB_ADDRESS"])
 	case "coap":
 		want = append(want, settings["COAP_ADDRESS"], settings["COAP_SECURE_ADDRESS"])
 	}
