@@ -90,7 +90,7 @@ func TestMQTTPublishRefusals(t *testing.T) {
 	}
 }
 
-// TestMQTTSubscriptions has mosquitto_sub subscribe. Which commands arrive is not its matter: nothing sends them here.
+// TestMQTTSubscriptions has mosquitto_sub subscribe. Which commands arrive is the matter of TestCommandsOverMQTT.
 func TestMQTTSubscriptions(t *testing.T) {
 	g := ownMQTT(t)
 	a := newTenant(t)
