@@ -19,7 +19,7 @@ type Cluster struct {
 	admin   *kadm.Client
 	metrics *metrics
 
-	fetchMaxWait, roomTimeout time.Duration
+	fetchMaxWait, roomTimeout, idleTimeout time.Duration
 
 	mu    sync.Mutex
 	tails map[string]*tail // by topic
@@ -37,7 +37,7 @@ func Connect(config kafka.Config) (*Cluster, error) {
 	}
 	return &Cluster{
 		config: config, client: client, admin: kadm.NewClient(client), metrics: metrics,
-		fetchMaxWait: fetchMaxWait, roomTimeout: roomTimeout, tails: map[string]*tail{},
+		fetchMaxWait: fetchMaxWait, roomTimeout: roomTimeout, idleTimeout: idleTimeout, tails: map[string]*tail{},
 	}, nil
 }
 

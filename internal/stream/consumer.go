@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +32,8 @@ const (
 	fetchMaxWait = time.Second
 	// roomTimeout is how long nothing is polled because a partition is full. It is not shorter than fetchMaxWait; see highRecords.
 	roomTimeout = time.Second
+	// idleTimeout is how long no record of a span comes before Kafka is asked whether what is missing is still there.
+	idleTimeout = 5 * time.Second
 )
 
 // A State says whether a Consumer consumes.
@@ -190,21 +194,22 @@ func (c *Consumer) poll(ctx context.Context, client *kgo.Client) {
 	c.makeRoom(ctx)
 }
 
-// makeRoom waits until no partition is full. One that stays full is fetched no longer, so that it does not keep the
-// others waiting. That is the last resort: a partition that is fetched again may wait long for its next records.
+// makeRoom waits until no partition is full.
 func (c *Consumer) makeRoom(ctx context.Context) {
-	var full []*partition
 	c.mu.Lock()
-	for _, p := range c.partitions {
-		if p.full() {
-			full = append(full, p)
-		}
-	}
+	all := slices.Collect(maps.Values(c.partitions))
 	c.mu.Unlock()
+	makeRoom(ctx, c.cluster.roomTimeout, all)
+}
+
+// makeRoom waits until none of some partitions is full. One that stays full is fetched no longer, so that it does not keep the
+// others waiting. That is the last resort: a partition that is fetched again may wait long for its next records.
+func makeRoom(ctx context.Context, timeout time.Duration, all []*partition) {
+	full := slices.DeleteFunc(all, func(p *partition) bool { return !p.full() })
 	if len(full) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.cluster.roomTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for _, p := range full {
 		p.makeRoom(ctx)
@@ -221,18 +226,21 @@ func (c *Consumer) assign(client *kgo.Client, deliveries context.Context, assign
 		p.mark = func(next kgo.EpochOffset) {
 			client.MarkCommitOffsets(map[string]map[int32]kgo.EpochOffset{c.options.Topic: {id: next}})
 		}
-		p.pause = func(paused bool) {
-			these := map[string][]int32{c.options.Topic: {id}}
-			if paused {
-				client.PauseFetchPartitions(these)
-			} else {
-				client.ResumeFetchPartitions(these)
-			}
-		}
+		p.pause = func(paused bool) { setPaused(client, c.options.Topic, id, paused) }
 		// A partition may come back that was given away while it was paused.
 		p.pause(false)
 		c.partitions[id] = p
 		p.start(deliveries)
+	}
+}
+
+// setPaused stops or resumes fetching one partition.
+func setPaused(client *kgo.Client, topic string, id int32, paused bool) {
+	these := map[string][]int32{topic: {id}}
+	if paused {
+		client.PauseFetchPartitions(these)
+	} else {
+		client.ResumeFetchPartitions(these)
 	}
 }
 

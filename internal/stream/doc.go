@@ -17,11 +17,12 @@
 //
 // Who has no group is a [Reader]. All that follow the end of a topic share one fetch stream of Kafka; one that is too slow for it loses
 // the oldest, which is counted, and holds nobody up. A reader that begins elsewhere has a fetch stream of its own.
+// [Cluster.ReadSpans] hands ranges of offsets out as a Consumer does, to their end, outside of any group.
 //
 // A [Message] is what a record says of a CloudEvent. Whether that is a valid event is for the consumer to judge: readers differ
 // there. The package knows nothing of Triggers, users or protocols.
 //
 // Reading path: cluster.go is what the consumers of a process share, consumer.go one member of a group, start.go and from.go where
 // a new group begins, partition.go the records of one partition with positions.go for what is committed, delivery.go one record on
-// its way, message.go what it says; reader.go who has no group, and tail.go what readers share.
+// its way, message.go what it says; reader.go who has no group, and tail.go what readers share; span.go ranges of offsets.
 package stream

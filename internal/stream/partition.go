@@ -55,6 +55,7 @@ type partition struct {
 	room      chan struct{} // told when the queue is no longer full
 	slow      bool          // was full for roomTimeout, and not empty since
 	paused    bool
+	finished  bool // nothing more is pushed
 	stopped   bool
 }
 
@@ -89,6 +90,14 @@ func (p *partition) run(ctx context.Context) {
 	}
 }
 
+// finish says that nothing more is pushed: the partition ends after what it has.
+func (p *partition) finish() {
+	p.mu.Lock()
+	p.finished = true
+	p.mu.Unlock()
+	tell(p.wake)
+}
+
 // next waits for a record; nil means stop.
 func (p *partition) next() *Delivery {
 	for {
@@ -112,7 +121,7 @@ func (p *partition) pop() (delivery *Delivery, ok bool) {
 	}
 	if len(p.queue) == 0 {
 		p.slow = false
-		return nil, false
+		return nil, p.finished
 	}
 	if len(p.positions.open)-len(p.queue) >= maxAhead {
 		return nil, false
