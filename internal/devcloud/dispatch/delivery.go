@@ -17,22 +17,22 @@ import (
 
 // What Knative adds to a dead letter (Knative Eventing data plane specification, "Error Extension Attributes").
 const (
-	extensionErrorDest = "knativeerrordest"
-	extensionErrorCode = "knativeerrorcode"
-	extensionErrorData = "knativeerrordata"
+	ExtensionErrorDest = "knativeerrordest" // URL of the subscriber
+	ExtensionErrorCode = "knativeerrorcode" // status of its last answer; absent if there was none
+	ExtensionErrorData = "knativeerrordata" // begin of the body of that, in base64
 
 	maxErrorData = 1024 // bytes of the response body, before base64
 	errorHeader  = "kne-"
 )
 
-// errInterrupted says that a delivery was given up because the dispatcher stops. The record is read again later.
-var errInterrupted = errors.New("interrupted")
+// ErrInterrupted says that a delivery was given up because of a stop. Nobody knows whether the subscriber has the event.
+var ErrInterrupted = errors.New("interrupted")
 
 // A delivery is the way of one record to one subscription.
 type delivery struct {
 	subscription *Subscription
 	sender       *sender
-	produce      func(context.Context, *kgo.Record) error
+	produce      func(context.Context, *kgo.Record) error // nil: replies are not wanted
 	metrics      *metrics
 	counts       *counts
 	stopping     <-chan struct{} // closed: begin nothing new
@@ -47,7 +47,7 @@ const (
 	theSink       = "the dead letter sink"
 )
 
-// run filters and delivers one record. The context ends requests on their way. It returns errInterrupted when neither
+// run filters and delivers one record. The context ends requests on their way. It returns ErrInterrupted when neither
 // delivery nor dead letter came to an end.
 func (d *delivery) run(ctx context.Context, record *kgo.Record) (Report, error) {
 	begin := time.Now()
@@ -82,16 +82,16 @@ func (d *delivery) deliver(ctx context.Context, report *Report, event *triggers.
 		report.Result = Delivered
 		return nil
 	}
-	if errors.Is(first.err, errInterrupted) {
-		return errInterrupted
+	if errors.Is(first.err, ErrInterrupted) {
+		return ErrInterrupted
 	}
 	report.Result = Lost
 	if d.subscription.DeadLetter == "" {
 		return nil
 	}
 	second := d.send(ctx, theSink, d.subscription.DeadLetter, withError(event, d.subscription.Subscriber, first.response))
-	if errors.Is(second.err, errInterrupted) {
-		return errInterrupted
+	if errors.Is(second.err, ErrInterrupted) {
+		return ErrInterrupted
 	}
 	if second.err == nil {
 		report.Result = DeadLettered
@@ -143,7 +143,7 @@ func (d *delivery) send(ctx context.Context, side, target string, event *trigger
 		if retry > 0 {
 			d.counts.retried.Add(1)
 			if !d.wait(ctx, policy.Backoff(retry)) {
-				return ending{attempts: retry, err: errInterrupted}
+				return ending{attempts: retry, err: ErrInterrupted}
 			}
 		}
 		r, err := d.attempt(ctx, target, event)
@@ -152,7 +152,7 @@ func (d *delivery) send(ctx context.Context, side, target string, event *trigger
 			return ending{attempts: retry + 1, response: r, err: d.reply(ctx, event, r)}.withoutRefusal()
 		}
 		if err != nil && ctx.Err() != nil {
-			return ending{attempts: retry + 1, err: errInterrupted}
+			return ending{attempts: retry + 1, err: ErrInterrupted}
 		}
 		again := err != nil || triggers.Retryable(r.status)
 		if err == nil {
@@ -181,7 +181,9 @@ func (d *delivery) attempt(ctx context.Context, target string, event *triggers.E
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.subscription.Policy.Timeout, triggers.DefaultTimeout))
 	defer cancel()
 	begin := time.Now()
-	r, err := d.sender.post(ctx, &call{target: target, namespace: d.subscription.namespace(), event: event, traceParent: d.traceParent})
+	r, err := d.sender.post(ctx, &call{
+		target: target, namespace: d.subscription.namespace(), event: event, traceParent: d.traceParent, noReply: d.produce == nil,
+	})
 	d.metrics.attempted(ctx, r, time.Since(begin))
 	return r, err
 }
@@ -200,8 +202,11 @@ func (d *delivery) wait(ctx context.Context, backoff time.Duration) bool {
 	}
 }
 
-// reply puts the CloudEvent of a response, if there is one, into the topic.
+// reply puts the CloudEvent of a response, if there is one, into the topic. Without a producer, responses are not looked at.
 func (d *delivery) reply(ctx context.Context, cause *triggers.Event, r *response) error {
+	if d.produce == nil {
+		return nil
+	}
 	event, err := readReply(r)
 	if err != nil || event == nil {
 		return err
@@ -215,9 +220,9 @@ func (d *delivery) reply(ctx context.Context, cause *triggers.Event, r *response
 	if err := event.SetExtension(extensionHops, strconv.Itoa(n)); err != nil {
 		return errNotAnEvent
 	}
-	if err := d.produce(ctx, encode(d.subscription.Topic, event)); err != nil {
+	if err := d.produce(ctx, Encode(d.subscription.Topic, event)); err != nil {
 		if ctx.Err() != nil {
-			return errInterrupted
+			return ErrInterrupted
 		}
 		return errors.New("the reply could not be stored")
 	}
@@ -235,14 +240,14 @@ func withError(event *triggers.Event, destination string, r *response) *triggers
 		// A name that no extension can have is left out.
 		_ = letter.SetExtension(name, value)
 	}
-	set(extensionErrorDest, withoutCredentials(destination))
+	set(ExtensionErrorDest, withoutCredentials(destination))
 	if r == nil {
 		return letter
 	}
-	set(extensionErrorCode, strconv.Itoa(r.status))
+	set(ExtensionErrorCode, strconv.Itoa(r.status))
 	deadLetterHeaders(r.header, set)
 	if len(r.body) > 0 {
-		set(extensionErrorData, base64.StdEncoding.EncodeToString(r.body[:min(len(r.body), maxErrorData)]))
+		set(ExtensionErrorData, base64.StdEncoding.EncodeToString(r.body[:min(len(r.body), maxErrorData)]))
 	}
 	return letter
 }

@@ -22,7 +22,7 @@ func Decode(record *kgo.Record) (*triggers.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	event, err := eventOf(m)
+	event, err := EventOf(m)
 	if err != nil {
 		return nil, err
 	}
@@ -32,8 +32,8 @@ func Decode(record *kgo.Record) (*triggers.Event, error) {
 	return event, event.SetExtension(extensionOffset, record.Offset)
 }
 
-// eventOf is the event of a message, if the Kafka dispatcher takes it for one.
-func eventOf(m *stream.Message) (*triggers.Event, error) {
+// EventOf is the event of a message, if the Kafka dispatcher takes it for one.
+func EventOf(m *stream.Message) (*triggers.Event, error) {
 	switch m.Mode() {
 	case stream.StructuredJSON:
 		return triggers.EventFromJSON(m.Data)
@@ -58,8 +58,8 @@ func eventOf(m *stream.Message) (*triggers.Event, error) {
 	return event, event.Validate()
 }
 
-// encode writes an event as a record in binary mode.
-func encode(topic string, event *triggers.Event) *kgo.Record {
+// Encode writes an event as a record in binary mode.
+func Encode(topic string, event *triggers.Event) *kgo.Record {
 	m := stream.Message{SpecVersion: event.SpecVersion(), Data: event.Data()}
 	event.Attributes(m.Add)
 	return m.Record(topic)

@@ -51,7 +51,7 @@ func TestEncodeIsReadBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	written := encode(topic, event)
+	written := Encode(topic, event)
 	if string(written.Key) != "app/device1" {
 		t.Errorf("key %q", written.Key)
 	}
@@ -91,7 +91,7 @@ func FuzzDecode(f *testing.F) {
 		if err := event.Validate(); err != nil {
 			t.Errorf("an invalid event came out: %v", err)
 		}
-		again, err := Decode(encode(topic, event))
+		again, err := Decode(Encode(topic, event))
 		if err != nil {
 			t.Fatalf("what was written cannot be read: %v", err)
 		}

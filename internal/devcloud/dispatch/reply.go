@@ -29,7 +29,7 @@ func readReply(r *response) (*triggers.Event, error) {
 	if r.overlong {
 		return nil, errOverlong
 	}
-	event, err := eventOf(responseMessage(r))
+	event, err := EventOf(responseMessage(r))
 	switch {
 	case err == nil:
 		return event, nil

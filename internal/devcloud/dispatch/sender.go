@@ -69,6 +69,7 @@ type call struct {
 	namespace   string // of the Trigger
 	event       *triggers.Event
 	traceParent string
+	noReply     bool // does not ask for an event in the response
 }
 
 // post sends one event in binary mode and reads the response. An error means that there was no complete response.
@@ -103,7 +104,9 @@ func (c *call) request(ctx context.Context) (*http.Request, error) {
 	if err != nil {
 		return nil, errors.New("making the request: the URL is not valid")
 	}
-	request.Header.Set("Prefer", "reply")
+	if !c.noReply {
+		request.Header.Set("Prefer", "reply")
+	}
 	request.Header.Set("Kn-Namespace", c.namespace)
 	request.Header.Set(attributeHeader+"specversion", c.event.SpecVersion())
 	c.event.Attributes(func(name, text string) {

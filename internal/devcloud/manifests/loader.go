@@ -114,7 +114,7 @@ func (l *Loader) subscribe(set *triggers.Set, loaded *Loaded) {
 			loaded.Problems = append(loaded.Problems, &Problem{What: what, Err: errors.New("a Trigger of that name comes before it")})
 			continue
 		}
-		s, err := l.subscription(set, document.Trigger, name)
+		s, err := Subscription(set, document.Trigger, l.targets)
 		if err != nil {
 			before, kept := l.served[name]
 			loaded.Problems = append(loaded.Problems, &Problem{What: what, Kept: kept, Err: err})
@@ -129,8 +129,9 @@ func (l *Loader) subscribe(set *triggers.Set, loaded *Loaded) {
 	l.served = served
 }
 
-// subscription makes one Trigger ready for delivery.
-func (l *Loader) subscription(set *triggers.Set, t *triggers.Trigger, name string) (dispatch.Subscription, error) {
+// Subscription makes one Trigger of a set ready for delivery. Where an object of the cluster runs that no target names, the status of
+// a Trigger that was read from the cluster says.
+func Subscription(set *triggers.Set, t *triggers.Trigger, targets Targets) (dispatch.Subscription, error) {
 	var none dispatch.Subscription
 	if t.Metadata.Name == "" || t.Spec.Broker == "" {
 		return none, errors.New("metadata.name and spec.broker are both needed")
@@ -145,7 +146,7 @@ func (l *Loader) subscription(set *triggers.Set, t *triggers.Trigger, name strin
 		return none, err
 	}
 	s := dispatch.Subscription{
-		Name:        name,
+		Name:        namespace(t) + "/" + t.Metadata.Name,
 		Group:       groupPrefix + namespace(t) + "." + t.Metadata.Name,
 		Topic:       event.Topic(t.Spec.Broker),
 		Application: t.Spec.Broker,
@@ -155,11 +156,12 @@ func (l *Loader) subscription(set *triggers.Set, t *triggers.Trigger, name strin
 	if broker != nil {
 		s.Topic = cmp.Or(broker.ExternalTopic(), s.Topic)
 	}
-	if s.Subscriber, err = l.targets.Resolve(&t.Spec.Subscriber, namespace(t)); err != nil {
+	status := readStatus(t.Status)
+	if s.Subscriber, err = targets.resolve(&t.Spec.Subscriber, namespace(t), status.SubscriberURI); err != nil {
 		return none, fmt.Errorf("spec.subscriber: %w", err)
 	}
 	if policy.DeadLetterSink != nil {
-		if s.DeadLetter, err = l.targets.Resolve(policy.DeadLetterSink, namespace(t)); err != nil {
+		if s.DeadLetter, err = targets.resolve(policy.DeadLetterSink, namespace(t), status.DeadLetterSinkURI); err != nil {
 			return none, fmt.Errorf("deadLetterSink: %w", err)
 		}
 	}

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -42,4 +43,25 @@ func (t Targets) Resolve(d *triggers.Destination, namespace string) (string, err
 		return "", errors.New("uri: must be relative where there is a ref")
 	}
 	return root.ResolveReference(relative).String(), nil
+}
+
+// A status is what a cluster has found out about a Trigger.
+type status struct {
+	SubscriberURI     string `json:"subscriberUri"`
+	DeadLetterSinkURI string `json:"deadLetterSinkUri"`
+}
+
+func readStatus(raw json.RawMessage) status {
+	var s status
+	_ = json.Unmarshal(raw, &s) // what has another form says nothing
+	return s
+}
+
+// resolve is Resolve, with what the cluster has found where no target is known.
+func (t Targets) resolve(d *triggers.Destination, namespace, found string) (string, error) {
+	target, err := t.Resolve(d, namespace)
+	if err != nil && found != "" {
+		return found, nil
+	}
+	return target, err
 }
