@@ -100,7 +100,9 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 	if err != nil {
 		return err
 	}
-	d.serveReceivers(listeners)
+	if err := d.serveReceivers(neighbours, listeners); err != nil {
+		return err
+	}
 	if err := d.followTriggers(ctx, watching, neighbours, listeners); err != nil {
 		return err
 	}
@@ -280,13 +282,22 @@ func (d *Dev) followRegistry(ctx, watching context.Context, n *Neighbours) (regi
 	return contents, nil
 }
 
-// serveReceivers starts the subscribers that are built in. They only answer: what arrives is shown by config.Observe.
-func (d *Dev) serveReceivers(l *listeners) {
-	for _, listener := range []net.Listener{l.receiver, l.deadLetters} {
-		if listener != nil {
-			d.onClose(serve(newReceiver(), listener, d.fail))
-		}
+// serveReceivers starts the subscriber and the dead letter sink that are built in. The subscriber only answers: what arrives is shown
+// by config.Observe.
+func (d *Dev) serveReceivers(n *Neighbours, l *listeners) error {
+	if l.receiver != nil {
+		d.onClose(serve(newReceiver(), l.receiver, d.fail))
 	}
+	if l.deadLetters == nil {
+		return nil
+	}
+	letters, err := newDeadLetters(n)
+	if err != nil {
+		return fmt.Errorf("starting the dead letter sink: %w", err)
+	}
+	d.onClose(func(context.Context) error { letters.close(); return nil })
+	d.onClose(serve(letters.server(), l.deadLetters, d.fail))
+	return nil
 }
 
 // followTriggers serves the Triggers of the manifests, and follows the files.

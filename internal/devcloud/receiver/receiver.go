@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -15,6 +16,14 @@ const maxBody = 1 << 20
 // Handler calls show for every CloudEvent that is posted, in binary or structured mode and from several goroutines, and
 // answers 202. Anything else is refused with a reason.
 func Handler(show func(cloudevents.Event)) http.Handler {
+	return Sink(func(_ context.Context, event cloudevents.Event) error {
+		show(event)
+		return nil
+	})
+}
+
+// Sink is Handler for what may fail: then the answer is 503.
+func Sink(take func(context.Context, cloudevents.Event) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", http.MethodPost)
@@ -27,7 +36,10 @@ func Handler(show func(cloudevents.Event)) http.Handler {
 			http.Error(w, "not a CloudEvent of at most 1 MiB", http.StatusBadRequest)
 			return
 		}
-		show(*event)
+		if err := take(r.Context(), *event); err != nil {
+			http.Error(w, "the event could not be taken; try again later", http.StatusServiceUnavailable)
+			return
+		}
 		w.WriteHeader(http.StatusAccepted)
 	})
 }
