@@ -18,7 +18,7 @@ func completing(s *shell) {
 			s.t.Errorf("%q: %q, want %q", words, got, want)
 		}
 	}
-	f("dev device", "de")
+	f("dev deadletters device", "de")
 	f("create get list edit delete", "device", "")
 	f("app device", "label", "")
 	f("d", "label", "device", "-a", "house", "")

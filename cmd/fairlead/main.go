@@ -18,6 +18,9 @@ type cli struct {
 	Receive receiveCommand `cmd:"" help:"Listen for CloudEvents over HTTP and print them."`
 	Trigger triggerCommand `cmd:"" help:"Check and try Trigger manifests."`
 
+	DeadLetters deadLettersCommand `cmd:"" name:"deadletters" help:"Events that could not be delivered: list them, and deliver them again."`
+	Replay      replayCommand      `cmd:"" help:"Deliver events of an application again, from a time or an offset on."`
+
 	Login     loginCommand     `cmd:"" help:"Log in to an installation, and make it the current context."`
 	Logout    logoutCommand    `cmd:"" help:"Forget a context and its tokens."`
 	Whoami    whoAmICommand    `cmd:"" help:"Tell who is logged in, and where."`

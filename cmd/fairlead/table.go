@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/fairlead/fairlead/internal/replay"
 )
 
 // A column shows one thing about a document. Age is about how long ago, on a terminal; elsewhere it is the time itself.
@@ -46,6 +48,7 @@ type document struct {
 
 	Context  contextLine
 	Endpoint endpointLine
+	Letter   replay.Letter
 }
 
 func resourceColumns() []column {
