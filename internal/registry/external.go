@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -19,12 +20,12 @@ const MaxEndpointHeaders = 32
 
 // An ExternalEndpoint is an HTTP address outside of Fairlead, as users of the registry write it.
 type ExternalEndpoint struct {
-	URL     string           `json:"url"`
-	Method  string           `json:"method"` // "" means POST
-	TLS     EndpointTLS      `json:"tls"`
-	Auth    EndpointAuth     `json:"auth"`
-	Headers []EndpointHeader `json:"headers"` // added to every request
-	Timeout Span             `json:"timeout"` // of one request; 0 leaves it to who sends
+	URL     string          `json:"url"`
+	Method  string          `json:"method"` // "" means POST
+	TLS     EndpointTLS     `json:"tls"`
+	Auth    EndpointAuth    `json:"auth"`
+	Headers EndpointHeaders `json:"headers"` // added to every request
+	Timeout Span            `json:"timeout"` // of one request; 0 leaves it to who sends
 }
 
 // EndpointTLS says whom an endpoint's server certificate has to come from.
@@ -111,6 +112,26 @@ func (h *EndpointHeader) UnmarshalJSON(b []byte) error {
 	}
 	for name, value := range object {
 		*h = EndpointHeader{name, value}
+	}
+	return nil
+}
+
+// EndpointHeaders are header fields. In JSON they are a list of EndpointHeader, or an object {NAME:VALUE}, whose members are taken in
+// the order of their names.
+type EndpointHeaders []EndpointHeader
+
+// UnmarshalJSON reads both forms. Errors say nothing of the values.
+func (h *EndpointHeaders) UnmarshalJSON(b []byte) error {
+	if kindOf(b) != isObject {
+		return json.Unmarshal(b, (*[]EndpointHeader)(h))
+	}
+	var object map[string]string
+	if json.Unmarshal(b, &object) != nil {
+		return errEndpointHeader
+	}
+	*h = make(EndpointHeaders, 0, len(object))
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		*h = append(*h, EndpointHeader{name, object[name]})
 	}
 	return nil
 }

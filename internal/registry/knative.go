@@ -56,7 +56,7 @@ var (
 		"method":  {kind: isText, check: checkMethod},
 		"tls":     {kind: isObject, members: map[string]*shape{"insecure": flag, "certificate": {kind: isText, check: checkAuthorities}}},
 		"auth":    endpointAuthShape,
-		"headers": {kind: isList, each: &shape{kind: isObject, check: checkEndpointHeader}, check: checkHeaderCount},
+		"headers": {each: &shape{check: checkEndpointHeader}, check: checkEndpointHeaders},
 		"timeout": {kind: isText, check: checkSpan},
 	}, check: checkCredentialsOnce}
 	endpointAuthShape = &shape{oneOf: true, members: map[string]*shape{
@@ -89,7 +89,11 @@ func checkSpan(raw json.RawMessage) string {
 	return ""
 }
 
+// checkEndpointHeader is for an element of a list, or for the value of a member.
 func checkEndpointHeader(raw json.RawMessage) string {
+	if kindOf(raw) == isText {
+		return ""
+	}
 	var h EndpointHeader
 	if err := json.Unmarshal(raw, &h); err != nil {
 		return err.Error()
@@ -97,10 +101,23 @@ func checkEndpointHeader(raw json.RawMessage) string {
 	return h.Problem()
 }
 
-func checkHeaderCount(raw json.RawMessage) string {
-	var all []json.RawMessage
-	if json.Unmarshal(raw, &all) == nil && len(all) > MaxEndpointHeaders {
+// checkEndpointHeaders says what the shapes of the elements do not.
+func checkEndpointHeaders(raw json.RawMessage) string {
+	kind := kindOf(raw)
+	if kind != isList && kind != isObject {
+		return "must be a list of headers, or an object"
+	}
+	var all EndpointHeaders
+	if json.Unmarshal(raw, &all) != nil {
+		return "" // the elements tell
+	}
+	if len(all) > MaxEndpointHeaders {
 		return fmt.Sprintf("has more than %d headers", MaxEndpointHeaders)
+	}
+	for _, h := range all {
+		if problem := h.Problem(); problem != "" && kind == isObject {
+			return plain(h.Name) + " " + problem
+		}
 	}
 	return ""
 }

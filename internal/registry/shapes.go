@@ -30,7 +30,7 @@ var (
 		SectionGatewaySelector: {kind: isObject, members: map[string]*shape{"matchNames": {kind: isList, each: nonempty}}},
 		SectionLoRaWAN:         {kind: isObject, members: map[string]*shape{"ports": {kind: isObject, each: portShape}}},
 		SectionTTN:             ttnShape,
-		"commands":             anything,
+		SectionCommands:        commandsShape,
 	}
 )
 
