@@ -46,6 +46,7 @@ func New(c Config, resolver *net.Resolver) (*Client, error) {
 type Call struct {
 	Owner    string // whose endpoint it is, such as an application
 	Endpoint *registry.ExternalEndpoint
+	URL      string      // where to at the endpoint, of which what is remembered holds for all; "" is the endpoint's own
 	Header   http.Header // of the message; it goes before the headers of the endpoint
 	Body     []byte
 }

@@ -13,7 +13,7 @@ import (
 // newRequest writes a call as a request. Errors hold nothing of the endpoint.
 func newRequest(ctx context.Context, call Call) (*http.Request, error) {
 	of := call.Endpoint
-	request, err := http.NewRequestWithContext(ctx, cmp.Or(of.Method, http.MethodPost), of.URL, bytes.NewReader(call.Body))
+	request, err := http.NewRequestWithContext(ctx, cmp.Or(of.Method, http.MethodPost), cmp.Or(call.URL, of.URL), bytes.NewReader(call.Body))
 	if err != nil {
 		return nil, errors.New("the endpoint's URL or method is not valid")
 	}
