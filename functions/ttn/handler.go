@@ -34,10 +34,11 @@ func (c *Config) Validate() error {
 
 // A Handler serves the webhooks.
 type Handler struct {
-	config   Config
-	devices  auth.Authenticator
-	pipeline *ingest.Pipeline
-	metrics  *webhookMetrics
+	config    Config
+	devices   auth.Authenticator
+	pipeline  *ingest.Pipeline
+	downlinks Downlinks // nil: they are not kept
+	metrics   *webhookMetrics
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -108,7 +109,10 @@ func (h *Handler) receive(w http.ResponseWriter, call *endpoint.Call, s stack) {
 		call.AnswerLogin(err)
 		return
 	}
-	call.Answer(call.Publish(session, upstream.message(session.Target(), q.DataSchema, body)))
+	kept := h.keepDownlink(r, session)
+	result := call.Publish(session, upstream.message(session.Target(), q.DataSchema, body))
+	kept()
+	call.Answer(result)
 }
 
 // refuse answers a body that was not taken.

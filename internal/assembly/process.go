@@ -65,7 +65,7 @@ const (
 // Processes is the table of all processes. Functions come first, then gateways.
 var Processes = []Process{
 	{Name: Telemetry, Kind: Function, Summary: "devices over HTTP", Groups: []string{groupKafka, groupIngest, "telemetry"}, Access: Either, Commands: true},
-	{Name: TTN, Kind: Function, Summary: "uplinks of The Things Network", Groups: []string{groupKafka, groupIngest, "ttn"}, Access: Either},
+	{Name: TTN, Kind: Function, Summary: "uplinks of The Things Network", Groups: []string{groupKafka, groupIngest, "ttn", "downlink"}, Access: Either},
 	{Name: Auth, Kind: Function, Summary: "judges the credentials of devices, for the other processes", Groups: []string{"api", "user"}, Access: Judges},
 	{
 		Name: DeviceRegistry, Kind: Function, Summary: "the API of the device registry",

@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead/fairlead/functions/ttn"
 	"github.com/fairlead/fairlead/internal/assembly"
 	"github.com/fairlead/fairlead/internal/assembly/functions"
+	"github.com/fairlead/fairlead/internal/downlink"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/outbound"
 	"github.com/fairlead/fairlead/internal/refusal"
@@ -54,6 +55,7 @@ func assemble(ctx context.Context, n *Neighbours, m *Management, refused func(re
 	c := functions.DefaultConfig()
 	c.Kafka, c.Cache.URL = n.Kafka, n.Redis
 	c.API.Token = n.Token
+	c.Downlink.Key = downlink.NewKey() // addresses are kept for as long as the process lives
 	parts, err := assembly.Open(ctx, everything, c.Config, c.Auth, assembly.Neighbours{Log: zapTo(logger), Registry: n.Store, Refused: refused})
 	if err != nil {
 		return nil, err
@@ -61,10 +63,9 @@ func assemble(ctx context.Context, n *Neighbours, m *Management, refused func(re
 	f := &Functions{
 		Parts:     parts,
 		Telemetry: telemetry.New(c.Telemetry, parts.Authenticator, parts.Pipeline),
-		TTN:       ttn.New(c.TTN, parts.Authenticator, parts.Pipeline),
 		Auth:      authfn.New(c.API, parts.Decisions),
 	}
-	if err := f.push(c); err != nil {
+	if err := errors.Join(f.ttn(c), f.push(c)); err != nil {
 		return nil, errors.Join(err, f.Close(ctx))
 	}
 	if m != nil {
@@ -76,6 +77,18 @@ func assemble(ctx context.Context, n *Neighbours, m *Management, refused func(re
 		return nil, errors.Join(err, f.Close(ctx))
 	}
 	return f, nil
+}
+
+// ttn adds the function for The Things Network.
+func (f *Functions) ttn(c functions.Config) error {
+	downlinks, err := functions.OpenDownlinks(&c, f.Parts)
+	if err != nil {
+		return err
+	}
+	handler := ttn.New(c.TTN, f.Authenticator, f.Pipeline)
+	handler.KeepDownlinks(downlinks)
+	f.TTN = handler
+	return nil
 }
 
 // push adds the function that delivers to applications' own endpoints. On a laptop they may lie anywhere.

@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead/fairlead/internal/assembly"
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/changes"
+	"github.com/fairlead/fairlead/internal/downlink"
 	"github.com/fairlead/fairlead/internal/forwarded"
 	"github.com/fairlead/fairlead/internal/kube"
 	"github.com/fairlead/fairlead/internal/outbound"
@@ -39,6 +40,7 @@ type Config struct {
 	Outbound   outbound.Config
 	Push       push.Config
 	Command    command.Config
+	Downlink   downlink.Config
 }
 
 // DefaultConfig has everything but addresses.
@@ -60,6 +62,7 @@ func DefaultConfig() Config {
 		Outbound:   outbound.DefaultConfig(),
 		Push:       push.DefaultConfig(),
 		Command:    command.DefaultConfig(),
+		Downlink:   downlink.DefaultConfig(),
 	}
 }
 

@@ -2,6 +2,7 @@ package functions
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -10,6 +11,8 @@ import (
 	"github.com/fairlead/fairlead/functions/telemetry"
 	"github.com/fairlead/fairlead/functions/ttn"
 	"github.com/fairlead/fairlead/internal/assembly"
+	"github.com/fairlead/fairlead/internal/command/external"
+	"github.com/fairlead/fairlead/internal/downlink"
 	"github.com/fairlead/fairlead/internal/outbound"
 	"github.com/fairlead/fairlead/internal/process"
 	"github.com/fairlead/fairlead/internal/store"
@@ -36,7 +39,49 @@ func newTelemetry(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, e
 }
 
 func newTTN(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) {
-	return ttn.New(c.TTN, p.Authenticator, p.Pipeline), nil
+	handler := ttn.New(c.TTN, p.Authenticator, p.Pipeline)
+	downlinks, err := OpenDownlinks(c, p)
+	if err != nil {
+		return nil, err
+	}
+	if downlinks != nil {
+		handler.KeepDownlinks(downlinks)
+	}
+	return handler, nil
+}
+
+// NewExternal makes what sends commands to endpoints outside.
+func NewExternal(c *Config, p *assembly.Parts) (*external.Client, error) {
+	client, err := outbound.New(c.Outbound, nil)
+	if err != nil {
+		return nil, fmt.Errorf("outbound.%w", err)
+	}
+	p.OnClose(func(context.Context) error { client.Close(); return nil })
+	downlinks, err := OpenDownlinks(c, p)
+	if err != nil || downlinks == nil {
+		return external.New(client, nil), err
+	}
+	return external.New(client, downlinks), nil
+}
+
+// OpenDownlinks opens what keeps downlink addresses, if there is a key; else it is nil.
+func OpenDownlinks(c *Config, p *assembly.Parts) (*downlink.Store, error) {
+	if !c.Downlink.Enabled() {
+		return nil, nil //nolint:nilnil // nil keeps none
+	}
+	if c.Cache.URL == "" {
+		return nil, errors.New("downlink.key: needs cache.url")
+	}
+	client, err := c.Cache.Client()
+	if err != nil {
+		return nil, fmt.Errorf("opening Redis for downlink addresses: cache.%w", err)
+	}
+	p.OnClose(func(context.Context) error { return client.Close() })
+	store, err := downlink.New(c.Downlink, client, c.Cache.Instance)
+	if err != nil {
+		return nil, fmt.Errorf("downlink.%w", err)
+	}
+	return store, nil
 }
 
 // newAuth makes the authentication function. Where providers are configured, their services may ask.
