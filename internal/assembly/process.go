@@ -77,7 +77,7 @@ var Processes = []Process{
 	},
 	{
 		Name: Command, Kind: Function, Summary: "takes commands from applications and hands them to devices",
-		Groups: []string{"user", "command"}, Access: Documents, Commands: true,
+		Groups: []string{"user", "command", "outbound", "downlink"}, Access: Documents, Commands: true,
 	},
 	{
 		Name: Provision, Kind: Function, Summary: "gives applications their topics, Brokers and Triggers",

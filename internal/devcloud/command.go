@@ -29,10 +29,14 @@ func (f *Functions) command(c functions.Config, s *store.Store) error {
 		}
 		users = nobody
 	}
-	f.Command = functions.NewCommand(&c, f.Parts, s, users)
+	c.Outbound.Allow = everywhere
+	var err error
+	if f.Command, err = functions.NewCommand(&c, f.Parts, s, users); err != nil {
+		return err
+	}
 	c.Command.OpenEvents = true
-	f.CommandEvents = functions.NewCommand(&c, f.Parts, s, users)
-	return nil
+	f.CommandEvents, err = functions.NewCommand(&c, f.Parts, s, users)
+	return err
 }
 
 // api is the port of the API.

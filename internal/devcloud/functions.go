@@ -91,9 +91,12 @@ func (f *Functions) ttn(c functions.Config) error {
 	return nil
 }
 
-// push adds the function that delivers to applications' own endpoints. On a laptop they may lie anywhere.
+// everywhere is where endpoints of users may lie on a laptop.
+var everywhere = []string{"0.0.0.0/0", "::/0"}
+
+// push adds the function that delivers to applications' own endpoints.
 func (f *Functions) push(c functions.Config) error {
-	c.Outbound.Allow = []string{"0.0.0.0/0", "::/0"}
+	c.Outbound.Allow = everywhere
 	client, err := outbound.New(c.Outbound, nil)
 	if err != nil {
 		return err

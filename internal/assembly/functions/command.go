@@ -19,12 +19,16 @@ func newCommand(c *Config, p *assembly.Parts, s *store.Store) (http.Handler, err
 		return nil, err
 	}
 	p.Health.Add(process.Check{Name: "registry", Run: s.Ready})
-	return NewCommand(c, p, s, users), nil
+	return NewCommand(c, p, s, users)
 }
 
 // NewCommand makes it for users who are known already.
-func NewCommand(c *Config, p *assembly.Parts, s *store.Store, users command.Users) http.Handler {
+func NewCommand(c *Config, p *assembly.Parts, s *store.Store, users command.Users) (http.Handler, error) {
+	outside, err := NewExternal(c, p)
+	if err != nil {
+		return nil, err
+	}
 	return command.New(c.Command, command.Parts{
-		Users: users, Tenants: s, Documents: p.Documents, Router: p.Router, Log: p.Log, Refusals: p.Refusals,
-	})
+		Users: users, Tenants: s, Documents: p.Documents, Router: p.Router, External: outside, Log: p.Log, Refusals: p.Refusals,
+	}), nil
 }
