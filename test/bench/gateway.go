@@ -67,6 +67,11 @@ func (s *scene) gatewayBinary(ctx context.Context) (gatewaybin.Binary, error) {
 }
 
 func startGateway(ctx context.Context, binary gatewaybin.Binary, n *neighbours, judge *functionbin.Function) (*gatewayProcess, error) {
+	return startGatewayAt(ctx, binary, n, judge, n.redis.URL())
+}
+
+// startGatewayAt starts one that is told another address of Redis.
+func startGatewayAt(ctx context.Context, binary gatewaybin.Binary, n *neighbours, judge *functionbin.Function, redis string) (*gatewayProcess, error) {
 	g := &gatewayProcess{judge: judge}
 	for _, address := range []*string{&g.address, &g.secure} {
 		free, err := gatewaybin.FreeAddress()
@@ -86,7 +91,7 @@ func startGateway(ctx context.Context, binary gatewaybin.Binary, n *neighbours, 
 		"FAIRLEAD_MQTT_TLS_CERTIFICATE_FILE="+files.Certificate,
 		"FAIRLEAD_MQTT_TLS_KEY_FILE="+files.Key,
 		"FAIRLEAD_AUTH_CLIENT_URL="+judge.URL(),
-		"FAIRLEAD_CACHE_URL="+n.redis.URL(),
+		"FAIRLEAD_CACHE_URL="+redis,
 		"FAIRLEAD_KAFKA_BROKERS="+strings.Join(n.kafka.Brokers(), ","))
 	if err != nil {
 		return nil, err

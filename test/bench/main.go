@@ -32,6 +32,8 @@ func run(ctx context.Context, arguments []string) error {
 			return idle(ctx, arguments[1:], os.Stdin, os.Stdout)
 		case heldCommand:
 			return holdSessions(ctx, arguments[1:], os.Stdin, os.Stdout)
+		case interestsCommand:
+			return holdInterest(ctx, arguments[1:], os.Stdin, os.Stdout)
 		case attackCommand:
 			return attack(ctx, arguments[1:], os.Stdin)
 		case mqttSinkCommand:

@@ -28,6 +28,7 @@ func measurements() []measurement {
 		{"mqtt", fmt.Sprintf("MQTT gateway: %d connections, %d messages of QoS 1 in flight each, bodies of %d bytes", publishers, window, bodySize), measureMQTT},
 		{"idle", "MQTT gateway: connections that do nothing", measureIdle},
 		{"revocation", "an application is disabled through the registry; and a tenant beside an attacked one", measureRevocation},
+		{"command", "commands to devices over MQTT, through Redis", measureCommands},
 		{"registry", "a registry of many devices in PostgreSQL", measureRegistry},
 		{"apply", "fairlead apply against fairlead dev", measureApply},
 		{"micro", "steps of the way", measureMicro},

@@ -15,9 +15,7 @@ import (
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/registry"
-	"github.com/fairlead/fairlead/internal/store/accounts"
 	"github.com/fairlead/fairlead/internal/store/postgres"
-	"github.com/fairlead/fairlead/internal/user"
 	"github.com/fairlead/fairlead/test/functionbin"
 	"github.com/fairlead/fairlead/test/gatewaybin"
 	"github.com/fairlead/fairlead/test/mqttclient"
@@ -105,13 +103,7 @@ func (s *site) manage(ctx context.Context, scene *scene) (err error) {
 		return fmt.Errorf("starting the registry: %w", err)
 	}
 	scene.atEnd(s.registry.Close)
-	store, err := postgres.Open(ctx, s.postgres.URL())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	tokens := user.NewTokens(user.DefaultTokensConfig(), accounts.New(store))
-	_, s.secret, err = tokens.Create(ctx, &user.Identity{ID: "bench", Name: "bench"}, user.TokenRequest{})
+	s.secret, err = s.accessToken(ctx)
 	return err
 }
 
