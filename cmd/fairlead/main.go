@@ -30,6 +30,7 @@ type cli struct {
 	Device    deviceCommand    `cmd:"" help:"Devices of an application."`
 	Set       setCommand       `cmd:"" help:"Passwords, keys, gateways and aliases of a device."`
 	Command   commandCommand   `cmd:"" help:"Send a command to a device."`
+	Watch     watchCommand     `cmd:"" help:"Show the events of an application as they come."`
 	Member    memberCommand    `cmd:"" help:"Users with a role in an application."`
 	Token     tokenCommand     `cmd:"" help:"Access tokens, for programs of yours."`
 	Label     labelCommand     `cmd:"" help:"Add labels to applications and devices, and take them away."`

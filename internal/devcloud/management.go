@@ -155,6 +155,10 @@ func (d *Dev) endpoints(l *listeners, issuer string) registryfn.EndpointsConfig 
 	if l.mqtt != nil {
 		e.MQTT = l.mqtt.Addr().String()
 	}
+	if l.consumers != nil {
+		e.MQTTIntegration = l.consumers.Addr().String()
+	}
+	e.WebsocketIntegration = location("ws", l.consumerWeb)
 	// UDP has no listeners: these sockets are opened later. Where one gets any free port, that is not known yet.
 	for _, socket := range []struct{ scheme, address string }{{"coap", d.config.COAP}, {"coaps", d.config.COAPS}} {
 		if host, port, err := net.SplitHostPort(socket.address); err == nil && host != "" && port != "0" {
