@@ -58,7 +58,7 @@ type ProviderConfig struct {
 	KeysHardTTL     time.Duration `doc:"duration for which the keys are used while the provider cannot be reached"`
 	Timeout         time.Duration `doc:"longest time for one request to the provider"`
 	CAFile          string        `doc:"file with PEM certificates to trust the provider's server by; empty trusts those of the system"`
-	TokenFile       string        `doc:"file with a bearer token for requests to the provider, as Kubernetes asks for"`
+	TokenFile       string        `doc:"file with a bearer token for requests to the hosts of issuer and keysURL, as Kubernetes asks for"`
 	AllowHTTP       bool          `doc:"allow an issuer with http that is not on this machine"`
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -220,7 +221,7 @@ func (p *provider) get(ctx context.Context, location string) ([]byte, error) {
 // A transport bounds what a provider answers, and shows it our token if it wants one.
 type transport struct {
 	http.RoundTripper
-	host      string // that gets the token
+	hosts     []string // that get the token
 	tokenFile string
 }
 
@@ -247,12 +248,16 @@ func newTransport(c ProviderConfig) (*transport, error) {
 	if err != nil {
 		return nil, errors.New("issuer: is not a URL")
 	}
-	return &transport{RoundTripper: base, host: issuer.Host, tokenFile: c.TokenFile}, nil
+	keys, err := url.Parse(c.KeysURL)
+	if err != nil {
+		return nil, errors.New("keysURL: is not a URL")
+	}
+	return &transport{RoundTripper: base, hosts: []string{issuer.Host, keys.Host}, tokenFile: c.TokenFile}, nil
 }
 
 // RoundTrip sends one request.
 func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
-	if t.tokenFile != "" && request.URL.Host == t.host {
+	if t.tokenFile != "" && slices.Contains(t.hosts, request.URL.Host) {
 		token, err := readTokenFile(t.tokenFile)
 		if err != nil {
 			return nil, err

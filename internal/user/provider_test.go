@@ -38,6 +38,10 @@ func TestProviderThatAsksForAToken(t *testing.T) {
 	if _, err := authenticator(t, newMemory(), c).Check(t.Context(), Bearer(i.token(t, nil))); err != nil {
 		t.Errorf("with a token: %v", err)
 	}
+	c.Issuer, c.KeysURL = "https://another.example", front.URL+"/keys"
+	if _, err := authenticator(t, newMemory(), c).Check(t.Context(), Bearer(i.token(t, map[string]any{"iss": c.Issuer}))); err != nil {
+		t.Errorf("with keys at another host than the issuer's: %v", err)
+	}
 }
 
 // What a provider answers is bounded, and it sends us nowhere else.
