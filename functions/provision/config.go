@@ -34,6 +34,7 @@ type BrokerConfig struct {
 	Class           string `doc:"class of the Brokers; one of class Kafka or KafkaNamespaced reads the topic of its application"`
 	Config          string `doc:"ConfigMap that the Brokers refer to; empty takes the default of the cluster"`
 	ConfigNamespace string `doc:"namespace of that ConfigMap"`
+	Source          string `doc:"Broker in the same namespace that takes the events of all devices, as a sink in place of Kafka; a Trigger hands each application's to its Broker; empty for Brokers of Kafka"`
 }
 
 // A DeadLettersConfig says where events go that could not be delivered.
@@ -85,6 +86,8 @@ func (c *BrokerConfig) Validate() error {
 		return errors.New("class: is missing")
 	case c.Config != "" && c.ConfigNamespace == "":
 		return errors.New("configNamespace: is missing")
+	case c.Source != "" && c.ofKafka():
+		return errors.New("source: is for Brokers that do not read the topics of applications")
 	}
 	return nil
 }

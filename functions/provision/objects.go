@@ -65,6 +65,9 @@ func Objects(a *registry.Application, s *Settings) (objects []kube.Object, probl
 		objects = append(objects, b.deadLetters())
 	}
 	objects = append(objects, b.broker())
+	if b.Broker.Source != "" {
+		objects = append(objects, b.feed())
+	}
 	switch _, err := a.PushEndpoint(); {
 	case errors.Is(err, registry.ErrNoPush):
 	case s.Push == "":
@@ -128,6 +131,19 @@ func (b *builder) broker() kube.Object {
 		annotations["kafka.eventing.knative.dev/external.topic"] = event.Topic(b.name)
 	}
 	return o
+}
+
+// feed hands the application's Broker its events, where one Broker takes those of all. What the registry tells of it is for others.
+func (b *builder) feed() kube.Object {
+	return b.object(triggerKind, b.base+"-events", map[string]any{
+		"broker": b.Broker.Source,
+		"filters": []any{
+			map[string]any{"exact": map[string]any{"application": b.name}},
+			map[string]any{"not": map[string]any{"prefix": map[string]any{"type": event.ChangeTypes}}},
+		},
+		"subscriber": map[string]any{"ref": reference(brokerKind, b.base)},
+		"delivery":   b.delivery(),
+	})
 }
 
 // trigger hands the events that a filter selects to a service, at the path of the application.

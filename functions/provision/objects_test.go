@@ -104,6 +104,28 @@ func TestBroker(t *testing.T) {
 	}
 }
 
+// Where one Broker takes the events of all devices, an application's Broker gets those of the application.
+func TestFeed(t *testing.T) {
+	objects, err := Objects(application("app", ""), settings(func(c *Config) {
+		c.Broker, c.DeadLetters.Sink = BrokerConfig{Class: "MTChannelBasedBroker", Source: "all"}, noSink
+	}))
+	if err != nil || objects[1].String() != "Trigger app-events" {
+		t.Fatalf("%v, %v", objects, err)
+	}
+	got, want := objects[1].Field("spec"), any(map[string]any{
+		"broker": "all",
+		"filters": []any{
+			map[string]any{"exact": map[string]any{"application": "app"}},
+			map[string]any{"not": map[string]any{"prefix": map[string]any{"type": "io.drogue.registry.change."}}},
+		},
+		"subscriber": map[string]any{"ref": map[string]any{"apiVersion": "eventing.knative.dev/v1", "kind": "Broker", "name": "app"}},
+		"delivery":   objects[0].Field("spec", "delivery"),
+	})
+	if !cmp.Equal(got, want) {
+		t.Error(cmp.Diff(want, got))
+	}
+}
+
 func TestNames(t *testing.T) {
 	long := strings.Repeat("a", 60) + ".bcd"
 	if got := baseName(long); len(got) != maxBaseName || !strings.HasPrefix(got, strings.Repeat("a", 30)+"-") || got == baseName(strings.Repeat("a", 60)+".bce") {

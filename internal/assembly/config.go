@@ -115,14 +115,15 @@ func (p *Process) validated(c *Config, a *auth.Config) []string {
 		groups = append(groups, "cache") // is listened to for changes of the registry
 	}
 	if p.usesSink(c) {
-		groups = slices.DeleteFunc(groups, func(name string) bool { return name == groupKafka })
+		groups = slices.DeleteFunc(groups, func(name string) bool { return name == groupKafka && !slices.Contains(p.Groups, groupChanges) })
 		groups = append(groups, groupSink)
 	}
 	slices.Sort(groups)
 	return slices.Compact(groups)
 }
 
-// usesSink tells whether a process hands the events of devices to a sink in place of Kafka.
+// usesSink tells whether a process hands its events to a sink in place of Kafka. One that tells of changes needs Kafka all the same, for
+// the topics of applications.
 func (p *Process) usesSink(c *Config) bool {
-	return c.Sink.InUse() && slices.Contains(p.Groups, groupIngest)
+	return c.Sink.InUse() && (slices.Contains(p.Groups, groupIngest) || slices.Contains(p.Groups, groupChanges))
 }

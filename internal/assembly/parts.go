@@ -36,6 +36,7 @@ type Parts struct {
 	Changes       *cache.Cache       // to hear of changes of the registry; nil where Redis is not configured
 
 	Producer *kafka.Producer // nil where a sink takes its place
+	Writer   ingest.Writer   // of events: the producer, or the sink
 	Pipeline *ingest.Pipeline
 	Commands *command.Hub    // who listens in this process
 	Router   *command.Router // of commands between processes; nil without Redis
@@ -78,7 +79,7 @@ func Open(ctx context.Context, p Process, c Config, a auth.Config, n Neighbours)
 	if err := parts.openAccess(ctx, p, c, a, n); err != nil {
 		return nil, err
 	}
-	if err := parts.openPipeline(p, c); err != nil {
+	if err := parts.openWriter(p, c); err != nil {
 		return nil, err
 	}
 	if p.Commands {
@@ -144,27 +145,27 @@ func (p *Parts) openAccess(ctx context.Context, of Process, c Config, a auth.Con
 	}
 }
 
-// openPipeline opens the producer, or the sink in its place, and the pipeline that writes to it.
-func (p *Parts) openPipeline(of Process, c Config) error {
-	if of.usesSink(&c) {
+// openWriter opens what events are handed to, the producer or the sink in its place, and the pipeline that writes to it.
+func (p *Parts) openWriter(of Process, c Config) error {
+	var ready process.Check
+	switch {
+	case of.usesSink(&c):
 		w, err := sink.New(c.Sink)
 		if err != nil {
 			return fmt.Errorf("sink.%w", err)
 		}
 		w.LogTo(p.Log)
 		p.OnClose(w.Close)
-		p.Pipeline = ingest.New(c.Ingest, w).ReportTo(p.Refusals)
-		p.Health.Add(process.Check{Name: "sink", Run: w.Ready})
-		return nil
-	}
-	if slices.Contains(of.Groups, groupKafka) {
+		p.Writer, ready = w, process.Check{Name: "sink", Run: w.Ready}
+	case slices.Contains(of.Groups, groupKafka):
 		if err := p.openProducer(c.Kafka); err != nil {
 			return err
 		}
+		p.Writer, ready = p.Producer, process.Check{Name: "kafka", Run: p.Producer.Ready}
 	}
 	if slices.Contains(of.Groups, groupIngest) {
-		p.Pipeline = ingest.New(c.Ingest, p.Producer).ReportTo(p.Refusals)
-		p.Health.Add(process.Check{Name: "kafka", Run: p.Producer.Ready})
+		p.Pipeline = ingest.New(c.Ingest, p.Writer).ReportTo(p.Refusals)
+		p.Health.Add(ready)
 	}
 	return nil
 }

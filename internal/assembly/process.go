@@ -57,9 +57,10 @@ const (
 
 // Groups of the configuration that make Open build a part.
 const (
-	groupKafka  = "kafka"  // the producer
-	groupIngest = "ingest" // the pipeline
-	groupSink   = "sink"   // takes the place of Kafka for the pipeline, where it is configured
+	groupKafka   = "kafka"   // the producer
+	groupIngest  = "ingest"  // the pipeline
+	groupChanges = "changes" // the registry's events
+	groupSink    = "sink"    // takes the place of Kafka for events, where it is configured
 )
 
 // Processes is the table of all processes. Functions come first, then gateways.
@@ -69,7 +70,7 @@ var Processes = []Process{
 	{Name: Auth, Kind: Function, Summary: "judges the credentials of devices, for the other processes", Groups: []string{"api", "user"}, Access: Judges},
 	{
 		Name: DeviceRegistry, Kind: Function, Summary: "the API of the device registry",
-		Groups: []string{groupKafka, "user", "changes", "registry"}, Access: Documents,
+		Groups: []string{groupKafka, "user", groupChanges, "registry"}, Access: Documents,
 	},
 	{
 		Name: Push, Kind: Function, Summary: "delivers events to applications' own endpoints, for Triggers",
@@ -81,7 +82,7 @@ var Processes = []Process{
 	},
 	{
 		Name: Provision, Kind: Function, Summary: "gives applications their topics, Brokers and Triggers",
-		Groups: []string{groupKafka, "changes", "kubernetes", "provision"}, Access: Documents,
+		Groups: []string{groupKafka, groupChanges, "kubernetes", "provision"}, Access: Documents,
 	},
 	{
 		Name: MQTT, Kind: Gateway, Summary: "devices over MQTT 3.1.1 and 5: TCP, TLS and WebSocket",

@@ -112,7 +112,7 @@ func (f *Functions) manage(ctx context.Context, c functions.Config, n *Neighbour
 		return err
 	}
 	c.User, c.Registry.Endpoints = m.Users, m.Endpoints
-	api, err := functions.NewRegistry(&c, n.Store, f.Documents, f.Producer, f.Refusals, f.Log)
+	api, err := functions.NewRegistry(&c, n.Store, f.Documents, f.Writer, f.Refusals, f.Log)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 
 // Types of the events that tell of changes in the registry.
 const (
+	// ChangeTypes begins the types of all events that tell of changes.
+	ChangeTypes           = "io.drogue.registry.change."
 	TypeApplicationChange = "io.drogue.registry.change.application"
 	TypeDeviceChange      = "io.drogue.registry.change.device"
 )

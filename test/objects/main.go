@@ -47,7 +47,7 @@ func settings() (all []*provision.Settings) {
 		all = append(all, &provision.Settings{Config: provision.DefaultConfig(), Brokers: []string{"kafka:9092", "kafka-2:9092"}})
 	}
 	other := &all[1].Config
-	other.Broker = provision.BrokerConfig{Class: "MTChannelBasedBroker"}
+	other.Broker = provision.BrokerConfig{Class: "MTChannelBasedBroker", Source: "all"}
 	other.DeadLetters.Sink = "http://dead-letters.example/"
 	other.Delivery.Policy = "linear"
 	other.Command, other.Services = "fairlead-command", "elsewhere"

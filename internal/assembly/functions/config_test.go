@@ -19,7 +19,8 @@ Which groups a function needs, besides ` + "`PROCESS` and `PROXIES`" + `:
 GROUPS
 
 With ` + "`FAIRLEAD_AUTH_CLIENT_URL`, a `FAIRLEAD_CACHE_URL`" + ` is optional: with it the function hears at once of devices that are locked out.
-With ` + "`FAIRLEAD_SINK_URL` or `K_SINK`" + ` a [CloudEvents sink](guides/sink.md) takes the place of Kafka in telemetry and ttn, and ` + "`SINK` that of `KAFKA`" + `.
+With ` + "`FAIRLEAD_SINK_URL` or `K_SINK`" + ` a [CloudEvents sink](guides/sink.md) takes the place of Kafka in telemetry and ttn, and ` + "`SINK` that of `KAFKA`" + `. Registry and provision tell it of
+changes, and need ` + "`KAFKA`" + ` still, for the topics of applications.
 How functions show each other who they are is in ` + "`SELF`, and whom auth answers in `API` and `USER`" + `; see the [guide](guides/users.md).
 
 This page is generated from the code: ` + "`go test ./internal/assembly/functions -run Documented -update`" + `.
@@ -97,7 +98,7 @@ func TestLoadConfig(t *testing.T) {
 	f("cache.url", kafka, remote, "FAIRLEAD_CACHE_URL=hunter2")
 	f("", "K_SINK=http://broker.example", remote)
 	f("sink.ceOverrides", "K_SINK=http://broker.example", "K_CE_OVERRIDES=x", remote)
-	f("kafka.brokers", registry, database, redis, api, "K_SINK=http://broker.example") // which tells of changes through Kafka
+	f("kafka.brokers", registry, database, redis, api, "K_SINK=http://broker.example") // which makes topics
 	const push = "FAIRLEAD_FUNCTION=push"
 	f("", push, database, redis)
 	f("database.url", push, redis)

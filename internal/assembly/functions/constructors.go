@@ -101,7 +101,7 @@ func newAuth(c *Config, p *assembly.Parts, s *store.Store) (http.Handler, error)
 // newRegistry makes the registry's API. It is ready when the database is: without Redis and Kafka it serves, and what changed
 // waits in the database to be told.
 func newRegistry(c *Config, p *assembly.Parts, s *store.Store) (http.Handler, error) {
-	registry, err := NewRegistry(c, s, p.Documents, p.Producer, p.Refusals, p.Log)
+	registry, err := NewRegistry(c, s, p.Documents, p.Writer, p.Refusals, p.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func newProvision(c *Config, p *assembly.Parts, s *store.Store) (http.Handler, e
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes.%w", err)
 	}
-	relay, topics, err := newRelay(c, s, p.Documents, p.Producer, p.Log)
+	relay, topics, err := newRelay(c, s, p.Documents, p.Writer, p.Log)
 	if err != nil {
 		return nil, err
 	}
