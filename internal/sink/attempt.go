@@ -19,17 +19,22 @@ const (
 	longestPause = time.Second
 )
 
+// leastAttempt is how long an attempt lasts at least before it is given up. One that is cut off while the sink is taking the event
+// would let the next event of the same sender overtake it: after an outage, the time of all that wait ends one after the other.
+const leastAttempt = time.Second
+
 // errOverdue is what becomes of an event whose time is over.
 var errOverdue = errors.New("no acknowledgement within the delivery timeout")
 
-// send tries until the sink has taken the event, will never take it, or its time is over.
+// send tries until the sink has taken the event, will never take it, or its time is over; the last attempt may take a second more.
 func (w *Writer) send(one *write) error {
-	ctx, cancel := context.WithDeadline(w.alive, one.started.Add(w.config.DeliveryTimeout))
+	deadline := one.started.Add(w.config.DeliveryTimeout)
+	ctx, cancel := context.WithDeadline(w.alive, deadline)
 	defer cancel()
 	pauses := backoff.New(firstPause, longestPause)
 	last := errOverdue
 	for {
-		r, err := w.sender.post(ctx, one.record)
+		r, err := w.sender.post(w.alive, deadline, one.record)
 		if err == nil && r.ok() {
 			return nil
 		}

@@ -36,6 +36,7 @@ type sender struct {
 	sign       func(*http.Request) error
 	client     *http.Client
 	turns      chan struct{} // as many as requests at once
+	least      time.Duration // that a request lasts before it is given up
 }
 
 func newSender(c Config) (*sender, error) {
@@ -43,7 +44,7 @@ func newSender(c Config) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sender{target: c.URL, extensions: extensions, turns: make(chan struct{}, c.Concurrency)}
+	s := &sender{target: c.URL, extensions: extensions, turns: make(chan struct{}, c.Concurrency), least: leastAttempt}
 	if s.sign, err = (user.SourceConfig{TokenFile: c.TokenFile}).Signer(); err != nil {
 		return nil, err
 	}
@@ -80,14 +81,18 @@ func roots(certificates string) *x509.CertPool {
 
 func (s *sender) close() { s.client.CloseIdleConnections() }
 
-// post sends the event of a record in binary content mode. An error means that there was no response.
-func (s *sender) post(ctx context.Context, record *kgo.Record) (response, error) {
-	select {
-	case s.turns <- struct{}{}:
-		defer func() { <-s.turns }()
-	case <-ctx.Done():
-		return response{}, ctx.Err()
+// post sends the event of a record in binary content mode, if that can begin before the deadline. The request ends at the deadline too,
+// but not before its least time, and with ctx. An error means that there was no response.
+func (s *sender) post(ctx context.Context, deadline time.Time, record *kgo.Record) (response, error) {
+	if err := s.turn(ctx, deadline); err != nil {
+		return response{}, err
 	}
+	defer func() { <-s.turns }()
+	if least := time.Now().Add(s.least); deadline.Before(least) {
+		deadline = least
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
 	request, err := s.request(ctx, record)
 	if err != nil {
 		return response{}, err
@@ -102,6 +107,21 @@ func (s *sender) post(ctx context.Context, record *kgo.Record) (response, error)
 	defer answer.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxResponse)) // the status says it all
 	return response{status: answer.StatusCode, after: header.RetryAfter(answer.Header)}, nil
+}
+
+// turn waits until not too many requests are on their way.
+func (s *sender) turn(ctx context.Context, deadline time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case s.turns <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // request writes a record as a request.

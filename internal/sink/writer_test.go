@@ -108,6 +108,34 @@ func TestSilentSink(t *testing.T) {
 	}
 }
 
+// TestNoEventOvertakesAnother has the time of an event end while the sink is taking it.
+func TestNoEventOvertakesAnother(t *testing.T) {
+	var deadline time.Time
+	asked := 0
+	sender, err := newSender(configured(answers(t, func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		select {
+		case <-time.After(time.Until(deadline) + time.Millisecond):
+			w.WriteHeader(http.StatusAccepted)
+		case <-r.Context().Done():
+			t.Error("the request was given up")
+		}
+	})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sender.close()
+	sender.least = time.Minute
+	deadline = time.Now().Add(50 * time.Millisecond)
+	record := recordOf("dev", "1", nil)
+	if r, err := sender.post(t.Context(), deadline, record); err != nil || !r.ok() {
+		t.Errorf("%v, %v", r, err)
+	}
+	if _, err := sender.post(t.Context(), deadline, record); err == nil || asked != 1 {
+		t.Errorf("%v after %d requests: one was begun after the deadline", err, asked)
+	}
+}
+
 // TestOrder has a sink that fails now and then; the events of a device come one after the other, each once more until it is taken.
 func TestOrder(t *testing.T) {
 	var mu sync.Mutex

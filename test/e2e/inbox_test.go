@@ -25,6 +25,7 @@ type inbox struct {
 	mu       sync.Mutex
 	server   *http.Server
 	status   int // in place of 202, without keeping the event; 0 for none
+	refusals int // answers with status
 	events   []cloudevents.Event
 	problems []string
 }
@@ -70,6 +71,13 @@ func (b *inbox) answer(status int) {
 	b.status = status
 }
 
+// refused is how many requests were answered with the status of answer.
+func (b *inbox) refused() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refusals
+}
+
 func (b *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, err := binding.ToEvent(r.Context(), cehttp.NewMessageFromHttpRequest(r))
 	b.mu.Lock()
@@ -83,6 +91,7 @@ func (b *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b.problems = append(b.problems, "a request has other credentials")
 		w.WriteHeader(http.StatusUnauthorized)
 	case b.status != 0:
+		b.refusals++
 		w.WriteHeader(b.status)
 	default:
 		b.events = append(b.events, *e)
@@ -107,6 +116,9 @@ func (b *inbox) with(subject string) (found cloudevents.Event) {
 	return found
 }
 
+// loadChannel is that of numbered messages.
+const loadChannel = "load"
+
 // stored are the numbered messages in the order in which they came, without those that came again with the same id.
 func (b *inbox) stored() (all []numbered.Stored, again int) {
 	b.t.Helper()
@@ -114,6 +126,9 @@ func (b *inbox) stored() (all []numbered.Stored, again int) {
 	defer b.mu.Unlock()
 	seen := map[string]bool{}
 	for _, e := range b.events {
+		if e.Subject() != loadChannel {
+			continue
+		}
 		if seen[e.ID()] {
 			again++
 			continue
@@ -132,21 +147,30 @@ func (b *inbox) stored() (all []numbered.Stored, again int) {
 func (b *inbox) verify(l *load) {
 	b.t.Helper()
 	l.stop()
+	for _, problem := range l.problems {
+		b.t.Error(problem)
+	}
+	b.compare(l.checker)
+}
+
+// compare waits until everything that was acknowledged is there, and compares that with what came.
+func (b *inbox) compare(checker *numbered.Checker) {
+	b.t.Helper()
 	neighbour.Eventually(b.t, "everything that was acknowledged", func() bool {
 		stored, _ := b.stored()
-		for _, f := range l.checker.Verify(stored) {
+		for _, f := range checker.Verify(stored) {
 			if f.Kind == numbered.Lost {
 				return false
 			}
 		}
 		return true
 	})
-	for _, problem := range append(l.problems, b.problems...) {
+	for _, problem := range b.problems {
 		b.t.Error(problem)
 	}
 	stored, again := b.stored()
-	if faults := l.checker.Verify(stored); len(faults) > 0 {
+	if faults := checker.Verify(stored); len(faults) > 0 {
 		b.t.Errorf("%d faults:\n%s", len(faults), numbered.Summary(faults))
 	}
-	b.t.Logf("answers %+v; %d events, and %d that came again", l.checker.Counts(), len(stored), again)
+	b.t.Logf("answers %+v; %d events, and %d that came again", checker.Counts(), len(stored), again)
 }

@@ -35,6 +35,12 @@ var gatewayProgram = sync.OnceValues(func() (gatewaybin.Binary, error) {
 // ownMQTT starts a gateway for one test.
 func ownMQTT(t *testing.T, settings ...string) *mqttGateway {
 	t.Helper()
+	return startMQTT(t, append(gatewaySettings(), settings...))
+}
+
+// startMQTT starts a gateway for one test that is told nothing of its neighbours but what the settings say.
+func startMQTT(t *testing.T, settings []string) *mqttGateway {
+	t.Helper()
 	program, err := gatewayProgram()
 	if err != nil {
 		t.Fatal(err)
@@ -49,12 +55,12 @@ func ownMQTT(t *testing.T, settings ...string) *mqttGateway {
 			t.Fatal(err)
 		}
 	}
-	settings = append(append(gatewaySettings(),
-		"FAIRLEAD_MQTT_TCP_ADDRESS="+g.tcp, "FAIRLEAD_MQTT_WEB_SOCKET_ADDRESS="+g.ws,
-		"FAIRLEAD_MQTT_TLS_ADDRESS="+g.tls, "FAIRLEAD_MQTT_WEB_SOCKET_TLS_ADDRESS="+g.wss,
-		"FAIRLEAD_MQTT_TLS_CERTIFICATE_FILE="+files.Certificate, "FAIRLEAD_MQTT_TLS_KEY_FILE="+files.Key,
-		"FAIRLEAD_MQTT_WEB_SOCKET_TLS_CERTIFICATE_FILE="+files.Certificate, "FAIRLEAD_MQTT_WEB_SOCKET_TLS_KEY_FILE="+files.Key,
-	), settings...)
+	settings = append([]string{
+		"FAIRLEAD_MQTT_TCP_ADDRESS=" + g.tcp, "FAIRLEAD_MQTT_WEB_SOCKET_ADDRESS=" + g.ws,
+		"FAIRLEAD_MQTT_TLS_ADDRESS=" + g.tls, "FAIRLEAD_MQTT_WEB_SOCKET_TLS_ADDRESS=" + g.wss,
+		"FAIRLEAD_MQTT_TLS_CERTIFICATE_FILE=" + files.Certificate, "FAIRLEAD_MQTT_TLS_KEY_FILE=" + files.Key,
+		"FAIRLEAD_MQTT_WEB_SOCKET_TLS_CERTIFICATE_FILE=" + files.Certificate, "FAIRLEAD_MQTT_WEB_SOCKET_TLS_KEY_FILE=" + files.Key,
+	}, settings...)
 	if g.Gateway, err = program.Start(bounded(t), "mqtt", settings...); err != nil {
 		t.Fatal(err)
 	}

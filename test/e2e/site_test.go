@@ -110,6 +110,13 @@ func splitSite(t *testing.T) *site {
 // startCoAP starts a process of the CoAP gateway.
 func (s *site) startCoAP(t *testing.T) {
 	t.Helper()
+	_, plain, secure := ownCoAP(t, gatewaySettings())
+	s.coap, s.coaps = "coap://"+plain, "coaps://"+secure
+}
+
+// ownCoAP starts a process of the CoAP gateway for one test, and gives its addresses.
+func ownCoAP(t *testing.T, settings []string) (g *gatewaybin.Gateway, plain, secure string) {
+	t.Helper()
 	program, err := gatewayProgram()
 	if err != nil {
 		t.Fatal(err)
@@ -118,24 +125,24 @@ func (s *site) startCoAP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var addresses [2]string
-	for i := range addresses {
-		if addresses[i], err = gatewaybin.FreeAddress(); err != nil {
+	for _, address := range []*string{&plain, &secure} {
+		if *address, err = gatewaybin.FreeAddress(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.coap, s.coaps = "coap://"+addresses[0], "coaps://"+addresses[1]
-	gateway, err := program.Start(bounded(t), "coap", append(gatewaySettings(),
-		"FAIRLEAD_COAP_ADDRESS="+addresses[0], "FAIRLEAD_COAP_SECURE_ADDRESS="+addresses[1],
-		"FAIRLEAD_COAP_CERTIFICATE_FILE="+files.Certificate, "FAIRLEAD_COAP_KEY_FILE="+files.Key)...)
+	g, err = program.Start(bounded(t), "coap", append([]string{
+		"FAIRLEAD_COAP_ADDRESS=" + plain, "FAIRLEAD_COAP_SECURE_ADDRESS=" + secure,
+		"FAIRLEAD_COAP_CERTIFICATE_FILE=" + files.Certificate, "FAIRLEAD_COAP_KEY_FILE=" + files.Key,
+	}, settings...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := gateway.Close(); err != nil {
+		if err := g.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	return g, plain, secure
 }
 
 // manage sends a document to the registry's API, which has to take it.
