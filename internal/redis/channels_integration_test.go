@@ -156,11 +156,13 @@ func TestChannelsSurvive(t *testing.T) {
 			}
 			lost("killed", func() error { server.Kill(); return nil }, func() error { return server.Start(t.Context()) })
 			lost("silent", server.Pause, server.Resume)
-			lost("closed", func() error {
-				client := redis.NewClient(&redis.Options{Addr: server.Address()})
-				defer client.Close()
-				return client.Do(t.Context(), "CLIENT", "KILL", "TYPE", "pubsub").Err()
-			}, func() error { return nil })
+			client := redis.NewClient(&redis.Options{Addr: server.Address()})
+			defer client.Close()
+			lost("closed", func() error { return client.Do(t.Context(), "CLIENT", "KILL", "TYPE", "pubsub").Err() }, func() error { return nil })
+			if mode == Cluster { // the slot goes elsewhere and comes back
+				lost("moved", func() error { return client.Do(t.Context(), "CLUSTER", "DELSLOTSRANGE", 0, 16383).Err() },
+					func() error { return client.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err() })
+			}
 		})
 	}
 	single, clustered := start(t), cluster(t)
