@@ -104,6 +104,25 @@ func TestBroker(t *testing.T) {
 	}
 }
 
+// The Trigger for commands takes these and nothing else, and the Trigger to an endpoint all but these: what one causes is not for the other.
+func TestNoLoop(t *testing.T) {
+	objects, err := Objects(application("app", endpoint), settings(func(c *Config) { c.Command, c.EventTypes = "fairlead-command-events", false }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	push, command := objects[2], objects[3]
+	exact := map[string]any{"exact": map[string]any{"type": "io.drogue.command.v1"}}
+	if diff := cmp.Diff(any([]any{exact}), command.Field("spec", "filters")); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(any([]any{map[string]any{"not": exact}}), push.Field("spec", "filters")); diff != "" {
+		t.Error(diff)
+	}
+	if name, uri := command.Text("spec", "subscriber", "ref", "name"), command.Text("spec", "subscriber", "uri"); name != "fairlead-command-events" || uri != "/app" {
+		t.Errorf("commands are delivered to %s at %s", name, uri)
+	}
+}
+
 // Where one Broker takes the events of all devices, an application's Broker gets those of the application.
 func TestFeed(t *testing.T) {
 	objects, err := Objects(application("app", ""), settings(func(c *Config) {

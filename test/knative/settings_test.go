@@ -289,3 +289,29 @@ func TestGatewaysAskAuth(t *testing.T) {
 		}
 	})
 }
+
+// env is the value of a variable that a func.yaml sets; "" if it does not.
+func (f *function) env(name string) string {
+	for _, e := range f.Run.Envs {
+		if e.Name == name {
+			return e.Value
+		}
+	}
+	return ""
+}
+
+// Commands without a token are taken from within the cluster only, and the Triggers of applications deliver there.
+func TestOpenEventsStayInside(t *testing.T) {
+	all := functions(t)
+	for name, f := range all {
+		inside := slices.Contains(f.Deploy.Labels, struct{ Key, Value string }{"networking.knative.dev/visibility", "cluster-local"})
+		if f.env("FAIRLEAD_COMMAND_OPEN_EVENTS") != "" && !inside {
+			t.Errorf("%s takes commands without a token, and can be reached from outside of the cluster", name)
+		}
+	}
+	provision := all["fairlead-provision"]
+	target := all[provision.env("FAIRLEAD_PROVISION_COMMAND")]
+	if target.env("FAIRLEAD_FUNCTION") != "command" || target.env("FAIRLEAD_COMMAND_OPEN_EVENTS") != "true" {
+		t.Errorf("the Triggers for commands deliver to %q", target.Name)
+	}
+}
