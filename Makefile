@@ -70,6 +70,14 @@ deploy: ## deploy on the cluster of KUBECONFIG what make images has built, with 
 undeploy: ## take back what make deploy made on the cluster of KUBECONFIG, but no data
 	@./config/undeploy
 
+.PHONY: cluster-test
+cluster-test: ## prove everything on the cluster of KUBECONFIG, with REGISTRY; test/cluster/run tells what else can be set
+	@./test/cluster/run TestCluster
+
+.PHONY: cluster-bench
+cluster-bench: ## measure on the cluster of KUBECONFIG, with REGISTRY
+	@./test/cluster/run TestBench
+
 .PHONY: vuln
 vuln: $(govulncheck) ## look for known vulnerabilities in what is called; needs vuln.go.dev
 	@$(stage) "known vulnerabilities" ./test/vuln $(govulncheck) ./...

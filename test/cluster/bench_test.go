@@ -1,0 +1,186 @@
+//go:build cluster
+
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead/fairlead/test/numbered"
+)
+
+// TestBench measures; it fails where a message is lost, and not for its numbers, which depend on the cluster.
+func TestBench(t *testing.T) {
+	t.Log("cluster:\n" + run(t, "kubectl", "get", "nodes", "-o",
+		"custom-columns=NODE:.metadata.name,CPU:.status.capacity.cpu,MEMORY:.status.capacity.memory,KUBERNETES:.status.nodeInfo.kubeletVersion"))
+	deploy(t)
+	a := newTenant(t)
+	a.ready(t)
+	t.Run("image of the functions", imageSize)
+	t.Run("TTN body to a sleeping function, and to one that is awake", func(t *testing.T) { wake(t, a) })
+	t.Run("memory", memory)
+	t.Run("rolling restart of the MQTT gateway under 1,000 devices", func(t *testing.T) { restartGateway(t, a) })
+	t.Run("an idle installation", idleCost)
+}
+
+// imageSize adds up what a node has to fetch.
+func imageSize(t *testing.T) {
+	image, err := os.ReadFile(setting(t, "CLUSTER_ROOT") + "/build/images/functions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest struct{ Layers []struct{ Size int64 } }
+	text := run(t, setting(t, "CLUSTER_ROOT")+"/build/tools/crane", "manifest", "--platform", "linux/amd64", strings.TrimSpace(string(image)))
+	if err := json.Unmarshal([]byte(text), &manifest); err != nil {
+		t.Fatal(err)
+	}
+	var size int64
+	for _, layer := range manifest.Layers {
+		size += layer.Size
+	}
+	t.Logf("%.1f MB compressed, of at most 50", float64(size)/1e6)
+}
+
+// wake posts the body to functions/ttn when it sleeps, and then many times. The function falls asleep sooner than usual meanwhile, so
+// that there are some rounds.
+func wake(t *testing.T, a *tenant) {
+	const rounds, requests = 9, 500
+	body, device := uplink(t)
+	a.device(t, "ttn-gateway", credentials)
+	a.device(t, device, `{"gatewaySelector":{"matchNames":["ttn-gateway"]}}`)
+	window := func(value string) {
+		kubectl(t, "patch", "services.serving.knative.dev", "fairlead-ttn", "--type", "merge", "-p",
+			`{"spec":{"template":{"metadata":{"annotations":{"autoscaling.knative.dev/window":`+value+`}}}}}`)
+		kubectl(t, "wait", "services.serving.knative.dev/fairlead-ttn", "--for", "condition=Ready", "--timeout", "120s")
+	}
+	window(`"6s"`)
+	defer window("null")
+	url := address(t, "fairlead-ttn") + "/ttn/v3"
+	post := func() time.Duration {
+		started := time.Now()
+		must(t, http.MethodPost, url, a.as("ttn-gateway"), jsonContent, body)
+		return time.Since(started)
+	}
+	var cold, warm []time.Duration
+	for range rounds {
+		asleep(t, "fairlead-ttn")
+		cold = append(cold, post())
+	}
+	for range requests {
+		warm = append(warm, post())
+	}
+	t.Logf("asleep: median %v, longest %v of %d; goal: median 1.5 s", quantile(cold, 0.5), quantile(cold, 1), rounds)
+	t.Logf("awake: p50 %v, p99 %v of %d, one after the other", quantile(warm, 0.5), quantile(warm, 0.99), requests)
+}
+
+// A sample is what the kubelet says of a container.
+type sample struct {
+	pod, container string
+	rss            float64 // MB
+	cpu            float64 // seconds since it started
+}
+
+// samples are of the containers of Fairlead on all nodes.
+func samples(t *testing.T) (all []sample) {
+	t.Helper()
+	for _, node := range strings.Fields(run(t, "kubectl", "get", "nodes", "-o", "jsonpath={.items[*].metadata.name}")) {
+		var summary struct {
+			Pods []struct {
+				PodRef     struct{ Name, Namespace string }
+				Containers []struct {
+					Name   string
+					Memory struct{ RSSBytes float64 }
+					CPU    struct{ UsageCoreNanoSeconds float64 }
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(run(t, "kubectl", "get", "--raw", "/api/v1/nodes/"+node+"/proxy/stats/summary")), &summary); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range summary.Pods {
+			for _, c := range p.Containers {
+				if p.PodRef.Namespace == namespace {
+					all = append(all, sample{p.PodRef.Name, c.Name, c.Memory.RSSBytes / 1e6, c.CPU.UsageCoreNanoSeconds / 1e9})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// memory wakes functions and says what they and the gateways have resident while nothing happens.
+func memory(t *testing.T) {
+	for _, name := range []string{"fairlead-telemetry", "fairlead-ttn", "fairlead-registry", "fairlead-auth", "fairlead-provision", "fairlead-push"} {
+		_, _, _ = send(http.MethodGet, address(t, name)+"/", login{}, nil, "")
+	}
+	seen := map[string]bool{}
+	eventually(t, "the kubelet to know of all containers", "kubectl get --raw /api/v1/nodes/NODE/proxy/stats/summary", func() bool {
+		for _, s := range samples(t) {
+			if (s.container == "user-container" || s.container == "gateway") && s.rss > 0 && !seen[s.pod] && !strings.HasPrefix(s.pod, "receiver") {
+				seen[s.pod] = true
+				t.Logf("%s: %.0f MB resident; goal: function 40, gateway 60", s.pod, s.rss)
+			}
+		}
+		const expected = 8 // six functions, two gateways
+		return len(seen) >= expected
+	})
+}
+
+// restartGateway has 1,000 devices publish while the gateway is restarted. It writes to Kafka, whatever the overlay says, so that what
+// is stored can be held against what was acknowledged, with its order.
+func restartGateway(t *testing.T, a *tenant) {
+	const devices = 1000
+	brokers := strings.Split(kubectl(t, "get", "configmap", "fairlead-functions", "-o", "jsonpath={.data.FAIRLEAD_KAFKA_BROKERS}"), ",")
+	gateway := func(sink string) {
+		kubectl(t, "set", "env", "deployment/fairlead-gateway-mqtt", sink)
+		kubectl(t, "rollout", "status", "deployment/fairlead-gateway-mqtt", "--timeout", "180s")
+	}
+	gateway("FAIRLEAD_SINK_URL=")
+	defer gateway("FAIRLEAD_SINK_URL-")
+	f := launch(t, a, devices, 2*time.Second)
+	kubectl(t, "rollout", "restart", "deployment/fairlead-gateway-mqtt")
+	kubectl(t, "rollout", "status", "deployment/fairlead-gateway-mqtt", "--timeout", "180s")
+	eventually(t, "every device to be connected again", "the logs of the gateway", func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return len(f.gaps) >= devices
+	})
+	f.land()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	stored, err := numbered.ReadTopic(ctx, brokers, "events-"+a.name, numbered.Channel("numbered"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, fault := range f.Verify(stored) {
+		if i < 10 {
+			t.Error(fault)
+		}
+	}
+	t.Logf("%+v, %d stored; without service: median %v, p99 %v, longest %v of %d cuts", f.Counts(), len(stored),
+		quantile(f.gaps, 0.5), quantile(f.gaps, 0.99), quantile(f.gaps, 1), len(f.gaps))
+}
+
+// idleCost says what runs when nothing happens.
+func idleCost(t *testing.T) {
+	asleep(t, functions...)
+	before, started := map[string]float64{}, time.Now()
+	for _, s := range samples(t) {
+		before[s.pod+s.container] = s.cpu
+	}
+	const stretch = time.Minute
+	time.Sleep(stretch) // over which is measured
+	for _, s := range samples(t) {
+		if !strings.HasPrefix(s.pod, "fairlead-gateway") {
+			continue
+		}
+		t.Logf("%s: %.0f MB resident, %.1f thousandths of a core", s.pod, s.rss, (s.cpu-before[s.pod+s.container])/time.Since(started).Seconds()*1000)
+	}
+	t.Log("requested:\n" + kubectl(t, "get", "pods", "--field-selector", "status.phase=Running", "-o",
+		"custom-columns=POD:.metadata.name,CPU:.spec.containers[*].resources.requests.cpu,MEMORY:.spec.containers[*].resources.requests.memory"))
+}
