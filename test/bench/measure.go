@@ -25,6 +25,7 @@ func measurements() []measurement {
 		{"start", "from exec to ready, neighbours running", measureStart},
 		{"trigger", "device to Trigger receiver, one event at a time", measureTrigger},
 		{"burst", fmt.Sprintf("events that are written at once into %d partitions, against a bare franz-go consumer", burstPartitions), measureBurst},
+		{"pull", fmt.Sprintf("users who consume events of %d bytes, against a bare franz-go consumer and against mosquitto", pullSize), measurePull},
 		{"mqtt", fmt.Sprintf("MQTT gateway: %d connections, %d messages of QoS 1 in flight each, bodies of %d bytes", publishers, window, bodySize), measureMQTT},
 		{"idle", "MQTT gateway: connections that do nothing", measureIdle},
 		{"revocation", "an application is disabled through the registry; and a tenant beside an attacked one", measureRevocation},
