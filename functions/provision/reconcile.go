@@ -35,6 +35,7 @@ type Parts struct {
 	Store   *store.Store
 	Changes Teller
 	Topics  Topics       // nil where somebody else makes the topics
+	Users   KafkaUsers   // nil where applications are given no users at Kafka
 	Cluster *kube.Client // nil for none
 	Log     *zap.Logger  // may be nil
 }
@@ -83,7 +84,7 @@ func (p *Provisioner) reconcile(ctx context.Context, name, uid string, wait bool
 	}
 	switch {
 	case a == nil:
-		return p.clean(ctx, name)
+		return errors.Join(p.clean(ctx, name), p.removeUser(ctx, name))
 	case a.Metadata.Deleting():
 		return p.release(ctx, a)
 	default:
@@ -112,7 +113,7 @@ func (p *Provisioner) converge(ctx context.Context, a *registry.Application, wai
 	}
 	verdicts := map[string]verdict{}
 	if p.Topics != nil {
-		verdicts[registry.KafkaReady] = p.makeTopics(ctx, a)
+		verdicts[registry.KafkaReady] = p.makeTopics(ctx, a).or(p.makeUser(ctx, a))
 	}
 	if p.Cluster != nil {
 		verdicts[registry.KnativeReady] = p.makeObjects(ctx, a, wait)
@@ -163,7 +164,7 @@ func (p *Provisioner) release(ctx context.Context, a *registry.Application) erro
 	if err := p.clean(ctx, a.Metadata.Name); err != nil {
 		return err
 	}
-	if err := p.removeTopics(ctx, a.Metadata.Name, a.Metadata.UID); err != nil {
+	if err := errors.Join(p.removeTopics(ctx, a.Metadata.Name, a.Metadata.UID), p.removeUser(ctx, a.Metadata.Name)); err != nil {
 		return err
 	}
 	return p.update(ctx, a, func(stored *registry.Application) error {

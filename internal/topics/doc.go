@@ -3,4 +3,6 @@
 //
 // It deletes only what it has made: that is remembered in the registry's database before the topic is made. A topic that was
 // there already belongs to somebody else, and stays.
+//
+// Users are those with which applications read their topics themselves, where Kafka has an authorizer.
 package topics

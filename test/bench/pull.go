@@ -343,12 +343,17 @@ func publishMany(c *mqttclient.Client, n int) error {
 	return <-failed
 }
 
-// countConsumers tells what memory many consumers take that do nothing, each with a group of its own, and without one.
-func countConsumers(ctx context.Context, s *scene, g *puller, _ sample[float64]) (rows []row, err error) {
+// countConsumers tells what memory many consumers take that do nothing, each with a group of its own, and without one, of a gateway that
+// has done nothing before.
+func countConsumers(ctx context.Context, s *scene, _ *puller, _ sample[float64]) (rows []row, err error) {
 	for _, grouped := range []bool{false, true} {
 		name := "a consumer without a group, KiB"
 		if grouped {
 			name = "a consumer with a group of its own, KiB"
+		}
+		g, _, err := s.puller(ctx)
+		if err != nil {
+			return rows, err
 		}
 		each, err := g.memory(ctx, s.size.pullers, grouped)
 		if err != nil {

@@ -37,7 +37,8 @@ appender.console.layout.pattern=%d{ISO8601} %p %c{1} %m%n
 // Topics are not created by use.
 type Kafka struct {
 	*Process
-	port int
+	port  int
+	users int // port for those who log in; 0 without KafkaUsers
 }
 
 // A KafkaOption changes how [StartKafka] runs the broker.
@@ -46,6 +47,7 @@ type KafkaOption func(*kafkaSettings)
 type kafkaSettings struct {
 	heap       string
 	fastStart  bool
+	users      bool
 	properties map[string]string
 }
 
@@ -58,6 +60,12 @@ func KafkaHeap(size string) KafkaOption {
 // time on a short test, but more per record. Not for measurements.
 func KafkaFastStart() KafkaOption {
 	return func(s *kafkaSettings) { s.fastStart = true }
+}
+
+// KafkaUsers has a second listener, for users who log in with SCRAM-SHA-512, and an authorizer that lets them do nothing unless an ACL
+// says so. At the first listener everything may be done.
+func KafkaUsers() KafkaOption {
+	return func(s *kafkaSettings) { s.users = true }
 }
 
 // KafkaProperty sets a property of server.properties, over the defaults of this package.
@@ -79,7 +87,7 @@ func StartKafka(ctx context.Context, options ...KafkaOption) (*Kafka, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting kafka: %w", err)
 	}
-	ports, err := distinctPorts(2)
+	ports, err := distinctPorts(3)
 	if err != nil {
 		return nil, fmt.Errorf("starting kafka: %w", err)
 	}
@@ -88,11 +96,14 @@ func StartKafka(ctx context.Context, options ...KafkaOption) (*Kafka, error) {
 		return nil, err
 	}
 	jvm := kafkaJVM{java: java, libraries: libraries, dir: dir}
-	if err := jvm.format(ctx, settings.serverProperties(dir, ports[0], ports[1])); err != nil {
+	if err := jvm.format(ctx, settings.serverProperties(dir, ports[0], ports[1], ports[2])); err != nil {
 		_ = dir.remove()
 		return nil, fmt.Errorf("starting kafka: %w", err)
 	}
 	k := &Kafka{port: ports[0]}
+	if settings.users {
+		k.users = ports[2]
+	}
 	k.Process, err = startIn(ctx, dir, Command{
 		Name:  "kafka",
 		Path:  java,
@@ -107,6 +118,9 @@ func StartKafka(ctx context.Context, options ...KafkaOption) (*Kafka, error) {
 
 // Brokers is the address to bootstrap from.
 func (k *Kafka) Brokers() []string { return []string{loopback(k.port)} }
+
+// UserBrokers is the address at which users log in; see KafkaUsers.
+func (k *Kafka) UserBrokers() []string { return []string{loopback(k.users)} }
 
 // Topic makes a topic with a name of its own for the test and returns the name.
 func (k *Kafka) Topic(t testing.TB, partitions int) string {
@@ -148,7 +162,7 @@ func (k *Kafka) ready(ctx context.Context) error {
 	return nil
 }
 
-func (s *kafkaSettings) serverProperties(dir *folder, port, controllerPort int) map[string]string {
+func (s *kafkaSettings) serverProperties(dir *folder, port, controllerPort, userPort int) map[string]string {
 	properties := map[string]string{
 		"process.roles":                    "broker,controller",
 		"node.id":                          "1",
@@ -177,6 +191,17 @@ func (s *kafkaSettings) serverProperties(dir *folder, port, controllerPort int) 
 		"offsets.topic.num.partitions":                 "4",
 		"transaction.state.log.num.partitions":         "4",
 		"share.coordinator.state.topic.num.partitions": "4",
+	}
+	if s.users {
+		maps.Copy(properties, map[string]string{
+			"listeners":                                          properties["listeners"] + ",USERS://" + loopback(userPort),
+			"advertised.listeners":                               properties["advertised.listeners"] + ",USERS://" + loopback(userPort),
+			"listener.security.protocol.map":                     properties["listener.security.protocol.map"] + ",USERS:SASL_PLAINTEXT",
+			"listener.name.users.sasl.enabled.mechanisms":        "SCRAM-SHA-512",
+			"listener.name.users.scram-sha-512.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+			"authorizer.class.name":                              "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+			"super.users":                                        "User:ANONYMOUS", // who comes to the other listeners
+		})
 	}
 	maps.Copy(properties, s.properties)
 	return properties

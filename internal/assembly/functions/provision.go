@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead/fairlead/internal/kube"
 	"github.com/fairlead/fairlead/internal/process"
 	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/topics"
 )
 
 // newProvision makes the function that gives applications what they need. It tells others of what it writes as the registry does.
@@ -19,7 +20,7 @@ func newProvision(c *Config, p *assembly.Parts, s *store.Store) (http.Handler, e
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes.%w", err)
 	}
-	relay, topics, err := newRelay(c, s, p.Documents, p.Writer, p.Log)
+	relay, followed, err := newRelay(c, s, p.Documents, p.Writer, p.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +31,7 @@ func newProvision(c *Config, p *assembly.Parts, s *store.Store) (http.Handler, e
 		stop()
 		running.Wait()
 		relay.Drain(ctx)
-		topics.Close()
+		followed.Close()
 		if cluster != nil {
 			cluster.Close()
 		}
@@ -39,9 +40,26 @@ func newProvision(c *Config, p *assembly.Parts, s *store.Store) (http.Handler, e
 	p.Health.Add(process.Check{Name: "registry", Run: s.Ready})
 	parts := provision.Parts{Store: s, Changes: relay, Cluster: cluster, Log: p.Log}
 	if c.Changes.Topics.Make {
-		parts.Topics = topics
+		parts.Topics = followed
+	}
+	if err := giveUsers(c, p, &parts); err != nil {
+		return nil, err
 	}
 	return provision.NewHandler(provision.New(provision.Settings{Config: c.Provision, Brokers: c.Kafka.Brokers}, parts)), nil
+}
+
+// giveUsers has applications given users at Kafka, where that is wanted.
+func giveUsers(c *Config, p *assembly.Parts, parts *provision.Parts) error {
+	if !c.Provision.KafkaUsers {
+		return nil
+	}
+	users, err := topics.NewUsers(c.Kafka)
+	if err != nil {
+		return err
+	}
+	p.OnClose(func(context.Context) error { users.Close(); return nil })
+	parts.Users = users
+	return nil
 }
 
 // cluster is the API server, nil where applications are given no objects.
