@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/endpoint"
 	"github.com/fairlead/fairlead/internal/header"
 	"github.com/fairlead/fairlead/internal/ingest"
@@ -45,14 +46,15 @@ type Handler struct {
 	config   Config
 	devices  auth.Authenticator
 	pipeline *ingest.Pipeline
+	commands *command.Hub
 	waiting  *endpoint.WaitingRoom
 }
 
 var _ http.Handler = (*Handler)(nil)
 
-// New makes a handler that admits devices and publishes their messages.
-func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline) *Handler {
-	return &Handler{config: c, devices: devices, pipeline: pipeline, waiting: endpoint.NewWaitingRoom(c.MaxWaiting)}
+// New makes a handler that admits devices, publishes their messages, and hands them the commands that they wait for.
+func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline, commands *command.Hub) *Handler {
+	return &Handler{config: c, devices: devices, pipeline: pipeline, commands: commands, waiting: endpoint.NewWaitingRoom(c.MaxWaiting)}
 }
 
 // ServeHTTP routes: GET / says that the endpoint is there, POST /v1/{channel} and /v1/{channel}/{suffix} publish.
@@ -94,6 +96,9 @@ func channelOf(path string) (escaped string, ok bool) {
 	return escaped, escaped != ""
 }
 
+// answers tells whether an escaped path is that of answers to commands.
+func answers(path string) bool { return path == "/v1/"+command.ResponseChannel }
+
 func (h *Handler) publish(w http.ResponseWriter, call *endpoint.Call, escaped string) {
 	r := call.Request()
 	h.waiting.Follow(r)
@@ -117,19 +122,18 @@ func (h *Handler) publish(w http.ResponseWriter, call *endpoint.Call, escaped st
 		call.Answer(outcome.ResultOf(err))
 		return
 	}
+	if q.Correlation != "" {
+		if !answers(r.URL.EscapedPath()) {
+			call.Answer(outcome.Result{Outcome: outcome.Invalid, Reason: "answers to commands are posted to /v1/" + command.ResponseChannel})
+			return
+		}
+		channel = command.ResponseChannel
+	}
 	contentType, ok := header.Single(r.Header, header.ContentType)
 	if !ok {
 		call.Answer(outcome.Result{Outcome: outcome.Invalid, Reason: "the request has more than one Content-Type"})
 		return
 	}
-	result := call.Publish(session, ingest.Message{
-		Channel:     channel,
-		ContentType: contentType,
-		DataSchema:  q.DataSchema,
-		Body:        body,
-	})
-	if result.Outcome.Good() {
-		h.wait(w, r, min(q.Wait, h.config.MaxWait), session.Revoked)
-	}
-	call.Answer(result)
+	m := ingest.Message{Channel: channel, ContentType: contentType, DataSchema: q.DataSchema, Body: body, Correlation: q.Correlation}
+	h.publishAndWait(w, call, session, m, min(q.Wait, h.config.MaxWait))
 }

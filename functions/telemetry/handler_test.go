@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
@@ -67,7 +68,7 @@ type fixture struct {
 
 func newFixture() *fixture {
 	f := &fixture{door: &door{}, writer: &recordWriter{}}
-	f.http = New(DefaultConfig(), f.door, ingest.New(ingest.DefaultConfig(), f.writer))
+	f.http = New(DefaultConfig(), f.door, ingest.New(ingest.DefaultConfig(), f.writer), command.NewHub())
 	return f
 }
 
@@ -286,7 +287,7 @@ func TestWaitIsBounded(t *testing.T) {
 	c := DefaultConfig()
 	c.MaxWaiting = 0
 	f := newFixture()
-	f.http = New(c, f.door, ingest.New(ingest.DefaultConfig(), f.writer))
+	f.http = New(c, f.door, ingest.New(ingest.DefaultConfig(), f.writer), command.NewHub())
 	if got := f.do(request("POST", "/v1/temp?ct=60", "x")); got.StatusCode != 202 {
 		t.Errorf("answer %d", got.StatusCode)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/refusal"
@@ -22,7 +23,7 @@ func TestReportsRefusals(t *testing.T) {
 		}
 		var got []refusal.Report
 		log := refusal.NewLog(nil, func(r refusal.Report) { got = append(got, r) })
-		fx.http = New(DefaultConfig(), fx.door, ingest.New(ingest.DefaultConfig(), fx.writer).ReportTo(log))
+		fx.http = New(DefaultConfig(), fx.door, ingest.New(ingest.DefaultConfig(), fx.writer).ReportTo(log), command.NewHub())
 		fx.do(r)
 		for i := range want {
 			want[i].Protocol, want[i].Remote = refusal.HTTP, "192.0.2.1"

@@ -50,6 +50,9 @@ func deniedLogin(err error) protocol.Response {
 // commanded hands a command over.
 func (g *Gateway) commanded(c command.Command) protocol.Response {
 	r := protocol.Response{Code: codes.Content, Body: c.Payload, Options: message.Options{{ID: optionCommand, Value: []byte(c.Name)}}}
+	if c.Respond {
+		r.Options = append(r.Options, message.Option{ID: optionCorrelation, Value: []byte(c.Correlation)})
+	}
 	if format, ok := g.formats.option(c.ContentType); ok {
 		r.Options = append(r.Options, protocol.UintOption(message.ContentFormat, format))
 	}

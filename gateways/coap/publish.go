@@ -36,16 +36,18 @@ func (g *Gateway) publish(ctx context.Context, r *protocol.Request, t target, d 
 		reply(d.answer(outcome.ResultOf(err)))
 		return
 	}
-	wait, err := g.expect(ctx, l, t.query.Wait)
-	if err != nil {
-		reply(d.answer(outcome.ResultOf(err)))
+	if t.query.Correlation != "" && t.channel != command.ResponseChannel {
+		reply(d.answer(outcome.Result{Outcome: outcome.Invalid, Reason: "answers to commands go to /v1/" + command.ResponseChannel}))
 		return
 	}
+	// A message is worth more than a command: without Redis it is stored all the same, and nobody waits.
+	wait, _ := g.expect(ctx, l, t.query.Wait)
 	g.pipeline.Publish(ctx, l.session, l.as, ingest.Message{
 		Channel:     t.channel,
 		ContentType: format.media,
 		DataSchema:  t.query.DataSchema,
 		Body:        body,
+		Correlation: t.query.Correlation,
 		Protocol:    refusal.CoAP,
 		Received:    received,
 	}, func(result outcome.Result) {
@@ -55,7 +57,7 @@ func (g *Gateway) publish(ctx context.Context, r *protocol.Request, t target, d 
 }
 
 // published answers a message whose outcome is known.
-func (g *Gateway) published(ctx context.Context, wait *expectation, result outcome.Result, d requestReport, reply func(protocol.Response)) {
+func (g *Gateway) published(ctx context.Context, wait *poll, result outcome.Result, d requestReport, reply func(protocol.Response)) {
 	if !result.Outcome.Good() {
 		wait.close()
 		reply(d.answer(result))
@@ -68,20 +70,19 @@ func (g *Gateway) published(ctx context.Context, wait *expectation, result outco
 	reply(answer(result))
 }
 
-// An expectation is a request that waits for one command. nil waits for none.
-type expectation struct {
-	login    *login
-	queue    *command.Queue
-	listener *command.Listener
-	until    time.Duration // from when the wait begins
-	leave    func()
+// A poll is a request that waits for one command. nil waits for none.
+type poll struct {
+	login *login
+	poll  *command.Poll
+	until time.Duration // from when the wait begins
+	leave func()
 }
 
 // expect begins to listen, so that no command is missed while the message is stored. A request beyond the bound of those
 // that wait does not wait.
-func (g *Gateway) expect(ctx context.Context, l *login, wait time.Duration) (*expectation, error) {
+func (g *Gateway) expect(ctx context.Context, l *login, wait time.Duration) (*poll, error) {
 	if wait = min(wait, g.config.MaxWait); wait <= 0 {
-		return nil, nil //nolint:nilnil // nil is a valid expectation
+		return nil, nil //nolint:nilnil // nil is a valid poll
 	}
 	select {
 	case g.waiting <- struct{}{}:
@@ -89,53 +90,44 @@ func (g *Gateway) expect(ctx context.Context, l *login, wait time.Duration) (*ex
 		return nil, nil //nolint:nilnil // see above
 	}
 	leave := func() { <-g.waiting }
-	queue, listener, err := g.listen(ctx, l)
+	begun, err := g.commands.Poll(ctx, l.filter())
 	if err != nil {
 		leave()
 		return nil, err
 	}
-	return &expectation{login: l, queue: queue, listener: listener, until: wait, leave: leave}, nil
+	return &poll{login: l, poll: begun, until: wait, leave: leave}, nil
 }
 
 // await waits for a command: until the time is over, the admission is taken back, the device is gone or the gateway closes.
 // When it returns, nothing listens any more, so that no command is taken by a request that has its answer.
-func (g *Gateway) await(ctx context.Context, w *expectation) (c command.Command, ok bool) {
-	if w == nil {
+func (g *Gateway) await(ctx context.Context, p *poll) (c command.Command, ok bool) {
+	if p == nil {
 		return c, false
 	}
-	defer w.close()
-	defer runtime.KeepAlive(w.login.session) // Revoked works as long as the session is held
-	timer := time.NewTimer(w.until)
-	defer timer.Stop()
-	select {
-	case c = <-w.queue.C():
-		return c, true
-	case <-timer.C:
-	case <-w.login.session.Revoked:
-	case <-ctx.Done():
-	case <-g.closing:
-	}
-	return c, false
+	defer p.leave()
+	defer runtime.KeepAlive(p.login.session) // Revoked works as long as the session is held
+	return p.poll.Wait(ctx, p.until, p.login.session.Revoked, g.closing)
 }
 
-func (w *expectation) close() {
-	if w != nil {
-		w.listener.Close()
-		w.leave()
+func (p *poll) close() {
+	if p != nil {
+		p.poll.Close()
+		p.leave()
 	}
 }
 
 // commandQueue is how many commands may wait for a device to take them; beyond, the oldest gives way.
 const commandQueue = 16
 
-// listen has commands for the device of a log-in collected in a queue: its own, or those for the one device that it acts for.
+// filter is for the commands of the device of a log-in: its own, or those for the one device that it acts for.
+func (l *login) filter() command.Filter {
+	return command.For(l.session.Application.Metadata.Name, l.session.Device.Metadata.Name, l.target().Metadata.Name, refusal.CoAP)
+}
+
+// listen has commands for the device of a log-in collected in a queue.
 func (g *Gateway) listen(ctx context.Context, l *login) (*command.Queue, *command.Listener, error) {
-	f := command.Filter{Application: l.session.Application.Metadata.Name, Gateway: l.session.Device.Metadata.Name, Protocol: refusal.CoAP}
-	if device := l.target().Metadata.Name; device != f.Gateway {
-		f.Scope, f.Device = command.One, device
-	}
 	queue := g.commands.NewQueue(commandQueue)
-	listener, err := g.commands.Listen(ctx, f, queue.Put)
+	listener, err := g.commands.Listen(ctx, l.filter(), queue.Put)
 	return queue, listener, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/plgd-dev/go-coap/v3/message"
 
 	protocol "github.com/fairlead/fairlead/internal/coap"
+	"github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/endpoint"
 	"github.com/fairlead/fairlead/internal/outcome"
 )
@@ -17,6 +18,7 @@ import (
 const (
 	optionAuthorization message.OptionID = 4209 // critical: an HTTP-style Authorization
 	optionCommand       message.OptionID = 4210 // elective: name of the command in a response
+	optionCorrelation   message.OptionID = 4214 // elective: what a device repeats in its answer to the command
 )
 
 // commandsChannel is the path segment under which GET finds commands.
@@ -60,18 +62,29 @@ func targetOf(r optionList) (t target, err error) {
 	if err != nil {
 		return t, err
 	}
-	t.query, err = endpoint.ParseQuery(raw)
+	if t.query, err = endpoint.ParseQuery(raw); t.query.Correlation != "" && answers(r) {
+		t.channel = command.ResponseChannel
+	}
 	return t, err
+}
+
+// answers tells whether a path is that of answers to commands.
+func answers(r optionList) bool {
+	return slices.Equal(segmentsOf(r), append([]string{"v1"}, strings.Split(command.ResponseChannel, "/")...))
 }
 
 // discovers tells whether a request asks which resources there are (RFC 6690 section 4). The gateway does not tell, and a
 // client shall see that, and not that it has made a mistake.
 func discovers(r optionList) bool {
-	var segments []string
+	return slices.Equal(segmentsOf(r), []string{".well-known", "core"})
+}
+
+// segmentsOf are the segments of a path.
+func segmentsOf(r optionList) (segments []string) {
 	for segment := range r.Option(message.URIPath) {
 		segments = append(segments, string(segment))
 	}
-	return slices.Equal(segments, []string{".well-known", "core"})
+	return segments
 }
 
 func errPath() error { return outcome.New(outcome.Invalid, "the path is not /v1/{channel}") }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/ingest"
 	protocol "github.com/fairlead/fairlead/internal/mqtt"
@@ -40,6 +41,7 @@ func (s *session) Publish(p *packet.Publish, done func(protocol.Answer)) {
 		s.refuse(p, to.device, err, done)
 		return
 	}
+	device, correlation := s.answered(from, about, to, p)
 	spent := g.budget.Take(len(p.Topic) + len(p.Payload))
 	ctx, span := g.tracer.Receive(traceOf(p), "mqtt")
 	g.pipeline.Publish(ctx, from, about, ingest.Message{
@@ -47,16 +49,30 @@ func (s *session) Publish(p *packet.Publish, done func(protocol.Answer)) {
 		ContentType: p.ContentType,
 		Extensions:  properties.Extensions(p.UserProperties.All()),
 		Body:        p.Payload,
+		Correlation: correlation,
 		Protocol:    refusal.MQTT,
 		Received:    received,
 	}, func(r outcome.Result) {
 		g.budget.Give(spent)
 		tracing.End(span, r.Outcome.String(), false)
 		if !r.Outcome.Good() {
+			s.awaited.giveBack(device, correlation, r.Outcome)
 			s.reportMessage(refusedTopic(p, r), "", qos, answerOf(r), r)
 		}
 		done(answerOf(r))
 	})
+}
+
+// answered finds the command that a message answers: the device's registry name, and the command's correlation, or "".
+func (s *session) answered(from *auth.Session, about *registry.Device, to destination, p *packet.Publish) (device, correlation string) {
+	if to.channel != command.ResponseChannel {
+		return "", ""
+	}
+	if about == nil {
+		about = from.Device
+	}
+	device = about.Metadata.Name
+	return device, s.awaited.take(device, string(p.CorrelationData))
 }
 
 // refusedTopic is the topic of a message that the pipeline refused for what it is, which it does while the packet is valid.

@@ -20,6 +20,7 @@ type session struct {
 	lease   lease
 	recheck *protocol.Recheck
 
+	awaited       awaited                      // answers that the client owes
 	admission     atomic.Pointer[auth.Session] // the newest
 	subscriptions map[string]*subscription     // by filter; only for the connection's own goroutine
 }

@@ -101,6 +101,10 @@ func (s *subscription) deliver(c command.Command) (taken bool) {
 		return false
 	}
 	p := &packet.Publish{Topic: topic, Payload: c.Payload, ContentType: c.ContentType}
+	if c.Respond {
+		p.ResponseTopic, p.CorrelationData = responseTopic(s.session.dialect, &c), []byte(c.Correlation)
+		s.session.awaited.add(&c)
+	}
 	if id := s.id.Load(); id != 0 {
 		p.SubscriptionIDs = []uint32{id}
 	}

@@ -93,6 +93,9 @@ func Open(ctx context.Context, p Process, c Config, a auth.Config, n Neighbours)
 // openCommands makes what takes commands to devices: within the process, and through Redis where that is configured.
 func (p *Parts) openCommands(c redis.Config) error {
 	p.Commands = command.NewHub()
+	if p.Pipeline != nil {
+		p.Pipeline.AnswerTo(p.Commands)
+	}
 	if c.URL == "" {
 		return nil
 	}

@@ -49,6 +49,15 @@ func enclose(sender, id string, c *Command) ([]byte, error) {
 type reply struct {
 	ID    string `json:"id"`
 	Reach Reach  `json:"reach,omitempty"`
+
+	Answer *answerHeader `json:"answer,omitempty"` // nil: it is a receipt
+}
+
+// An answerHeader is an Answer without its payload.
+type answerHeader struct {
+	Application string `json:"application"`
+	Device      string `json:"device"`
+	ContentType string `json:"type,omitempty"`
 }
 
 var (

@@ -17,7 +17,7 @@ func result(name string) metric.MeasurementOption {
 
 // hubMetrics count commands by what became of them in this process.
 type hubMetrics struct {
-	commands                     metric.Int64Counter
+	commands, polls              metric.Int64Counter
 	reached, unheard, overflowed metric.MeasurementOption
 }
 
@@ -26,6 +26,8 @@ func newHubMetrics(listening func() int64) *hubMetrics {
 	m := &hubMetrics{reached: result("delivered"), unheard: result("unheard"), overflowed: result("overflowed")}
 	m.commands, _ = meter.Int64Counter("fairlead.commands",
 		metric.WithDescription("Commands: delivered to a listener, heard by none, or dropped because a listener was slow."))
+	m.polls, _ = meter.Int64Counter("fairlead.commands.polls",
+		metric.WithDescription("Requests that waited for a command: it came (command), it did not (empty), or Redis did not let them listen (failed)."))
 	devices, _ := meter.Int64ObservableGauge("fairlead.commands.listening",
 		metric.WithDescription("Connected devices that listen for commands in this process."))
 	_, _ = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
@@ -42,6 +44,15 @@ func (m *hubMetrics) delivered(reached int) {
 	}
 	m.commands.Add(context.Background(), int64(reached), m.reached)
 }
+
+// Results of polls.
+const (
+	pollTaken  = "command"
+	pollEmpty  = "empty"
+	pollFailed = "failed"
+)
+
+func (m *hubMetrics) polled(what string) { m.polls.Add(context.Background(), 1, result(what)) }
 
 func (m *hubMetrics) drop() { m.commands.Add(context.Background(), 1, m.overflowed) }
 

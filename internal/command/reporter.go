@@ -12,6 +12,7 @@ import (
 
 const (
 	reportBatch  = 256             // replies that are sent together
+	maxReported  = 32 << 20        // bytes of replies that wait to be sent
 	maxReports   = 10_000          // replies that wait to be sent; beyond, they are dropped and the sender is told nothing
 	reportWithin = 2 * time.Second // longest time that sending them together takes
 )
@@ -24,6 +25,7 @@ type reporter struct {
 
 	mu      sync.Mutex
 	queue   []report
+	bytes   int // of messages in it
 	sending bool
 	sent    sync.WaitGroup
 }
@@ -37,10 +39,11 @@ type report struct {
 func (r *reporter) put(channel string, message []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.queue) == maxReports {
+	if len(r.queue) == maxReports || r.bytes+len(message) > maxReported {
 		r.dropped(1)
 		return
 	}
+	r.bytes += len(message)
 	r.queue = append(r.queue, report{channel, message})
 	if !r.sending {
 		r.sending = true
@@ -74,6 +77,9 @@ func (r *reporter) take() []report {
 		return nil
 	}
 	batch := r.queue[:n:n]
+	for _, one := range batch {
+		r.bytes -= len(one.message)
+	}
 	r.queue = r.queue[n:]
 	return batch
 }

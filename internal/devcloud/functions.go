@@ -62,7 +62,7 @@ func assemble(ctx context.Context, n *Neighbours, m *Management, refused func(re
 	}
 	f := &Functions{
 		Parts:     parts,
-		Telemetry: telemetry.New(c.Telemetry, parts.Authenticator, parts.Pipeline),
+		Telemetry: telemetry.New(c.Telemetry, parts.Authenticator, parts.Pipeline, parts.Commands),
 		Auth:      authfn.New(c.API, parts.Decisions),
 	}
 	if err := errors.Join(f.ttn(c), f.push(c)); err != nil {

@@ -18,7 +18,7 @@ func TestParseQuery(t *testing.T) {
 		}
 	}
 	f("", Query{})
-	f("application=a&device=d%40x&as=g&data_schema=urn%3Ax&ct=5&other=1&other=2", Query{"a", "d@x", "g", "urn:x", 5 * time.Second})
+	f("application=a&device=d%40x&as=g&data_schema=urn%3Ax&ct=5&correlation=c&other=1&other=2", Query{"a", "d@x", "g", "urn:x", "c", 5 * time.Second})
 	f("commandTimeout=3", Query{Wait: 3 * time.Second})
 	f("ct=18446744073709551615", Query{Wait: maxSeconds * time.Second})
 	f("as=", Query{})

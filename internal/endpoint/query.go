@@ -15,6 +15,7 @@ type Query struct {
 	Device      string // overrides the device of the log-in
 	As          string // device to act for
 	DataSchema  string // absolute URI
+	Correlation string // of the command that the message answers
 	// Wait is how long to wait for a command after publishing: the parameter ct, or commandTimeout, in seconds.
 	Wait time.Duration
 }
@@ -42,6 +43,7 @@ func ParseQuery(raw string) (q Query, err error) {
 		{&q.Device, []string{"device"}},
 		{&q.As, []string{"as"}},
 		{&q.DataSchema, []string{"data_schema"}},
+		{&q.Correlation, []string{"correlation"}},
 		{&seconds, []string{"ct", "commandTimeout"}},
 	}
 	for _, p := range parameters {

@@ -12,6 +12,7 @@ type Message struct {
 	DataSchema  string            // absolute URI; "" for none
 	Extensions  map[string]string // further CloudEvents extensions; names of the pipeline's own attributes are refused
 	Body        []byte
+	Correlation string // of the command that the message answers; "" for none
 
 	Protocol string    // that it came over, for metrics; a name of internal/refusal
 	Received time.Time // when the request came that brought it, for metrics; zero is when it is published

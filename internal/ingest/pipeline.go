@@ -55,6 +55,7 @@ type Pipeline struct {
 	newID   func() string
 
 	refusals *refusal.Log // of adapters; nil for none
+	answers  Answers      // nil: nobody waits
 }
 
 // New makes a pipeline that stores events with a writer.
@@ -90,7 +91,7 @@ func (p *Pipeline) Publish(ctx context.Context, from *auth.Session, as *registry
 		return
 	}
 	// The rules of the application go here: they judge and change e before it is written.
-	p.write(ctx, e, counted, done)
+	p.write(ctx, e, counted, p.answering(e, &m, done))
 }
 
 // write stores an event.
@@ -138,7 +139,7 @@ func (p *Pipeline) build(from *auth.Session, as *registry.Device, m *Message) (*
 		DataContentType: contentType,
 		DataSchema:      m.DataSchema,
 		Origin:          p.origin(from, as),
-		Extensions:      extensions(m.Extensions),
+		Extensions:      extensions(correlated(m)),
 		Data:            data,
 	}
 	p.complete(e)
@@ -184,6 +185,9 @@ func validate(m *Message) error {
 		return err
 	}
 	if err := event.ValidateDataSchema(m.DataSchema); err != nil {
+		return err
+	}
+	if err := validateAnswer(m); err != nil {
 		return err
 	}
 	for name, value := range m.Extensions {

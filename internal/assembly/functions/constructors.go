@@ -35,7 +35,7 @@ var constructors = map[string]constructor{
 }
 
 func newTelemetry(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) {
-	return telemetry.New(c.Telemetry, p.Authenticator, p.Pipeline), nil
+	return telemetry.New(c.Telemetry, p.Authenticator, p.Pipeline, p.Commands), nil
 }
 
 func newTTN(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) {

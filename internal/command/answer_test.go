@@ -1,0 +1,140 @@
+package command
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/redis"
+)
+
+func TestAnswers(t *testing.T) { testAnswers(t, embedded(t), redis.Single) }
+
+func testAnswers(t *testing.T, url, mode string) {
+	device, _ := connect(t, url, mode)
+	_, asking := connect(t, url, mode)
+	other, otherAsking := connect(t, url, mode)
+	expect := func(r *Router) (*Expectation, Command) {
+		c := Command{Application: "app", Gateway: "gw", Device: "d", Name: "get"}
+		e, err := r.Expect(t.Context(), &c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(e.Close)
+		if !c.Respond || ValidateCorrelation(c.Correlation) != nil {
+			t.Fatalf("the command is %+v", c)
+		}
+		return e, c
+	}
+	first, c := expect(asking)
+	second, d := expect(asking)
+	third, _ := expect(otherAsking)
+
+	// Nobody else can answer, nor with another correlation. What comes last shows that what came before was heard.
+	device.Answer(c.Correlation, Answer{Application: "other", Device: "d", Payload: []byte("wrong")})
+	device.Answer(c.Correlation, Answer{Application: "app", Device: "gw", Payload: []byte("wrong")})
+	device.Answer(strings.Repeat("A", 26)+"."+strings.Repeat("A", 26), Answer{Application: "app", Device: "d"})
+	other.Answer(c.Correlation, Answer{Application: "app", Device: "d", ContentType: "text/plain", Payload: []byte("21.5")})
+	device.Answer(d.Correlation, Answer{Application: "app", Device: "d", Payload: []byte("second")})
+
+	if got := <-first.C(); got.Application != "app" || got.Device != "d" || got.ContentType != "text/plain" || string(got.Payload) != "21.5" {
+		t.Errorf("got %+v", got)
+	}
+	if got := <-second.C(); string(got.Payload) != "second" {
+		t.Errorf("got %+v", got)
+	}
+	select {
+	case got := <-third.C():
+		t.Errorf("another process got %+v", got)
+	default:
+	}
+	first.Close()
+	device.Answer(c.Correlation, Answer{Application: "app", Device: "d"}) // to nobody
+	NewHub().Answer(c.Correlation, Answer{})                              // without Redis
+}
+
+func TestValidateCorrelation(t *testing.T) {
+	random := strings.Repeat("AZ27", 7)[:correlationPart]
+	f := func(text string, good bool) {
+		t.Helper()
+		if err := ValidateCorrelation(text); (err == nil) != good {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	f(random+"."+random, true)
+	f("", false)
+	f(".", false)
+	f(random, false)
+	f(random+"."+random+".", false)
+	f(random+"."+strings.ToLower(random), false)
+	f(random+"."+random[1:], false)
+	f("1."+random, false)
+	f(random+".*"+random[1:], false)
+}
+
+// TestPolls has polls end in every way there is.
+func TestPolls(t *testing.T) {
+	closed := make(chan struct{})
+	close(closed)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	h := NewHub()
+	c := Command{Application: "a", Gateway: "gw", Device: "d", Name: "on"}
+	poll := func(device string) *Poll {
+		t.Helper()
+		p, err := h.Poll(t.Context(), For("a", "gw", device, "http"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	f := func(want bool, end func(p *Poll) (Command, bool)) {
+		t.Helper()
+		p := poll("d")
+		if taken := want && h.Deliver(c).Taken() != 1; taken {
+			t.Error("the command was not taken")
+		}
+		if got, ok := end(p); ok != want || ok && got.Name != "on" {
+			t.Errorf("got %+v, %v, want %v", got, ok, want)
+		}
+		if reach := h.Deliver(c); reach.Taken() != 0 || h.len() != 0 {
+			t.Errorf("after the end: %v, %d listen", reach, h.len())
+		}
+	}
+	f(true, func(p *Poll) (Command, bool) { return p.Wait(t.Context(), time.Minute, nil, nil) })
+	f(true, func(p *Poll) (Command, bool) { return p.Wait(t.Context(), 0, closed, closed) }) // it has taken it before
+	f(false, func(p *Poll) (Command, bool) { return p.Wait(t.Context(), time.Millisecond, nil, nil) })
+	f(false, func(p *Poll) (Command, bool) { return p.Wait(gone, time.Minute, nil, nil) })
+	f(false, func(p *Poll) (Command, bool) { return p.Wait(t.Context(), time.Minute, closed, nil) })
+	f(false, func(p *Poll) (Command, bool) { return p.Wait(t.Context(), time.Minute, nil, closed) })
+	f(false, func(p *Poll) (Command, bool) { p.Close(); return Command{}, false })
+
+	p := poll("gw") // takes no command for another device, and one only
+	own := c
+	own.Device = "gw"
+	if h.Deliver(c).Taken() != 0 || h.Deliver(own).Taken() != 1 || h.Deliver(own).Taken() != 0 {
+		t.Error("a poll takes other commands than its one")
+	}
+	p.Close()
+}
+
+// TestPollsTellTheTruth has commands come at the moment at which polls end: what was taken was also given out.
+func TestPollsTellTheTruth(t *testing.T) {
+	h := NewHub()
+	for range 500 {
+		p, err := h.Poll(t.Context(), For("a", "d", "d", "http"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var taken int
+		var sending sync.WaitGroup
+		sending.Go(func() { taken = h.Deliver(Command{Application: "a", Gateway: "d", Device: "d", Name: "on"}).Taken() })
+		_, ok := p.Wait(t.Context(), time.Microsecond, nil, nil)
+		sending.Wait()
+		if ok != (taken == 1) {
+			t.Fatalf("taken by %d, given out: %v", taken, ok)
+		}
+	}
+}
