@@ -67,14 +67,16 @@ func (c *consumer) take(ctx context.Context, e *feed.Event, settle feed.Settleme
 	}
 }
 
-// written settles what has been written.
-func (c *consumer) written(all []feed.Settlement) {
-	for _, s := range all {
-		if _, message := s.(unsettled); message || c.window == nil {
-			s.Done()
-			continue
+// sending has what is about to be written wait for the client, if that acknowledges: it may do so at once.
+func (c *consumer) sending(all []feed.Settlement) {
+	if c.window == nil {
+		return
+	}
+	for i, s := range all {
+		if _, message := s.(unsettled); !message {
+			c.window.push(s)
+			all[i] = unsettled{}
 		}
-		c.window.push(s)
 	}
 }
 
@@ -142,11 +144,14 @@ func (c *consumer) write(ctx context.Context, flush func([][]byte) error, alive 
 		select {
 		case <-c.queue.filled:
 			messages, settle = c.queue.take(messages, settle)
+			c.sending(settle)
 			if err := flush(messages); err != nil {
 				abandon(settle)
 				return leaving{closeAbnormal, err.Error()}
 			}
-			c.written(settle)
+			for _, s := range settle {
+				s.Done()
+			}
 			clear(settle)
 			c.queue.recycle(messages)
 		case <-ticker.C:
