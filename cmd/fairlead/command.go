@@ -22,17 +22,21 @@ type commandCommand struct {
 	Data        string        `short:"d" placeholder:"TEXT" help:"Payload; - reads it from standard input."`
 	ContentType string        `short:"t" placeholder:"TYPE" help:"Content type of the payload, such as application/json."`
 	Timeout     time.Duration `placeholder:"DURATION" help:"How long to wait until the device listens, such as 30s; at most 60s, in whole seconds."`
+	Wait        time.Duration `placeholder:"DURATION" help:"How long to wait for the device's answer, which is printed as it is; together with --timeout at most 60s."`
 }
 
 // Help tells what cannot be seen from the flags.
 func (*commandCommand) Help() string {
-	return "A command is for who listens now, and is stored nowhere. The status is 1 if nobody took it."
+	return "A command is for who listens now, and is stored nowhere. The status is 1 if nobody took it, or, with --wait, if nobody answered."
 }
 
 // Run sends the command, and shows to whom.
 func (c *commandCommand) Run(ctx context.Context, t terminal) error {
 	if c.Timeout < 0 || c.Timeout > time.Minute {
 		return errors.New("--timeout must lie between 0s and 60s")
+	}
+	if c.Wait < 0 || c.Wait+c.Timeout > time.Minute {
+		return errors.New("--wait must lie between 0s and 60s, together with --timeout")
 	}
 	session, err := c.session()
 	if err != nil {
@@ -50,9 +54,18 @@ func (c *commandCommand) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	result, err := client.Send(ctx, &cloud.Command{
-		Application: application, Device: c.Device, Name: c.Name, ContentType: c.ContentType, Payload: payload, Timeout: c.Timeout,
-	})
+	command := &cloud.Command{
+		Application: application, Device: c.Device, Name: c.Name, ContentType: c.ContentType, Payload: payload, Timeout: c.Timeout, Wait: c.Wait,
+	}
+	if c.Wait > 0 {
+		answer, err := client.Ask(ctx, command)
+		if err != nil {
+			return about(c.Device, err)
+		}
+		_, err = t.out.Write(answer)
+		return err
+	}
+	result, err := client.Send(ctx, command)
 	if err != nil {
 		return about(c.Device, err)
 	}

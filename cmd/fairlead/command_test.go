@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/binary"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -49,4 +51,68 @@ func TestCommandArrives(t *testing.T) {
 	if got := <-answers; got.status != 0 || got.out != "device1\tmqtt\treached\t1\n" {
 		t.Errorf("%+v", got)
 	}
+}
+
+// inquire sends a command and waits for the answer, in the background.
+func inquire(s *shell) <-chan string {
+	answers := make(chan string, 1)
+	go func() {
+		_, out, errors := s.run("", "command", "device1", "get", "--app", "example-app", "--timeout", "30s", "--wait", "30s")
+		answers <- out + errors
+	}()
+	return answers
+}
+
+// TestCommandIsAnswered has devices answer over MQTT 3.1.1, which cannot say what they answer, and over HTTP.
+func TestCommandIsAnswered(t *testing.T) {
+	s := development(t)
+	t.Run("mqtt", func(t *testing.T) {
+		device, err := mqttclient.Dial(t.Context(), mqttclient.TCP(strings.TrimPrefix(s.note.MQTT, "mqtt://")), "", s.note.Example.Username, s.note.Example.Password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer device.Close()
+		if err := device.SubscribeTo("command/inbox/#", 0); err != nil {
+			t.Fatal(err)
+		}
+		answers := inquire(s)
+		if _, body, err := device.ReadPacket(); err != nil || !strings.Contains(string(body), "command/inbox//get") {
+			t.Fatalf("the device got %q, %v", body, err)
+		}
+		answer, at := mqttclient.AppendPublish(nil, "command/response", []byte("21.5"))
+		binary.BigEndian.PutUint16(answer[at:], 1)
+		if _, err := device.Conn.Write(answer); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-answers; got != "21.5" {
+			t.Errorf("the answer is %q", got)
+		}
+	})
+	t.Run("http", func(t *testing.T) {
+		post := func(path, body string) *http.Response {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, strings.TrimSuffix(s.note.HTTP, "/")+path, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.SetBasicAuth(s.note.Example.Username, s.note.Example.Password)
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			return response
+		}
+		answers := inquire(s)
+		got := post("/v1/temp?ct=60", "x")
+		if got.StatusCode != http.StatusOK || got.Header.Get("Command") != "get" {
+			t.Fatalf("the device got %d, %v", got.StatusCode, got.Header)
+		}
+		if got := post("/v1/command/response?correlation="+got.Header.Get("Command-Correlation"), "22"); got.StatusCode != http.StatusAccepted {
+			t.Errorf("the answer was answered %d", got.StatusCode)
+		}
+		if got := <-answers; got != "22" {
+			t.Errorf("the answer is %q", got)
+		}
+	})
+	s.fails("nobody took the command", "command", "device1", "get", "--app", "example-app", "--wait", "1s")
 }

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	commands "github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/endpoint"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/refusal"
@@ -80,11 +81,17 @@ func (h *Handler) write(c *call, s *sent) int {
 
 // writeResult says what was reached in a header, and to who accepts JSON in full.
 func writeResult(c *call, r *Result) int {
+	c.w.Header().Set(HeaderReached, strconv.Itoa(r.Reached))
+	switch {
+	case r.Answer != nil:
+		return writeAnswer(c, r.Answer)
+	case r.Asked:
+		return writeNoAnswer(c, r)
+	}
 	status := http.StatusAccepted
 	if r.External {
 		status = http.StatusOK
 	}
-	c.w.Header().Set(HeaderReached, strconv.Itoa(r.Reached))
 	body, err := json.Marshal(r)
 	if c.ofTrigger || err != nil || !acceptsJSON(c.r) {
 		c.w.WriteHeader(status)
@@ -94,6 +101,48 @@ func writeResult(c *call, r *Result) int {
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body) // who is not there any longer gets no body
 	return status
+}
+
+// writeAnswer passes on what the device has answered. Without a content type of its own it has none: nobody shall guess one.
+func writeAnswer(c *call, a *commands.Answer) int {
+	header := c.w.Header()
+	header["Content-Type"] = nil
+	if a.ContentType != "" {
+		header.Set("Content-Type", a.ContentType)
+	}
+	header.Set("X-Content-Type-Options", "nosniff") // what a device says is no page of ours
+	c.w.WriteHeader(http.StatusOK)
+	_, _ = c.w.Write(a.Payload)
+	return http.StatusOK
+}
+
+// writeNoAnswer says that the device has not answered in time, and what was reached.
+func writeNoAnswer(c *call, r *Result) int {
+	body, err := json.Marshal(struct {
+		Code    int    `json:"code"`
+		Error   string `json:"error"`
+		Message string `json:"message"`
+		*Result
+	}{http.StatusGatewayTimeout, "NoAnswer", noAnswer(r), r})
+	if err != nil {
+		c.w.WriteHeader(http.StatusGatewayTimeout)
+		return http.StatusGatewayTimeout
+	}
+	c.w.Header().Set("Content-Type", "application/json")
+	c.w.WriteHeader(http.StatusGatewayTimeout)
+	_, _ = c.w.Write(body)
+	return http.StatusGatewayTimeout
+}
+
+func noAnswer(r *Result) string {
+	switch {
+	case r.External:
+		return "an endpoint outside has taken the command, and does not answer"
+	case !r.handed():
+		return "nobody took the command"
+	default:
+		return "the device did not answer in time"
+	}
 }
 
 // acceptsJSON tells whether the caller asks for JSON by name. The wire contract has no bodies, so that */* is not enough.

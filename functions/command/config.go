@@ -10,7 +10,7 @@ import (
 // A Config bounds what a command may take, and says who may send one.
 type Config struct {
 	MaxBody    int           `doc:"largest payload of a command in bytes"`
-	MaxTimeout time.Duration `doc:"longest time that a request waits for a device to listen, whatever its timeout says"`
+	MaxTimeout time.Duration `doc:"longest time that a request waits for a device to listen and to answer, whatever its timeout and its wait say"`
 	MaxWaiting int           `doc:"number of requests that wait for a device at once; further ones are refused"`
 
 	Readers    bool `doc:"whether who may read an application may send commands to its devices, as in Drogue Cloud; else it takes the right to write"`

@@ -158,7 +158,10 @@ func (h *Handler) read(c *call, w *wish) (err error) {
 		return outcome.New(outcome.Invalid, "the query needs one parameter command, the name of the command")
 	}
 	w.name = names[0]
-	if w.timeout, err = timeoutOf(query); err != nil {
+	if w.timeout, err = secondsOf(query, "timeout"); err != nil {
+		return err
+	}
+	if w.wait, err = secondsOf(query, "wait"); err != nil {
 		return err
 	}
 	var ok bool
@@ -169,15 +172,15 @@ func (h *Handler) read(c *call, w *wish) (err error) {
 	return err
 }
 
-// timeoutOf reads the parameter timeout, a number of seconds.
-func timeoutOf(query url.Values) (time.Duration, error) {
-	values := query["timeout"]
+// secondsOf reads a parameter that is a number of seconds.
+func secondsOf(query url.Values, name string) (time.Duration, error) {
+	values := query[name]
 	if len(values) == 0 {
 		return 0, nil
 	}
 	seconds, err := strconv.ParseUint(values[0], 10, 16)
 	if err != nil || len(values) > 1 {
-		return 0, outcome.New(outcome.Invalid, "timeout must be one whole number of seconds")
+		return 0, outcome.New(outcome.Invalid, name+" must be one whole number of seconds")
 	}
 	return time.Duration(seconds) * time.Second, nil
 }
@@ -192,8 +195,10 @@ func (h *Handler) send(c *call, w *wish) sent {
 		return done.failed(outcome.New(outcome.Invalid, err.Error()))
 	}
 	ctx := c.r.Context()
-	if w.timeout = min(w.timeout, h.config.MaxTimeout); w.timeout > 0 {
-		leave, ok := h.waiting.Enter(c.w, w.timeout)
+	w.wait = min(w.wait, h.config.MaxTimeout)
+	w.timeout = min(w.timeout, h.config.MaxTimeout-w.wait)
+	if longest := w.timeout + w.wait; longest > 0 {
+		leave, ok := h.waiting.Enter(c.w, longest)
 		if !ok {
 			return done.failed(outcome.New(outcome.Overloaded, "too many requests wait for devices"))
 		}

@@ -24,8 +24,11 @@ type Target struct {
 // A Result tells what became of a command.
 type Result struct {
 	External bool     `json:"-"`       // an endpoint outside has it, instead of listeners
+	Asked    bool     `json:"-"`       // the caller waited for the device's answer
 	Reached  int      `json:"reached"` // listeners, or the endpoint outside
 	Targets  []Target `json:"targets"`
+
+	Answer *commands.Answer `json:"-"` // of the device; nil if there is none
 }
 
 // add adds what became of the command for one connected device.

@@ -45,6 +45,7 @@ type wish struct {
 	name, contentType   string
 	payload             []byte
 	timeout             time.Duration // how long to wait for a listener
+	wait                time.Duration // how long to wait for the device's answer; 0 for none
 }
 
 // unknown is for what is not there, and for what is disabled.
@@ -67,9 +68,36 @@ func (s *sender) send(ctx context.Context, w *wish) (Result, error) {
 	}
 	connected := append(gateways, device)
 	if result, ok, err := s.sendOut(ctx, application, connected, c); ok {
+		result.Asked = w.wait > 0 // in vain: endpoints outside do not answer
 		return result, err
 	}
+	if w.wait > 0 {
+		return s.ask(ctx, connected, c, w)
+	}
 	return s.sendWithin(ctx, connected, c, w.timeout)
+}
+
+// ask hands the command to who listens, and waits for the device's answer if somebody does.
+func (s *sender) ask(ctx context.Context, connected []*registry.Device, c commands.Command, w *wish) (Result, error) {
+	expected, err := s.router.Expect(ctx, &c)
+	if err != nil {
+		return Result{}, err
+	}
+	defer expected.Close()
+	result, err := s.sendWithin(ctx, connected, c, w.timeout)
+	result.Asked = true
+	if err != nil || !result.handed() {
+		return result, err
+	}
+	late := time.NewTimer(w.wait)
+	defer late.Stop()
+	select {
+	case answer := <-expected.C():
+		result.Answer = &answer
+	case <-late.C:
+	case <-ctx.Done():
+	}
+	return result, nil
 }
 
 // find finds application and device. Both must be there and enabled.

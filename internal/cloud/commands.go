@@ -18,6 +18,7 @@ type Command struct {
 	ContentType               string // "" is none
 	Payload                   []byte
 	Timeout                   time.Duration // how long to wait for the device to listen, in whole seconds
+	Wait                      time.Duration // how long to wait for its answer, in whole seconds
 }
 
 // Commanded is what became of a command. Targets are the documents of the API.
@@ -43,11 +44,25 @@ func (s *Session) Commands(ctx context.Context) (*Client, error) {
 	return client, err
 }
 
-// Send sends a command.
+// Send sends a command that does not wait for an answer.
 func (c *Client) Send(ctx context.Context, command *Command) (result Commanded, err error) {
+	text, err := c.command(ctx, command)
+	if err == nil && json.Unmarshal(text, &result) != nil {
+		err = fmt.Errorf("the answer of %s %w; is it the API of Fairlead?", c.base, errNoJSON)
+	}
+	return result, err
+}
+
+// Ask sends a command, and gives what the device has answered.
+func (c *Client) Ask(ctx context.Context, command *Command) (payload []byte, err error) {
+	return c.command(ctx, command)
+}
+
+// command sends a command, and gives the body of the response.
+func (c *Client) command(ctx context.Context, command *Command) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+command.path(), bytes.NewReader(command.Payload))
 	if err != nil {
-		return result, fmt.Errorf("making a request: %w", err)
+		return nil, fmt.Errorf("making a request: %w", err)
 	}
 	request.Header.Set("Accept", "application/json")
 	if command.ContentType != "" {
@@ -55,23 +70,22 @@ func (c *Client) Send(ctx context.Context, command *Command) (result Commanded, 
 	}
 	response, err := c.do(request)
 	if err != nil {
-		return result, err
+		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return result, &connectionError{fmt.Errorf("reading the answer of %s: %w", c.base, err)}
+		return nil, &connectionError{fmt.Errorf("reading the answer of %s: %w", c.base, err)}
 	}
-	if json.Unmarshal(text, &result) != nil {
-		return result, fmt.Errorf("the answer of %s %w; is it the API of Fairlead?", c.base, errNoJSON)
-	}
-	return result, nil
+	return text, nil
 }
 
 func (c *Command) path() string {
 	query := url.Values{"command": {c.Name}}
-	if c.Timeout > 0 {
-		query.Set("timeout", strconv.Itoa(int((c.Timeout+time.Second-1)/time.Second)))
+	for name, d := range map[string]time.Duration{"timeout": c.Timeout, "wait": c.Wait} {
+		if d > 0 {
+			query.Set(name, strconv.Itoa(int((d+time.Second-1)/time.Second)))
+		}
 	}
 	return "/api/command/v1alpha1/apps/" + url.PathEscape(c.Application) + "/devices/" + url.PathEscape(c.Device) + "?" + query.Encode()
 }
