@@ -2,7 +2,6 @@ package provision
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/kube"
@@ -85,11 +84,11 @@ func set(all registry.Conditions, kind string, v verdict, now time.Time) registr
 // say writes the verdicts into the status of an application, if it still is the one that was worked on.
 func (p *Provisioner) say(ctx context.Context, a *registry.Application, verdicts map[string]verdict) error {
 	now := time.Now()
-	if all := judged(a, verdicts, now); slices.Equal(all, conditionsOf(a)) {
-		return nil
+	if next, err := p.status(a, a.Metadata.Generation, verdicts, now); err != nil || sameStatus(next, a.Status) {
+		return err
 	}
 	return p.update(ctx, a, func(stored *registry.Application) (err error) {
-		stored.Status, err = stored.Status.WithConditions(judged(stored, verdicts, now))
+		stored.Status, err = p.status(stored, a.Metadata.Generation, verdicts, now)
 		return err
 	})
 }
