@@ -58,13 +58,12 @@ func deploy(t *testing.T) {
 func state(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
-	for kinds, field := range map[string]string{
-		"services.serving.knative.dev,deployments,brokers,triggers,pingsources.sources.knative.dev": "{.metadata.generation}",
-		"configmaps,secrets,serviceaccounts,roles,rolebindings,services,jobs":                       "{.metadata.uid}{.data}{.spec}{.rules}",
-	} {
+	add := func(kinds, field string) {
 		all.WriteString(kubectl(t, "get", kinds, "-l", "app.kubernetes.io/part-of=fairlead", "--sort-by=.metadata.name",
 			"-o", `jsonpath={range .items[*]}{.kind}/{.metadata.name} `+field+`{"\n"}{end}`) + "\n")
 	}
+	add("services.serving.knative.dev,deployments,brokers,triggers,pingsources.sources.knative.dev", "{.metadata.generation}")
+	add("configmaps,secrets,serviceaccounts,roles,rolebindings,services,jobs", "{.metadata.uid}{.data}{.spec}{.rules}")
 	return all.String()
 }
 
@@ -223,7 +222,7 @@ func (w *world) command(t *testing.T) {
 	a.device(t, "commanded", credentials)
 	link := dial(t, a, "commanded")
 	defer link.Close()
-	if err := link.Subscribe(); err != nil {
+	if err := link.SubscribeTo("command/inbox/#", 1); err != nil {
 		t.Fatal(err)
 	}
 	asleep(t, "fairlead-command")
