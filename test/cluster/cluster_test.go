@@ -222,7 +222,7 @@ func (w *world) command(t *testing.T) {
 	a.device(t, "commanded", credentials)
 	link := dial(t, a, "commanded")
 	defer link.Close()
-	if err := link.SubscribeTo("command/inbox/#", 1); err != nil {
+	if err := link.SubscribeTo("command/inbox/#", 0); err != nil {
 		t.Fatal(err)
 	}
 	asleep(t, "fairlead-command")
