@@ -259,3 +259,32 @@ func TestPoll(t *testing.T) {
 		t.Errorf("the channel commands: %v", got.code)
 	}
 }
+
+// TestAnswerACommand has a device answer the command that came with the answer to its message.
+func TestAnswerACommand(t *testing.T) {
+	const correlation = "AAAAAAAAAAAAAAAAAAAAAAAAAA.BBBBBBBBBBBBBBBBBBBBBBBBBB"
+	s := start(t, func(c *Config) { c.Message.AckDelay = 10 * time.Millisecond })
+	login := basic("device@app", "secret")
+	answered := make(chan reply, 1)
+	go func() { answered <- do(t, s.dial(), post("/v1/x", "x", login).query("ct=60")) }()
+	s.send(t, command.Command{Gateway: "device", Device: "device", Name: "get", Respond: true, Correlation: correlation})
+	if got := <-answered; got.option(optionCorrelation) != correlation || got.option(optionCommand) != "get" {
+		t.Errorf("%v: correlation %q of %q", got.code, got.option(optionCorrelation), got.option(optionCommand))
+	}
+	f := func(path, query string, want codes.Code, subject string) {
+		t.Helper()
+		if got := do(t, s.dial(), post(path, "21.5", login).query(query)); got.code != want {
+			t.Errorf("%s?%s: %v %q, want %v", path, query, got.code, got.body, want)
+		}
+		if subject == "" {
+			return
+		}
+		if r := s.writer.last(t); header(r, "ce_subject") != subject || header(r, "ce_correlationid") != strings.TrimPrefix(query, "correlation=") {
+			t.Errorf("%s?%s: the event has headers %v", path, query, r.Headers)
+		}
+	}
+	f("/v1/command/response", "correlation="+correlation, codes.Changed, command.ResponseChannel)
+	f("/v1/command/response", "correlation=1", codes.BadRequest, "")
+	f("/v1/temp", "correlation="+correlation, codes.BadRequest, "")
+	f("/v1/command/response", "", codes.Changed, "command")
+}

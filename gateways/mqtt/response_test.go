@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/fairlead/fairlead/internal/command"
+	"github.com/fairlead/fairlead/internal/mqtt/packet"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
 )
@@ -71,4 +72,42 @@ func TestAwaited(t *testing.T) {
 		add("d", strconv.Itoa(100+i))
 	}
 	take("d", "", "105")
+}
+
+// TestAnswers has commands whose answers are waited for delivered, and answers them with correlation data and without.
+func TestAnswers(t *testing.T) {
+	f := newFixture(nil)
+	s, p := f.connected(t)
+	subscribe(s, "command/inbox/#", 0)
+	subscribe(s, "command/inbox//#", 0)
+	correlations := []string{
+		"AAAAAAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAA.BBBBBBBBBBBBBBBBBBBBBBBBBB",
+		"AAAAAAAAAAAAAAAAAAAAAAAAAA.CCCCCCCCCCCCCCCCCCCCCCCCCC",
+	}
+	for _, correlation := range correlations {
+		f.hub.Deliver(command.Command{Application: "app", Gateway: "device", Device: "device", Name: "get", Respond: true, Correlation: correlation})
+	}
+	if got := p.delivered[0]; got.ResponseTopic != "command/response" || string(got.CorrelationData) != correlations[0] {
+		t.Errorf("delivered %+v", got)
+	}
+	answer := func(said string, reason packet.Reason, want string) {
+		t.Helper()
+		m := packet.Publish{Topic: "command/response", QoS: 1, Payload: []byte("21.5"), CorrelationData: []byte(said)}
+		if got := published(t, s, m); got.Reason != reason {
+			t.Errorf("%q is answered %+v", said, got)
+		}
+		if reason != packet.Success {
+			return
+		}
+		records := f.writer.all()
+		r := records[len(records)-1]
+		if got := header(r, "ce_correlationid"); got != want || header(r, "ce_subject") != command.ResponseChannel || header(r, "ce_device") != "device" {
+			t.Errorf("%q answers %q, want %q", said, got, want)
+		}
+	}
+	answer(correlations[1], packet.Success, correlations[1])
+	answer("", packet.Success, correlations[0])
+	answer("nonsense", packet.TopicNameInvalid, "")
+	answer("", packet.Success, correlations[2])
+	answer("", packet.Success, "") // nobody waits
 }
