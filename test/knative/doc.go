@@ -5,7 +5,8 @@
 // need to build: only the tests here import them. They ask Knative's own code, at
 // the versions of go.mod, which events a filter selects, which answers are
 // retried and how long a retry waits, and whether the webhook would admit
-// every manifest in triggers/ and config/.
+// every manifest in triggers/ and config/. One test runs a function behind the
+// queue-proxy of Serving.
 //
 // Two things are not as in a cluster: the CESQL parser is the one that Fairlead
 // requires, newer than the one that knative.dev/eventing was built with, and
