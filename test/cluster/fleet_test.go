@@ -48,11 +48,17 @@ func launch(t testing.TB, a *tenant, devices int, interval time.Duration) *fleet
 	for i := range together {
 		making.Go(func() {
 			for n := i; n < devices; n += together {
-				a.device(t, deviceName(n), credentials)
+				if err := a.makeDevice(deviceName(n), credentials); err != nil {
+					t.Error(err)
+					return
+				}
 			}
 		})
 	}
 	making.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
 	for n := range devices {

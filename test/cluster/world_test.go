@@ -185,8 +185,18 @@ func newTenant(t testing.TB) *tenant {
 // device makes a device.
 func (a *tenant) device(t testing.TB, name, spec string) {
 	t.Helper()
-	must(t, http.MethodPost, a.api+"/"+a.name+"/devices", a.admin, jsonContent,
+	if err := a.makeDevice(name, spec); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (a *tenant) makeDevice(name, spec string) error {
+	status, answer, err := send(http.MethodPost, a.api+"/"+a.name+"/devices", a.admin, jsonContent,
 		fmt.Sprintf(`{"metadata":{"application":%q,"name":%q},"spec":%s}`, a.name, name, spec))
+	if err == nil && status != http.StatusCreated {
+		err = fmt.Errorf("making the device %s: %d %s", name, status, answer)
+	}
+	return err
 }
 
 const password = "hey-rodney"
