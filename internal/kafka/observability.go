@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -18,7 +17,7 @@ type producerMetrics struct {
 	outcomes map[outcome.Outcome]metric.MeasurementOption
 }
 
-func newProducerMetrics(client *kgo.Client) *producerMetrics {
+func newProducerMetrics(waits func() int64) *producerMetrics {
 	meter := otel.Meter("github.com/fairlead/fairlead/internal/kafka")
 	m := &producerMetrics{outcomes: map[outcome.Outcome]metric.MeasurementOption{}}
 	m.duration, _ = meter.Float64Histogram("fairlead.kafka.produce.duration",
@@ -27,7 +26,7 @@ func newProducerMetrics(client *kgo.Client) *producerMetrics {
 	waiting, _ := meter.Int64ObservableGauge("fairlead.kafka.produce.waiting",
 		metric.WithDescription("Records that wait for Kafka's acknowledgement."))
 	_, _ = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		o.ObserveInt64(waiting, client.BufferedProduceRecords())
+		o.ObserveInt64(waiting, waits())
 		return nil
 	}, waiting)
 	for _, o := range outcome.All() {

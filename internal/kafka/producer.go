@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,13 +20,14 @@ import (
 // A Producer writes records with acks=all and idempotence: a nil error means that every in-sync replica has the record.
 // Records with the same key are stored in the order of the calls.
 type Producer struct {
-	client  *kgo.Client
+	options []kgo.Opt
+	session atomic.Pointer[session]
 	overdue *overdue
 	metrics *producerMetrics
 	log     *zap.Logger // of topics that are not there; lines are bounded
 
-	mu      sync.Mutex
-	purging map[string]bool // topics of which the client forgets what it knows
+	mu     sync.Mutex
+	closed bool
 }
 
 // NewProducer makes a producer. It connects at the first record or the first Ready.
@@ -33,7 +36,8 @@ func NewProducer(c Config) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := kgo.NewClient(append(options,
+	p := &Producer{overdue: newOverdue(c.DeliveryTimeout), log: zap.NewNop()}
+	p.options = append(options,
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(c.Linger),
 		kgo.MaxBufferedRecords(c.MaxRecords),
@@ -42,14 +46,27 @@ func NewProducer(c Config) (*Producer, error) {
 		kgo.ProduceRequestTimeout(c.DeliveryTimeout),
 		kgo.UnknownTopicRetries(1),
 		kgo.MetadataMinAge(250*time.Millisecond),
-	)...)
+	)
+	s, err := p.begin()
+	if err != nil {
+		return nil, err
+	}
+	p.session.Store(s)
+	p.metrics = newProducerMetrics(func() int64 { return p.client().BufferedProduceRecords() })
+	return p, nil
+}
+
+func (p *Producer) client() *kgo.Client { return p.session.Load().client }
+
+// begin makes a session. It does not connect.
+func (p *Producer) begin() (*session, error) {
+	s := &session{began: time.Now()}
+	client, err := kgo.NewClient(append(slices.Clip(p.options), kgo.WithHooks(s))...)
 	if err != nil {
 		return nil, fmt.Errorf("making a kafka client: %w", err)
 	}
-	return &Producer{
-		client: client, overdue: newOverdue(c.DeliveryTimeout), metrics: newProducerMetrics(client),
-		log: zap.NewNop(), purging: map[string]bool{},
-	}, nil
+	s.client = client
+	return s, nil
 }
 
 // LogTo has the producer say which topics are not there. It is for before the first record.
@@ -69,38 +86,56 @@ func (p *Producer) LogTo(log *zap.Logger) {
 func (p *Producer) Write(ctx context.Context, record *kgo.Record, done func(error)) {
 	w := &write{done: done, started: time.Now(), metrics: p.metrics}
 	p.overdue.add(w)
-	p.client.TryProduce(context.WithoutCancel(ctx), record, func(record *kgo.Record, err error) {
-		p.missing(record.Topic, err)
+	in := p.session.Load()
+	in.client.TryProduce(context.WithoutCancel(ctx), record, func(record *kgo.Record, err error) {
+		err = p.judge(in, record.Topic, err)
 		if p.overdue.remove(w) {
 			w.finish(classify(err))
 		}
 	})
 }
 
-var errOverdue error = outcome.Wrap(outcome.Unavailable, "Kafka did not answer in time", errors.New("no acknowledgement within the delivery timeout"))
+var (
+	errOverdue error = outcome.Wrap(outcome.Unavailable, "Kafka did not answer in time", errors.New("no acknowledgement within the delivery timeout"))
+	errOver          = errors.New("a record before this one was given up, and this acknowledgement may be that one's")
+)
 
-// missing says that a topic is not there. One that was deleted and made again has another id, which the client finds out only
-// when it forgets the topic.
-func (p *Producer) missing(topic string, err error) {
+// judge is called with what became of each record, in the order in which that was known. It gives the error that there is for the sender.
+func (p *Producer) judge(in *session, topic string, err error) error {
 	switch {
-	case errors.Is(err, kerr.UnknownTopicOrPartition):
-		p.log.Error("events cannot be stored: their topic does not exist in Kafka: "+topic, zap.String("topic", topic))
-	case errors.Is(err, kerr.UnknownTopicID):
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.purging[topic] {
-			return
-		}
-		p.purging[topic] = true
-		go p.purge(topic) // which waits for what this is called by
+	case errors.Is(err, kgo.ErrMaxBuffered), errors.Is(err, kgo.ErrClientClosed): // it was never sent, or the session is over
+		return err
+	case err == nil && in.over.Load():
+		return errOver
+	case err == nil:
+		return nil
 	}
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		p.log.Error("events cannot be stored: their topic does not exist in Kafka: "+topic, zap.String("topic", topic))
+	}
+	if in.endsWith(err) {
+		p.replace(in)
+	}
+	return err
 }
 
-func (p *Producer) purge(topic string) {
-	p.client.PurgeTopicsFromProducing(topic)
+// replace ends a session, and has another take its place. What waits in it gets no acknowledgement.
+func (p *Producer) replace(old *session) {
+	if old.over.Swap(true) {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.purging, topic)
+	if p.closed {
+		return
+	}
+	next, err := p.begin()
+	if err != nil { // the options have been good before
+		p.log.Error("events cannot be stored", zap.Error(err))
+		return
+	}
+	p.session.Store(next)
+	go old.client.Close() // which waits for what this is called by
 }
 
 // A write is one record on its way. Whoever takes it out of the list of those that may become overdue decides: the
@@ -135,7 +170,7 @@ func classify(err error) error {
 
 // Ready tells whether a broker answers.
 func (p *Producer) Ready(ctx context.Context) error {
-	if err := p.client.Ping(ctx); err != nil {
+	if err := p.client().Ping(ctx); err != nil {
 		return fmt.Errorf("asking kafka for its metadata: %w", err)
 	}
 	return nil
@@ -143,8 +178,11 @@ func (p *Producer) Ready(ctx context.Context) error {
 
 // Close waits, as long as ctx allows, until every record has its answer, and disconnects.
 func (p *Producer) Close(ctx context.Context) error {
-	err := p.client.Flush(ctx)
-	p.client.Close()
+	err := p.client().Flush(ctx)
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.client().Close()
 	if err != nil {
 		return fmt.Errorf("waiting for kafka to take the last records: %w", err)
 	}
