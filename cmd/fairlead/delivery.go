@@ -105,7 +105,7 @@ func (f *deliveryFlags) subscriptions(t terminal, access *kafkaAccess, applicati
 	for _, trigger := range set.Triggers(application) {
 		s, err := manifests.Subscription(set, trigger, f.Ref)
 		if err != nil {
-			return nil, fmt.Errorf("Trigger %s: %w", trigger.Metadata.Name, err)
+			return nil, fmt.Errorf("reading Trigger %s: %w", trigger.Metadata.Name, err)
 		}
 		found = append(found, s)
 	}
