@@ -1,8 +1,10 @@
 package knative
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -16,7 +18,7 @@ import (
 // configDir holds the manifests of a deployment.
 const configDir = "../../config"
 
-// overlays are the names of all overlays.
+// overlays are the names of all overlays, and of one with a component that none of them has.
 func overlays(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(configDir, "overlays"))
@@ -32,7 +34,30 @@ func overlays(t *testing.T) []string {
 	if len(names) < 2 {
 		t.Fatalf("only the overlays %v were found", names)
 	}
-	return names
+	return append(names, "try+channel-broker")
+}
+
+// folderOf is where an overlay lies. Of one with a component, named OVERLAY+COMPONENT, it makes a folder as an operator would.
+func folderOf(t *testing.T, overlay string) string {
+	t.Helper()
+	name, component, with := strings.Cut(overlay, "+")
+	if !with {
+		return filepath.Join(configDir, "overlays", name)
+	}
+	folder := t.TempDir()
+	here, err := filepath.Abs(configDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := filepath.Rel(folder, here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("resources: [%s/overlays/%s]\ncomponents: [%s/components/%s]\n", config, name, config, component)
+	if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
 
 var rendered sync.Map // of resmap.ResMap by overlay
@@ -43,7 +68,7 @@ func render(t *testing.T, overlay string) resmap.ResMap {
 	if m, ok := rendered.Load(overlay); ok {
 		return m.(resmap.ResMap)
 	}
-	m, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(configDir, "overlays", overlay))
+	m, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folderOf(t, overlay))
 	if err != nil {
 		t.Fatalf("render %s: %v", overlay, err)
 	}
