@@ -12,7 +12,7 @@ type client interface {
 	Version() packet.Version
 	Remote() string
 	PeerCertificates() []*x509.Certificate
-	Deliver(*packet.Publish)
+	Deliver(*packet.Publish) (taken bool)
 	Disconnect(packet.Reason, string)
 }
 

@@ -234,10 +234,14 @@ func (p *peer) Version() packet.Version               { return p.version }
 func (p *peer) Remote() string                        { return "192.0.2.1" }
 func (p *peer) PeerCertificates() []*x509.Certificate { return p.chain }
 
-func (p *peer) Deliver(m *packet.Publish) {
+func (p *peer) Deliver(m *packet.Publish) (taken bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.ends) > 0 {
+		return false
+	}
 	p.delivered = append(p.delivered, *m)
+	return true
 }
 
 func (p *peer) Disconnect(r packet.Reason, text string) {

@@ -92,7 +92,7 @@ func (s *subscription) close() {
 	s.session.gateway.subscriptions.Add(-1)
 }
 
-// deliver sends a command to the client, unless no topic can hold its name. It does not block: the connection drops the oldest of what
+// deliver sends a command to the client, unless no topic can hold its name or the connection does not take it. It does not block: the connection drops the oldest of what
 // it cannot send.
 func (s *subscription) deliver(c command.Command) (taken bool) {
 	topic := s.filter.topic(&c)
@@ -108,8 +108,7 @@ func (s *subscription) deliver(c command.Command) (taken bool) {
 	if id := s.id.Load(); id != 0 {
 		p.SubscriptionIDs = []uint32{id}
 	}
-	s.session.client.Deliver(p)
-	return true
+	return s.session.client.Deliver(p)
 }
 
 // deliverable tells whether a topic can be one: device and command may have names that no topic can hold.

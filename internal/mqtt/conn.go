@@ -74,8 +74,8 @@ func (c *Conn) PeerCertificates() []*x509.Certificate {
 
 // Deliver sends a message of QoS 0 to the client: topic, payload, subscription identifiers, content type. It copies what it
 // needs and never blocks: the messages that wait for a slow client are bounded, and the oldest gives way. A message that is
-// larger than what the client takes is dropped.
-func (c *Conn) Deliver(p *packet.Publish) { c.deliver(p) }
+// larger than what the client takes is dropped, as is one that comes after the end. It tells whether the message was taken.
+func (c *Conn) Deliver(p *packet.Publish) (taken bool) { return c.deliver(p) }
 
 // Disconnect ends the connection; a client of version 5 is told why, with a reason string that may be "". It does not
 // wait. The first call counts.

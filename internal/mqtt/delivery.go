@@ -42,7 +42,7 @@ func (d *deliveries) pop() []byte {
 }
 
 // deliver queues a message for the client.
-func (c *Conn) deliver(p *packet.Publish) {
+func (c *Conn) deliver(p *packet.Publish) (taken bool) {
 	message := *p
 	message.QoS, message.Dup, message.PacketID, message.TopicAlias = 0, false, 0, 0
 	s := c.server
@@ -50,14 +50,14 @@ func (c *Conn) deliver(p *packet.Publish) {
 	if c.exceeds(len(b)) || cap(b) > s.config.DeliveryBytes {
 		s.buffers.put(b)
 		s.metrics.droppedTooLarge.Add(1)
-		return
+		return false
 	}
 	c.mu.Lock()
 	defer c.release()
 	if c.out.sealed {
 		s.buffers.put(b)
 		s.metrics.droppedClosed.Add(1)
-		return
+		return false
 	}
 	waiting := &c.out.deliveries
 	waiting.push(b)
@@ -65,6 +65,7 @@ func (c *Conn) deliver(p *packet.Publish) {
 		s.buffers.put(waiting.pop())
 		s.metrics.droppedSlow.Add(1)
 	}
+	return true
 }
 
 // deliveryBuffer is pooled if it is small. A large one is made to measure, so that those that wait take no more memory than

@@ -39,11 +39,13 @@ func TestDeliverRespectsPacketLimit(t *testing.T) {
 		c.send(hello{version: packet.V5, flags: 2, id: "me", properties: [][]byte{property(0x27, 0, 0, 0, 30)}}.bytes())
 		c.receive()
 		visit := w.gateway.all()[0]
-		deliver := func(size int) {
-			visit.conn.Deliver(&packet.Publish{Topic: "t", Payload: bytes.Repeat([]byte("x"), size)})
+		deliver := func(size int, want bool) {
+			if got := visit.conn.Deliver(&packet.Publish{Topic: "t", Payload: bytes.Repeat([]byte("x"), size)}); got != want {
+				t.Errorf("a message of %d bytes: taken %v", size, got)
+			}
 		}
-		deliver(25) // 31 bytes all in all
-		deliver(24)
+		deliver(25, false) // 31 bytes all in all
+		deliver(24, true)
 		c.expect(frame(0x30, text("t"), properties(), bytes.Repeat([]byte("x"), 24)))
 		if n := w.server.metrics.droppedTooLarge.Load(); n != 1 {
 			t.Errorf("%d messages were counted as too large", n)

@@ -266,7 +266,9 @@ func TestDisconnectByHandler(t *testing.T) {
 			}
 			synctest.Wait()
 			visit.conn.Disconnect(packet.ServerBusy, "too late")
-			visit.conn.Deliver(&packet.Publish{Topic: "too late"})
+			if visit.conn.Deliver(&packet.Publish{Topic: "too late"}) {
+				t.Error("a message was taken after the end")
+			}
 			synctest.Wait()
 			if diff := cmp.Diff([]End{{Reason: packet.NotAuthorized}}, visit.ends()); diff != "" {
 				t.Error(diff)
