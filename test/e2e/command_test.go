@@ -4,7 +4,9 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -43,23 +45,35 @@ func startCommand(t *testing.T, settings ...string) *commander {
 // send sends a command that waits for a listener, and tells what became of it.
 func (c *commander) send(a *tenant, device, name, payload string) (result command.Result) {
 	c.t.Helper()
-	path := "/api/command/v1alpha1/apps/" + a.name + "/devices/" + device + "?timeout=60&command=" + name
-	r, err := http.NewRequestWithContext(bounded(c.t), http.MethodPost, c.URL()+path, strings.NewReader(payload))
+	result, err := c.trySend(bounded(c.t), a, device, "timeout=60&command="+name, payload)
 	if err != nil {
 		c.t.Fatal(err)
+	}
+	return result
+}
+
+// trySend sends a command once, with this query.
+func (c *commander) trySend(ctx context.Context, a *tenant, device, query, payload string) (result command.Result, err error) {
+	path := "/api/command/v1alpha1/apps/" + a.name + "/devices/" + device + "?" + query
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL()+path, strings.NewReader(payload))
+	if err != nil {
+		return result, err
 	}
 	r.SetBasicAuth("alice", c.secret)
 	r.Header.Set("Accept", "application/json")
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
-		c.t.Fatal(err)
+		return result, err
 	}
 	defer response.Body.Close()
-	text, _ := io.ReadAll(response.Body)
-	if response.StatusCode != http.StatusAccepted || json.Unmarshal(text, &result) != nil {
-		c.t.Fatalf("%s: %s %s", path, response.Status, text)
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return result, err
 	}
-	return result
+	if response.StatusCode != http.StatusAccepted || json.Unmarshal(text, &result) != nil {
+		return result, fmt.Errorf("%s: %s %s", path, response.Status, text)
+	}
+	return result, nil
 }
 
 // A subscriber is mosquitto_sub in a device's name.
