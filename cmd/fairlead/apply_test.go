@@ -187,7 +187,7 @@ func labelling(s *shell) {
 
 func endpointsOf(s *shell) {
 	s.says(0, []string{"http\t" + s.note.HTTP + "\t", "api\t" + s.note.API + "\t", "mqtt\t127.0.0.1:", "issuer\t", "kafka\t"}, "endpoints")
-	s.says(0, []string{"ENDPOINT  ", "http      " + s.note.HTTP + " "}, "endpoints", s.note.API, "-o", "table")
+	s.says(0, []string{"ENDPOINT  ", "http                   " + s.note.HTTP + " "}, "endpoints", s.note.API, "-o", "table")
 	out, _ := s.do("endpoints", "-o", "json")
 	var document struct{ HTTP struct{ URL string } }
 	if err := json.Unmarshal([]byte(out), &document); err != nil || document.HTTP.URL != s.note.HTTP {
