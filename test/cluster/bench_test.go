@@ -138,13 +138,7 @@ func memory(t *testing.T) {
 // is stored can be held against what was acknowledged, with its order.
 func restartGateway(t *testing.T, a *tenant) {
 	const devices = 1000
-	brokers := strings.Split(kubectl(t, "get", "configmap", "fairlead-functions", "-o", "jsonpath={.data.FAIRLEAD_KAFKA_BROKERS}"), ",")
-	gateway := func(sink string) {
-		kubectl(t, "set", "env", "deployment/fairlead-gateway-mqtt", sink)
-		kubectl(t, "rollout", "status", "deployment/fairlead-gateway-mqtt", "--timeout", "180s")
-	}
-	gateway("FAIRLEAD_SINK_URL=")
-	defer gateway("FAIRLEAD_SINK_URL-")
+	writeToKafka(t)
 	f := launch(t, a, devices, 2*time.Second)
 	kubectl(t, "rollout", "restart", "deployment/fairlead-gateway-mqtt")
 	kubectl(t, "rollout", "status", "deployment/fairlead-gateway-mqtt", "--timeout", "180s")
@@ -156,7 +150,7 @@ func restartGateway(t *testing.T, a *tenant) {
 	f.land()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	stored, err := numbered.ReadTopic(ctx, brokers, "events-"+a.name, numbered.Channel("numbered"))
+	stored, err := numbered.ReadTopic(ctx, brokers(t), a.topic(), numbered.Channel("numbered"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -34,6 +35,7 @@ func TestCluster(t *testing.T) {
 	step("push wakes, delivers with credentials, and sleeps again", w.push)
 	step("a command wakes functions/command and reaches a device", w.command)
 	step("a rolling restart of gateway and function loses nothing", w.restart)
+	step("a consumer with an access token gets an event of a device", w.consume)
 	step("a deleted application takes everything with it", w.deletion)
 	step("idle again, every function sleeps", idle)
 }
@@ -46,13 +48,21 @@ func deploy(t *testing.T) {
 	started := time.Now()
 	out := run(t, "make", "--no-print-directory", "-C", setting(t, "CLUSTER_ROOT"), "deploy", "OVERLAY="+setting(t, "CLUSTER_OVERLAY"), "REGISTRY=")
 	t.Logf("make deploy, %v:\n%s", time.Since(started).Round(time.Second), tail(out))
-	class := kubectl(t, "get", "configmap", "fairlead-functions", "-o", "jsonpath={.data.FAIRLEAD_PROVISION_BROKER_CLASS}")
-	if class == "" {
-		t.Log("path of events: Kafka, and Brokers of class Kafka")
+	if class := brokerClass(t); readsKafka(class) {
+		t.Logf("path of events: Kafka, and Brokers of class %s", class)
 	} else {
 		t.Logf("path of events: K_SINK to a Broker, and Brokers of class %s; topics in Kafka beside them", class)
 	}
 }
+
+// brokerClass is that of the Brokers of applications.
+func brokerClass(t *testing.T) string {
+	t.Helper()
+	return cmp.Or(functionSetting(t, "FAIRLEAD_PROVISION_BROKER_CLASS"), "Kafka")
+}
+
+// readsKafka tells whether Brokers of a class read the topic of their application. Others get its events from a Trigger.
+func readsKafka(class string) bool { return strings.HasPrefix(class, "Kafka") }
 
 // state is the version of everything that make deploy keeps. Status of what sleeps and wakes is no part of it.
 func state(t *testing.T) string {
@@ -79,18 +89,22 @@ func deployAgain(t *testing.T) {
 func (w *world) applicationIsGiven(t *testing.T) {
 	took := w.tenant.ready(t)
 	t.Logf("ready %v after it was made", took)
-	for _, object := range w.objects() {
+	for _, object := range w.objects(t) {
 		t.Log("there is " + kubectl(t, "get", object, "-o", "name"))
 	}
 	if status, why := w.tenant.condition(t, "KafkaReady"); status != "True" {
 		t.Errorf("its topic: %s", why)
 	}
+	if !hasTopic(t, w.tenant.topic()) {
+		t.Errorf("there is no topic %s", w.tenant.topic())
+	}
 }
 
 // objects are those that every application of this overlay has.
-func (w *world) objects() []string {
+func (w *world) objects(t *testing.T) []string {
+	t.Helper()
 	all := []string{"brokers/" + w.tenant.name}
-	if os.Getenv("CLUSTER_KAFKA_BROKER") == "" {
+	if !readsKafka(brokerClass(t)) {
 		all = append(all, "triggers/"+w.tenant.name+"-events")
 	}
 	return all
@@ -190,7 +204,7 @@ func ping(t *testing.T) {
 }
 
 func (w *world) drift(t *testing.T) {
-	objects := w.objects()
+	objects := w.objects(t)
 	last := objects[len(objects)-1]
 	kubectl(t, "delete", last)
 	ping(t)
@@ -302,7 +316,7 @@ func (w *world) newRevision(t *testing.T) (n int) {
 }
 
 func (w *world) deletion(t *testing.T) {
-	a, objects := w.tenant, w.objects()
+	a, objects := w.tenant, w.objects(t)
 	must(t, http.MethodDelete, a.api+"/"+a.name, a.admin, nil, "")
 	took := eventually(t, a.name+" to be gone", "fairlead app get "+a.name+" -o yaml, and the log of fairlead-provision", func() bool {
 		status, _, err := send(http.MethodGet, a.api+"/"+a.name, a.admin, nil, "")
@@ -313,6 +327,7 @@ func (w *world) deletion(t *testing.T) {
 			t.Errorf("%s is still there", object)
 		}
 	}
+	eventually(t, "the topic "+a.topic()+" to be gone", "the log of fairlead-provision", func() bool { return !hasTopic(t, a.topic()) })
 	kubectl(t, "delete", "triggers/"+a.name+"-to-receiver")
 	t.Logf("gone %v after it was deleted", took)
 }

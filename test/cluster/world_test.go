@@ -73,6 +73,12 @@ func kubectl(t testing.TB, arguments ...string) string {
 	return run(t, "kubectl", append([]string{"--namespace", namespace}, arguments...)...)
 }
 
+// functionSetting is a variable that the functions have from the overlay.
+func functionSetting(t testing.TB, name string) string {
+	t.Helper()
+	return kubectl(t, "get", "configmap", "fairlead-functions", "-o", "jsonpath={.data."+name+"}")
+}
+
 // apply has the cluster keep objects.
 func apply(t testing.TB, manifest string) {
 	t.Helper()
@@ -203,6 +209,9 @@ const password = "hey-rodney"
 
 // credentials are what a device with the password has.
 const credentials = `{"authentication":{"credentials":[{"pass":"` + password + `"}]}}`
+
+// topic is the one in Kafka with its events.
+func (a *tenant) topic() string { return "events-" + a.name }
 
 // as is the log-in of a device.
 func (a *tenant) as(device string) login { return login{device + "@" + a.name, password} }
