@@ -27,7 +27,7 @@ func (h *Handler) event(c *call, ofTrigger string) (done sent) {
 	if err != nil {
 		return done.failed(err)
 	}
-	w, err := h.wishOf(c, ofTrigger, body)
+	w, err := h.requestOf(c, ofTrigger, body)
 	if err != nil {
 		return done.failed(err)
 	}
@@ -42,13 +42,13 @@ func (h *Handler) event(c *call, ofTrigger string) (done sent) {
 // maxEvent makes room for an event in JSON: its data in base64, and its attributes.
 func (h *Handler) maxEvent() int { return h.config.MaxBody/3*4 + 16<<10 }
 
-// wishOf reads the command of an event: the attributes application and device say where to, the subject is its name.
-func (h *Handler) wishOf(c *call, ofTrigger string, body []byte) (*wish, error) {
+// requestOf reads the command of an event: the attributes application and device say where to, the subject is its name.
+func (h *Handler) requestOf(c *call, ofTrigger string, body []byte) (*request, error) {
 	m, err := delivery.Read(c.r.Header, body)
 	if err != nil {
 		return nil, outcome.New(outcome.Invalid, err.Error())
 	}
-	w := &wish{
+	w := &request{
 		application: m.Attribute("application"), device: m.Attribute("device"), name: m.Attribute("subject"),
 		contentType: m.Header.Get(header.ContentType), payload: m.Body,
 	}

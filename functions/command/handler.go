@@ -143,7 +143,7 @@ func (h *Handler) command(c *call, application, device string) (done sent) {
 	if err = h.admit(c.r.Context(), c.caller, application); err != nil {
 		return done.failed(err)
 	}
-	w := &wish{application: application, device: device}
+	w := &request{application: application, device: device}
 	if err = h.read(c, w); err != nil {
 		return done.failed(err)
 	}
@@ -151,7 +151,7 @@ func (h *Handler) command(c *call, application, device string) (done sent) {
 }
 
 // read reads the query, the content type and the payload.
-func (h *Handler) read(c *call, w *wish) (err error) {
+func (h *Handler) read(c *call, w *request) (err error) {
 	query := c.r.URL.Query() // the authentication has found that it parses
 	names := query["command"]
 	if len(names) != 1 {
@@ -186,7 +186,7 @@ func secondsOf(query url.Values, name string) (time.Duration, error) {
 }
 
 // send checks a command and hands it over, waiting for a listener if that is wanted.
-func (h *Handler) send(c *call, w *wish) sent {
+func (h *Handler) send(c *call, w *request) sent {
 	done := sent{application: w.application, device: w.device, name: w.name}
 	if err := commands.ValidateName(w.name); err != nil {
 		return done.failed(outcome.New(outcome.Invalid, err.Error()))

@@ -42,27 +42,27 @@ func (people) Authenticate(r *http.Request) (*user.Identity, error) {
 	return nil, outcome.New(outcome.Unauthenticated, "")
 }
 
-// shelf holds the registry's documents, by application and device.
-type shelf map[string]string
+// registryDocuments holds the registry's documents, by application and device.
+type registryDocuments map[string]string
 
-func (s shelf) Tenant(_ context.Context, application string) (*store.Tenant, error) {
+func (s registryDocuments) Tenant(_ context.Context, application string) (*store.Tenant, error) {
 	if _, ok := s[application]; !ok {
 		return nil, registry.ErrNotFound
 	}
 	return &store.Tenant{Application: application, Owner: "owner", Members: map[string]string{"reader": "reader", "manager": "manager"}}, nil
 }
 
-func (s shelf) Application(_ context.Context, name string) (*registry.Application, error) {
+func (s registryDocuments) Application(_ context.Context, name string) (*registry.Application, error) {
 	a := &registry.Application{}
 	return a, s.read(name, a)
 }
 
-func (s shelf) Device(_ context.Context, application, alias string) (*registry.Device, error) {
+func (s registryDocuments) Device(_ context.Context, application, alias string) (*registry.Device, error) {
 	d := &registry.Device{}
 	return d, s.read(application+"/"+alias, d)
 }
 
-func (s shelf) read(key string, into any) error {
+func (s registryDocuments) read(key string, into any) error {
 	text, ok := s[key]
 	switch {
 	case !ok:
@@ -78,7 +78,7 @@ func (s shelf) read(key string, into any) error {
 	return json.Unmarshal(fmt.Appendf(nil, `{"metadata":{"name":%q},"spec":%s}`, name, spec), into)
 }
 
-var documents = shelf{
+var documents = registryDocuments{
 	"app": `{}`, "off": `{"core":{"disabled":true}}`, "away": "away", "app2": `{}`,
 	"app/d": `{}`, "app/alias": `{} named d`, "app/disabled": `{"core":{"disabled":true}}`, "app/enabled": `{"core":{"disabled":false}}`,
 	"app/broken": `{"core":7}`, "app/away": "away", "off/d": `{}`,

@@ -20,9 +20,9 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) answered(ctx context.Context, ofTrigger bool, result string) {
-	door := "api"
+	source := "api"
 	if ofTrigger {
-		door = "trigger"
+		source = "trigger"
 	}
-	m.requests.Add(ctx, 1, metric.WithAttributes(attribute.String("door", door), attribute.String("result", result)))
+	m.requests.Add(ctx, 1, metric.WithAttributes(attribute.String("source", source), attribute.String("result", result)))
 }

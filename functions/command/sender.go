@@ -39,8 +39,8 @@ type sender struct {
 	external  External // nil: there are no endpoints outside
 }
 
-// A wish is a command as somebody asked for it.
-type wish struct {
+// A request is a command as somebody asked for it.
+type request struct {
 	application, device string // as in the request
 	name, contentType   string
 	payload             []byte
@@ -53,7 +53,7 @@ func unknown(reason string) error { return outcome.New(outcome.Rejected, reason)
 
 // send hands a command over, and tells to whom. The error is outcome.Rejected for a device that is unknown or disabled, and
 // outcome.Unavailable when nobody could be told.
-func (s *sender) send(ctx context.Context, w *wish) (Result, error) {
+func (s *sender) send(ctx context.Context, w *request) (Result, error) {
 	application, device, err := s.find(ctx, w)
 	if err != nil {
 		return Result{}, err
@@ -78,7 +78,7 @@ func (s *sender) send(ctx context.Context, w *wish) (Result, error) {
 }
 
 // ask hands the command to who listens, and waits for the device's answer if somebody does.
-func (s *sender) ask(ctx context.Context, connected []*registry.Device, c commands.Command, w *wish) (Result, error) {
+func (s *sender) ask(ctx context.Context, connected []*registry.Device, c commands.Command, w *request) (Result, error) {
 	expected, err := s.router.Expect(ctx, &c)
 	if err != nil {
 		return Result{}, err
@@ -101,7 +101,7 @@ func (s *sender) ask(ctx context.Context, connected []*registry.Device, c comman
 }
 
 // find finds application and device. Both must be there and enabled.
-func (s *sender) find(ctx context.Context, w *wish) (*registry.Application, *registry.Device, error) {
+func (s *sender) find(ctx context.Context, w *request) (*registry.Application, *registry.Device, error) {
 	application, err := s.documents.Application(ctx, w.application)
 	switch {
 	case errors.Is(err, registry.ErrNotFound), err == nil && application.Metadata.Name != w.application:

@@ -11,13 +11,13 @@ import (
 	"github.com/fairlead/fairlead/internal/downlink"
 )
 
-// A keeper has what is to be kept, and fails if it has an error.
-type keeper struct {
+// A addresses has what is to be kept, and fails if it has an error.
+type addresses struct {
 	kept map[downlink.Device]downlink.Address
 	err  error
 }
 
-func (k *keeper) Keep(_ context.Context, of downlink.Device, a downlink.Address) error {
+func (k *addresses) Keep(_ context.Context, of downlink.Device, a downlink.Address) error {
 	k.kept[of] = a
 	return k.err
 }
@@ -28,7 +28,7 @@ const downlinkURL = "https://stack.example/api/v3/as/applications/a/webhooks/w/d
 func TestKeepsDownlinks(t *testing.T) {
 	f := func(user, url string, failure error, status int, want map[downlink.Device]downlink.Address) {
 		t.Helper()
-		b, k := newBench(), &keeper{map[downlink.Device]downlink.Address{}, failure}
+		b, k := newBench(), &addresses{map[downlink.Device]downlink.Address{}, failure}
 		b.handler.KeepDownlinks(k)
 		r := httptest.NewRequest(http.MethodPost, "/ttn/v3", strings.NewReader(string(sample(t, "v3-uplink_message-drogue-1"))))
 		r.SetBasicAuth(user, gatewayPassword)

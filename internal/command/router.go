@@ -75,11 +75,11 @@ func (r *Router) listen(ctx context.Context, a address) error {
 	return r.follow(ctx, r.to(a))
 }
 
-func (r *Router) leave(a address) { r.channels.Leave(r.to(a)) }
+func (r *Router) leave(a address) { r.channels.Unsubscribe(r.to(a)) }
 
 // follow hears a channel until it is left.
 func (r *Router) follow(ctx context.Context, channel string) error {
-	if err := r.channels.Hear(ctx, channel); err != nil {
+	if err := r.channels.Subscribe(ctx, channel); err != nil {
 		return outcome.Wrap(outcome.Unavailable, "commands cannot be received", err)
 	}
 	return nil
@@ -158,7 +158,7 @@ func (r *Router) replies(ctx context.Context) error {
 		return err
 	}
 	if r.replying.Swap(true) {
-		r.channels.Leave(r.from(r.name)) // it is held already
+		r.channels.Unsubscribe(r.from(r.name)) // it is held already
 	}
 	return nil
 }

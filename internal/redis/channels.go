@@ -16,7 +16,7 @@ import (
 const (
 	// channelBatch is how many channels are named in one request to the server.
 	channelBatch = 1000
-	// channelLinger is how long a connection stays on which nothing is heard any more: often somebody comes again soon.
+	// channelLinger is how long a connection stays without subscriptions: often the next one comes soon.
 	channelLinger = 5 * time.Second
 )
 
@@ -25,8 +25,8 @@ var (
 	errTaken  = errors.New("redis has ended a subscription by itself")
 )
 
-// Channels hears what is published on channels that come and go, over one connection, which is there only while there are channels.
-// After the connection was lost, it is made anew, and every channel is heard again.
+// Channels receives what is published on channels that come and go, over one connection, which is there only while there are channels.
+// After the connection was lost, it is made anew, and every channel is subscribed to again.
 //
 // In a cluster it uses sharded channels (SSUBSCRIBE, Redis 7): a message then goes to one server and not to all. All channels must
 // have the same hash tag.
@@ -55,9 +55,9 @@ type channel struct {
 type channelState uint8
 
 const (
-	unheard channelState = iota
-	asked                // the server was asked to subscribe, and has not confirmed
-	heard
+	unsubscribed channelState = iota
+	asked                     // the server was asked to subscribe, and has not confirmed
+	subscribed
 	leaving // the server was asked to unsubscribe, and has not confirmed
 )
 
@@ -75,7 +75,7 @@ func IsCluster(client redis.UniversalClient) bool {
 	return ok
 }
 
-// Publish publishes on a channel that others hear with Channels. The result is how many connections have got it.
+// Publish publishes on a channel that others subscribe to with Channels. The result is how many connections have got it.
 func Publish(ctx context.Context, client redis.Cmdable, cluster bool, channel string, payload any) *redis.IntCmd {
 	if cluster {
 		return client.SPublish(ctx, channel, payload)
@@ -83,9 +83,9 @@ func Publish(ctx context.Context, client redis.Cmdable, cluster bool, channel st
 	return client.Publish(ctx, channel, payload)
 }
 
-// Hear begins to hear a channel, and returns when the server has confirmed that: what is published from then on arrives. Each call
-// needs its own Leave, unless it returns an error.
-func (c *Channels) Hear(ctx context.Context, name string) error {
+// Subscribe subscribes to a channel, and returns when the server has confirmed that: what is published from then on arrives. Each call
+// needs its own Unsubscribe, unless it returns an error.
+func (c *Channels) Subscribe(ctx context.Context, name string) error {
 	ready, err := c.enter(name)
 	if ready == nil {
 		return err
@@ -98,7 +98,7 @@ func (c *Channels) Hear(ctx context.Context, name string) error {
 	case <-c.ended:
 		err = errClosed
 	}
-	c.Leave(name)
+	c.Unsubscribe(name)
 	return fmt.Errorf("waiting for redis to confirm a subscription: %w", err)
 }
 
@@ -115,7 +115,7 @@ func (c *Channels) enter(name string) (ready <-chan struct{}, err error) {
 		c.channels[name] = ch
 	}
 	ch.interests++
-	if ch.state == heard {
+	if ch.state == subscribed {
 		return nil, nil
 	}
 	if ch.ready == nil {
@@ -129,8 +129,8 @@ func (c *Channels) enter(name string) (ready <-chan struct{}, err error) {
 	return ch.ready, nil
 }
 
-// Leave ends an interest.
-func (c *Channels) Leave(name string) {
+// Unsubscribe ends an interest.
+func (c *Channels) Unsubscribe(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ch := c.channels[name]
@@ -149,7 +149,7 @@ func (c *Channels) Len() int {
 	return len(c.channels)
 }
 
-// Close stops hearing. Nothing can be heard afterwards.
+// Close ends every subscription. None can begin afterwards.
 func (c *Channels) Close() {
 	c.mu.Lock()
 	if !c.closed {
@@ -200,13 +200,13 @@ func (c *Channels) serve() {
 	}
 }
 
-// forget notes that the server hears of nothing any more, and has it told of everything again.
+// forget notes that there are no subscriptions at the server any more, and has it told of everything again.
 func (c *Channels) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changed = c.changed[:0]
 	for name, ch := range c.channels {
-		ch.state = unheard
+		ch.state = unsubscribed
 		c.changed = append(c.changed, name)
 	}
 	c.poke()
@@ -328,12 +328,12 @@ func (c *Channels) changes() (subscribe, unsubscribe []string) {
 		ch := c.channels[name]
 		switch {
 		case ch == nil:
-		case ch.state == unheard && ch.interests == 0:
+		case ch.state == unsubscribed && ch.interests == 0:
 			delete(c.channels, name)
-		case ch.state == unheard:
+		case ch.state == unsubscribed:
 			ch.state = asked
 			subscribe = append(subscribe, name)
-		case ch.state == heard && ch.interests == 0:
+		case ch.state == subscribed && ch.interests == 0:
 			ch.state = leaving
 			unsubscribe = append(unsubscribe, name)
 		}
@@ -350,7 +350,7 @@ func (l *line) receive(ctx context.Context) {
 		news, err := l.pubsub.Receive(ctx)
 		if err == nil {
 			l.last.Store(time.Now().UnixNano())
-			err = l.hear(news)
+			err = l.handle(news)
 		}
 		if err != nil {
 			l.failed <- err
@@ -359,7 +359,7 @@ func (l *line) receive(ctx context.Context) {
 	}
 }
 
-func (l *line) hear(news any) error {
+func (l *line) handle(news any) error {
 	switch news := news.(type) {
 	case *redis.Message:
 		l.channels.message(news.Channel, news.Payload)
@@ -372,15 +372,15 @@ func (l *line) hear(news any) error {
 }
 
 // confirm notes what the server has confirmed, and tells whether it was asked for that.
-func (c *Channels) confirm(name string, subscribed bool) bool {
+func (c *Channels) confirm(name string, begun bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ch := c.channels[name]
 	switch {
 	case ch == nil:
 		return false
-	case subscribed && ch.state == asked:
-		ch.state = heard
+	case begun && ch.state == asked:
+		ch.state = subscribed
 		if ch.ready != nil {
 			close(ch.ready)
 			ch.ready = nil
@@ -388,8 +388,8 @@ func (c *Channels) confirm(name string, subscribed bool) bool {
 		if ch.interests == 0 {
 			c.look(name)
 		}
-	case !subscribed && ch.state == leaving:
-		ch.state = unheard
+	case !begun && ch.state == leaving:
+		ch.state = unsubscribed
 		c.look(name) // it is wanted again, or forgotten
 	default:
 		return false

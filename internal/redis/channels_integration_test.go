@@ -14,14 +14,14 @@ import (
 	"github.com/fairlead/fairlead/test/neighbour"
 )
 
-// An ear collects what is heard, as channel and text.
-type ear struct {
+// A subscriber collects what it receives, as channel and text.
+type subscriber struct {
 	*Channels
-	client redis.UniversalClient
-	heard  chan [2]string
+	client   redis.UniversalClient
+	received chan [2]string
 }
 
-func newEar(t *testing.T, mode, url string) *ear {
+func newSubscriber(t *testing.T, mode, url string) *subscriber {
 	t.Helper()
 	c := DefaultConfig()
 	c.Mode, c.URL = mode, url
@@ -29,21 +29,21 @@ func newEar(t *testing.T, mode, url string) *ear {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &ear{client: client, heard: make(chan [2]string, 1<<16)}
-	e.Channels = NewChannels(client, func(channel, text string) { e.heard <- [2]string{channel, text} })
+	e := &subscriber{client: client, received: make(chan [2]string, 1<<16)}
+	e.Channels = NewChannels(client, func(channel, text string) { e.received <- [2]string{channel, text} })
 	t.Cleanup(func() { e.Close(); _ = client.Close() })
 	return e
 }
 
-func (e *ear) hear(t *testing.T, name string) {
+func (e *subscriber) subscribe(t *testing.T, name string) {
 	t.Helper()
-	if err := e.Hear(t.Context(), name); err != nil {
+	if err := e.Subscribe(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// publish tells how many heard it.
-func (e *ear) publish(t *testing.T, name, text string) int64 {
+// publish tells how many received it.
+func (e *subscriber) publish(t *testing.T, name, text string) int64 {
 	t.Helper()
 	n, err := Publish(t.Context(), e.client, IsCluster(e.client), name, text).Result()
 	if err != nil {
@@ -56,32 +56,32 @@ func TestChannels(t *testing.T) {
 	f := func(mode string, url func(*testing.T) string) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			e := newEar(t, mode, url(t))
+			e := newSubscriber(t, mode, url(t))
 			neighbour.Eventually(t, "the server to answer", func() bool {
 				_, err := Publish(t.Context(), e.client, IsCluster(e.client), "{x}a", "").Result()
 				return err == nil
 			})
 			if n := e.publish(t, "{x}a", "too early"); n != 0 {
-				t.Errorf("%d heard it before anybody does", n)
+				t.Errorf("%d received it before anybody subscribes", n)
 			}
-			e.hear(t, "{x}a")
-			e.hear(t, "{x}a")
-			e.hear(t, "{x}b")
+			e.subscribe(t, "{x}a")
+			e.subscribe(t, "{x}a")
+			e.subscribe(t, "{x}b")
 			if n := e.publish(t, "{x}a", "1"); n != 1 {
 				t.Errorf("%d heard it, want 1", n)
 			}
-			if got := <-e.heard; got != [2]string{"{x}a", "1"} {
+			if got := <-e.received; got != [2]string{"{x}a", "1"} {
 				t.Errorf("heard %v", got)
 			}
-			e.Leave("{x}a")
+			e.Unsubscribe("{x}a")
 			if n := e.publish(t, "{x}a", "2"); n != 1 {
 				t.Errorf("%d heard it after one of two left, want 1", n)
 			}
-			e.Leave("{x}a")
+			e.Unsubscribe("{x}a")
 			neighbour.Eventually(t, "nobody to hear it", func() bool { return e.publish(t, "{x}a", "3") == 0 })
-			e.Leave("{x}b")
+			e.Unsubscribe("{x}b")
 			neighbour.Eventually(t, "the connection to end", func() bool { return e.Len() == 0 && !e.isServing() })
-			e.hear(t, "{x}a")
+			e.subscribe(t, "{x}a")
 			if n := e.publish(t, "{x}a", "4"); n != 1 {
 				t.Errorf("%d heard it over a new connection, want 1", n)
 			}
@@ -103,20 +103,20 @@ func TestChannelsComeAndGo(t *testing.T) {
 	f := func(mode string, url func(*testing.T) string) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			e := newEar(t, mode, url(t))
+			e := newSubscriber(t, mode, url(t))
 			var workers sync.WaitGroup
 			for w := range 16 {
 				workers.Go(func() {
 					name := "{x}" + strconv.Itoa(w%3)
 					for range 100 {
-						if err := e.Hear(t.Context(), name); err != nil {
+						if err := e.Subscribe(t.Context(), name); err != nil {
 							t.Error(err)
 							return
 						}
 						if n, err := Publish(t.Context(), e.client, IsCluster(e.client), name, "x").Result(); err != nil || n != 1 {
 							t.Errorf("%s: %d heard it, %v", name, n, err)
 						}
-						e.Leave(name)
+						e.Unsubscribe(name)
 					}
 				})
 			}
@@ -134,9 +134,9 @@ func TestChannelsSurvive(t *testing.T) {
 	f := func(mode string, server *neighbour.Redis, url string) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			e := newEar(t, mode, url)
+			e := newSubscriber(t, mode, url)
 			for i := range many {
-				go func() { _ = e.Hear(context.Background(), "{x}"+strconv.Itoa(i)) }()
+				go func() { _ = e.Subscribe(context.Background(), "{x}"+strconv.Itoa(i)) }()
 			}
 			lost := func(what string, lose, find func() error) {
 				t.Helper()
@@ -145,7 +145,7 @@ func TestChannelsSurvive(t *testing.T) {
 					t.Fatalf("%s: %v", what, err)
 				}
 				waiting := make(chan error, 1)
-				go func() { waiting <- e.Hear(context.Background(), "{x}"+what) }()
+				go func() { waiting <- e.Subscribe(context.Background(), "{x}"+what) }()
 				if err := find(); err != nil {
 					t.Fatalf("%s: %v", what, err)
 				}
@@ -171,13 +171,13 @@ func TestChannelsSurvive(t *testing.T) {
 }
 
 // heardAgain waits until the first and the last channel are heard, and then wants all to be.
-func (e *ear) heardAgain(t *testing.T, what string, many int) {
+func (e *subscriber) heardAgain(t *testing.T, what string, many int) {
 	t.Helper()
 	neighbour.Eventually(t, what+": all channels to be heard", func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		for _, ch := range e.channels {
-			if ch.state != heard {
+			if ch.state != subscribed {
 				return false
 			}
 		}
@@ -193,20 +193,20 @@ func (e *ear) heardAgain(t *testing.T, what string, many int) {
 }
 
 func TestChannelsClose(t *testing.T) {
-	e := newEar(t, Single, "redis://127.0.0.1:1")
+	e := newSubscriber(t, Single, "redis://127.0.0.1:1")
 	waiting := make(chan error)
-	go func() { waiting <- e.Hear(context.Background(), "x") }()
+	go func() { waiting <- e.Subscribe(context.Background(), "x") }()
 	neighbour.Eventually(t, "somebody to wait", func() bool { return e.Len() == 1 })
 	e.Close()
 	if err := <-waiting; err == nil {
 		t.Error("what cannot be heard was confirmed")
 	}
-	if err := e.Hear(t.Context(), "y"); err == nil {
+	if err := e.Subscribe(t.Context(), "y"); err == nil {
 		t.Error("heard after the end")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if err := newEar(t, Single, "redis://127.0.0.1:1").Hear(ctx, "z"); err == nil {
+	if err := newSubscriber(t, Single, "redis://127.0.0.1:1").Subscribe(ctx, "z"); err == nil {
 		t.Error("what cannot be heard was confirmed")
 	}
 }

@@ -9,5 +9,5 @@
 // delivered since comes again after the process was killed. Memory is bounded by that of [stream.Cluster.ReadSpans].
 //
 // Reading path: replay.go and letters.go are the two jobs, run.go is what they have in common; place.go says where they begin and
-// end, ledger.go what is done, and keeper.go keeps that in Kafka.
+// end, ledger.go what is done, and group.go keeps that in Kafka.
 package replay

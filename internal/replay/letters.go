@@ -222,17 +222,17 @@ func (c *Client) letters(ctx context.Context, application string, all bool) (*ru
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	topic := event.DeadLetterTopic(application)
-	work := &run{client: c, topic: topic, keeper: &keeper{admin: c.admin, group: lettersGroup + application, topic: topic}}
+	work := &run{client: c, topic: topic, position: &groupPosition{admin: c.admin, group: lettersGroup + application, topic: topic}}
 	var err error
 	work.spans, err = c.bounds(ctx, topic, Place{}, Place{})
 	if errors.Is(err, ErrNoTopic) {
-		work.keeper, work.ledger = nil, &ledger{}
+		work.position, work.ledger = nil, &ledger{}
 		return work, nil // nothing was ever given up
 	}
 	if err != nil {
 		return nil, err
 	}
-	known, err := work.keeper.load(ctx)
+	known, err := work.position.load(ctx)
 	if err != nil {
 		return nil, err
 	}

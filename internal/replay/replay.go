@@ -62,12 +62,12 @@ func (c *Client) Replay(ctx context.Context, r Replay) (Tally, error) {
 	if err != nil {
 		return tally, &Stop{At: work.ledger.places(), Err: err}
 	}
-	if work.keeper == nil || r.DryRun {
+	if work.position == nil || r.DryRun {
 		return tally, nil
 	}
 	forgetting, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	return tally, work.keeper.forget(forgetting)
+	return tally, work.position.forget(forgetting)
 }
 
 // begin finds out what is to be read.
@@ -76,8 +76,8 @@ func (c *Client) begin(ctx context.Context, work *run, r *Replay) (err error) {
 	defer cancel()
 	var known map[int32]*position
 	if r.Resume != "" {
-		work.keeper = &keeper{admin: c.admin, group: groupPrefix + r.Application + ":" + r.Resume, topic: r.Topic}
-		if known, err = work.keeper.load(ctx); err != nil {
+		work.position = &groupPosition{admin: c.admin, group: groupPrefix + r.Application + ":" + r.Resume, topic: r.Topic}
+		if known, err = work.position.load(ctx); err != nil {
 			return err
 		}
 	}
@@ -110,7 +110,7 @@ func (c *Client) begin(ctx context.Context, work *run, r *Replay) (err error) {
 
 // Unfinished tells whether a position is kept under a name.
 func (c *Client) Unfinished(ctx context.Context, application, name string) (bool, error) {
-	k := &keeper{admin: c.admin, group: groupPrefix + application + ":" + name, topic: event.Topic(application)}
+	k := &groupPosition{admin: c.admin, group: groupPrefix + application + ":" + name, topic: event.Topic(application)}
 	known, err := k.load(ctx)
 	return len(known) > 0, err
 }

@@ -81,12 +81,12 @@ type Options struct {
 // A run goes through spans of a topic.
 type run struct {
 	Options
-	client *Client
-	topic  string
-	spans  map[int32]stream.Span
-	ledger *ledger
-	keeper *keeper // nil: nothing is kept
-	limit  *rate.Limiter
+	client   *Client
+	topic    string
+	spans    map[int32]stream.Span
+	ledger   *ledger
+	position *groupPosition // nil: nothing is kept
+	limit    *rate.Limiter
 	// choose makes the event of a record and says where it goes; nil is nowhere, and leaves it undone. errInvalid is for what is
 	// no event.
 	choose  func(*kgo.Record) (*triggers.Event, *dispatch.Subscription, error)
@@ -264,12 +264,12 @@ func (r *run) saveOrSay(ctx context.Context) {
 }
 
 func (r *run) save(ctx context.Context) error {
-	if r.keeper == nil || r.DryRun {
+	if r.position == nil || r.DryRun {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 	defer cancel()
-	return r.keeper.save(ctx, r.ledger)
+	return r.position.save(ctx, r.ledger)
 }
 
 func (r *run) tally() Tally {

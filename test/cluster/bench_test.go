@@ -148,7 +148,7 @@ func restartGateway(t *testing.T, a *tenant) {
 		return len(f.gaps) >= devices
 	})
 	f.land()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), longestWait)
 	defer cancel()
 	stored, err := numbered.ReadTopic(ctx, brokers(t), a.topic(), numbered.Channel("numbered"))
 	if err != nil {

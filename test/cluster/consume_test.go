@@ -95,7 +95,7 @@ func accessToken(t testing.TB, a *tenant) string {
 // subscribe gives the lines of the Server-Sent Events from now on, until the test ends.
 func subscribe(t testing.TB, a *tenant, token string) *bufio.Scanner {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), longestWait)
 	t.Cleanup(cancel)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://fairlead-integration."+namespace+".svc.cluster.local/"+a.name, nil)
 	if err != nil {

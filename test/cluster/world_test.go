@@ -18,8 +18,8 @@ import (
 
 const (
 	namespace = "fairlead"
-	// patience bounds every wait, so that a test that fails ends: a function sleeps after a minute and a half.
-	patience = 4 * time.Minute
+	// longestWait bounds every wait, so that a test that fails ends: a function sleeps after a minute and a half.
+	longestWait = 4 * time.Minute
 )
 
 // functions are those that sleep.
@@ -49,7 +49,7 @@ func run(t testing.TB, name string, arguments ...string) string {
 }
 
 func try(name string, arguments ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*longestWait)
 	defer cancel()
 	command := exec.CommandContext(ctx, name, arguments...)
 	var problems bytes.Buffer
@@ -94,8 +94,8 @@ func eventually(t testing.TB, what, look string, holds func() bool) time.Duratio
 	t.Helper()
 	started := time.Now()
 	for !holds() {
-		if time.Since(started) > patience {
-			t.Fatalf("waiting for %s: not within %v. Look at: %s", what, patience, look)
+		if time.Since(started) > longestWait {
+			t.Fatalf("waiting for %s: not within %v. Look at: %s", what, longestWait, look)
 		}
 		time.Sleep(200 * time.Millisecond) // between looks at something outside
 	}

@@ -15,14 +15,14 @@ import (
 
 const againInterval = 200 * time.Millisecond
 
-// A keeper keeps in Kafka how far the work on a topic came, as the position of a consumer group that never has members.
-type keeper struct {
+// A groupPosition keeps in Kafka how far the work on a topic came, as the position of a consumer group that never has members.
+type groupPosition struct {
 	admin        *kadm.Client
 	group, topic string
 }
 
 // load is how far the work came in each partition of which something is known.
-func (k *keeper) load(ctx context.Context) (map[int32]*position, error) {
+func (k *groupPosition) load(ctx context.Context) (map[int32]*position, error) {
 	var answer kadm.OffsetResponses
 	err := again(ctx, func() (err error) {
 		if answer, err = k.admin.FetchOffsets(ctx, k.group); err == nil {
@@ -46,7 +46,7 @@ func (k *keeper) load(ctx context.Context) (map[int32]*position, error) {
 }
 
 // save keeps what is done.
-func (k *keeper) save(ctx context.Context, l *ledger) error {
+func (k *groupPosition) save(ctx context.Context, l *ledger) error {
 	var all kadm.Offsets
 	l.mu.Lock()
 	for id, p := range l.at {
@@ -67,7 +67,7 @@ func (k *keeper) save(ctx context.Context, l *ledger) error {
 }
 
 // forget makes the next run begin anew.
-func (k *keeper) forget(ctx context.Context) error {
+func (k *groupPosition) forget(ctx context.Context) error {
 	answer, err := k.admin.DeleteGroup(ctx, k.group)
 	if err == nil {
 		err = answer.Err
