@@ -77,11 +77,7 @@ func (c *deadLettersList) Run(ctx context.Context, t terminal) error {
 		return err
 	}
 	which.Redelivered = c.Redelivered
-	brokers, err := c.brokers()
-	if err != nil {
-		return err
-	}
-	client, err := replay.Connect(brokers)
+	client, err := c.connect()
 	if err != nil {
 		return err
 	}
@@ -134,11 +130,7 @@ func (c *deadLettersRedeliver) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	brokers, err := c.brokers()
-	if err != nil {
-		return err
-	}
-	client, err := replay.Connect(brokers)
+	client, err := c.connect()
 	if err != nil {
 		return err
 	}

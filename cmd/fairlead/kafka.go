@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/devcloud"
 	"github.com/fairlead/fairlead/internal/kafka"
+	"github.com/fairlead/fairlead/internal/replay"
 )
 
 // kafkaAccess are the flags of a command that reads Kafka itself.
@@ -33,6 +34,15 @@ func (c *kafkaAccess) brokers() (kafka.Config, error) {
 	}
 	found.Brokers, found.SecretDir = note.Kafka, note.KafkaSecret
 	return found, nil
+}
+
+// connect makes a client for dead letters and replays.
+func (c *kafkaAccess) connect() (*replay.Client, error) {
+	brokers, err := c.brokers()
+	if err != nil {
+		return nil, err
+	}
+	return replay.Connect(brokers)
 }
 
 // findNote reads what a running fairlead dev says of itself: the one on a folder or, if none is named, the one on

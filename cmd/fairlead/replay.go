@@ -33,11 +33,7 @@ func (c *replayCommand) Run(ctx context.Context, t terminal) error {
 	}
 	watch := newWatcher(t)
 	job.Options = c.options(c.App, &job.To, watch)
-	brokers, err := c.brokers()
-	if err != nil {
-		return err
-	}
-	client, err := replay.Connect(brokers)
+	client, err := c.connect()
 	if err != nil {
 		return err
 	}

@@ -4,27 +4,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fairlead/fairlead/internal/user"
 	"github.com/fairlead/fairlead/test/issuer"
 )
 
 // TestTokensOfTriggers verifies real tokens: audience, account and time.
 func TestTokensOfTriggers(t *testing.T) {
 	k := issuer.New(t)
-	provider := &user.ProviderConfig{}
-	provider.SetDefaults()
-	provider.Issuer, provider.Audiences = k.URL, []string{"fairlead-command"}
-	provider.ServiceSubjects = []string{"system:serviceaccount:fairlead:*-oidc-eventing.knative.dev-trigger"}
-	c := user.DefaultConfig()
-	c.Providers = map[string]*user.ProviderConfig{"kubernetes": provider}
-	if err := provider.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	users, err := user.New(c, nil, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorld(t, func(_ *Config, p *Parts) { p.Users = users })
+	w := newWorld(t, func(_ *Config, p *Parts) { p.Users = k.Users(t, "fairlead-command") })
 	f := func(want int, what, token string) {
 		t.Helper()
 		if got := w.do("/app", "x", anEvent("Bearer "+token)); got.Code != want {

@@ -8,29 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fairlead/fairlead/internal/user"
 	"github.com/fairlead/fairlead/test/issuer"
 )
 
 // TestTokensOfTriggers verifies real tokens: signature, audience, account and time.
 func TestTokensOfTriggers(t *testing.T) {
 	k := issuer.New(t)
-	provider := &user.ProviderConfig{}
-	provider.SetDefaults()
-	provider.Issuer, provider.Audiences = k.URL, []string{"fairlead-push"}
-	provider.ServiceSubjects = []string{"system:serviceaccount:fairlead:*-oidc-eventing.knative.dev-trigger"}
-	c := user.DefaultConfig()
-	c.Providers = map[string]*user.ProviderConfig{"kubernetes": provider}
-	if err := provider.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	callers, err := user.New(c, nil, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	to := newReceiver(t)
 	h, _ := newHandler(t, &documents{section: `{"endpoint":{"url":"` + to.URL + `"}}`}, thisMachine)
-	h.AdmitServices(callers)
+	h.AdmitServices(k.Users(t, "fairlead-push"))
 	f := func(want int, what, token string) {
 		t.Helper()
 		w := serve(h, request("/app", func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }))

@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"errors"
 	"time"
 
 	protocol "github.com/fairlead/fairlead/internal/mqtt"
@@ -36,15 +35,5 @@ func DefaultConfig() Config {
 
 // Validate names the first bad field.
 func (c *Config) Validate() error {
-	switch {
-	case c.AuthTimeout < 100*time.Millisecond || c.AuthTimeout > time.Minute:
-		return errors.New("authTimeout: must lie between 100ms and 60s")
-	case c.AuthTimeout >= c.Connection.ConnectTimeout:
-		return errors.New("authTimeout: must be below connection.connectTimeout")
-	case c.MaxSubscriptions < 1 || c.MaxSubscriptions > 10_000:
-		return errors.New("maxSubscriptions: must lie between 1 and 10000")
-	case c.DrainTimeout < time.Second || c.DrainTimeout > 5*time.Minute:
-		return errors.New("drainTimeout: must lie between 1s and 5m")
-	}
-	return nil
+	return protocol.GatewayBounds{AuthTimeout: c.AuthTimeout, MaxSubscriptions: c.MaxSubscriptions, DrainTimeout: c.DrainTimeout}.Validate(&c.Connection)
 }

@@ -8,40 +8,11 @@ import (
 	"strconv"
 	"testing"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"github.com/fairlead/fairlead/internal/redis"
 	"github.com/fairlead/fairlead/test/neighbour"
 )
 
 func TestMain(m *testing.M) { os.Exit(neighbour.Main(m)) }
-
-func startRedis(t *testing.T, options ...neighbour.RedisOption) *neighbour.Redis {
-	t.Helper()
-	server, err := neighbour.StartRedis(t.Context(), options...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
-	return server
-}
-
-// cluster is a cluster of one node, which has all slots.
-func cluster(t *testing.T) *neighbour.Redis {
-	t.Helper()
-	port, err := neighbour.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := startRedis(t, neighbour.RedisSetting("cluster-enabled", "yes"), neighbour.RedisSetting("cluster-port", strconv.Itoa(port)))
-	client := goredis.NewClient(&goredis.Options{Addr: server.Address()})
-	defer client.Close()
-	if err := client.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {
-		t.Fatal(err)
-	}
-	neighbour.Eventually(t, "the cluster to be ready", func() bool { return client.Set(t.Context(), "x", "", 0).Err() == nil })
-	return server
-}
 
 func TestRealRedis(t *testing.T) {
 	f := func(mode string, url func(*testing.T) string) {
@@ -53,7 +24,7 @@ func TestRealRedis(t *testing.T) {
 		})
 	}
 	f(redis.Single, func(t *testing.T) string { return neighbour.SharedRedis(t).Database(t) })
-	f(redis.Cluster, func(t *testing.T) string { return cluster(t).URL() })
+	f(redis.Cluster, func(t *testing.T) string { return neighbour.NewRedisCluster(t).URL() })
 }
 
 // TestRedisRestarts has devices reached again after Redis was killed, and while it is away nobody is told that they were.
@@ -93,8 +64,8 @@ func TestRedisRestarts(t *testing.T) {
 			}
 		})
 	}
-	f(redis.Single, startRedis(t))
-	f(redis.Cluster, cluster(t))
+	f(redis.Single, neighbour.NewRedis(t))
+	f(redis.Cluster, neighbour.NewRedisCluster(t))
 }
 
 // TestDeviceReconnectsElsewhere moves a device from process to process. Each command that is sent while it is connected arrives there.

@@ -88,8 +88,10 @@ func TestChannels(t *testing.T) {
 		})
 	}
 	f(Single, func(t *testing.T) string { return neighbour.SharedRedis(t).Database(t) })
-	f(Sentinel, func(t *testing.T) string { return "redis://" + sentinel(t, start(t)).Address() + "?master_name=main" })
-	f(Cluster, func(t *testing.T) string { return cluster(t).URL() })
+	f(Sentinel, func(t *testing.T) string {
+		return "redis://" + sentinel(t, neighbour.NewRedis(t)).Address() + "?master_name=main"
+	})
+	f(Cluster, func(t *testing.T) string { return neighbour.NewRedisCluster(t).URL() })
 }
 
 func (c *Channels) isServing() bool {
@@ -125,7 +127,7 @@ func TestChannelsComeAndGo(t *testing.T) {
 		})
 	}
 	f(Single, func(t *testing.T) string { return neighbour.SharedRedis(t).Database(t) })
-	f(Cluster, func(t *testing.T) string { return cluster(t).URL() })
+	f(Cluster, func(t *testing.T) string { return neighbour.NewRedisCluster(t).URL() })
 }
 
 // TestChannelsSurvive loses the server in every way that there is. Each channel is heard again, and one that comes meanwhile.
@@ -165,7 +167,7 @@ func TestChannelsSurvive(t *testing.T) {
 			}
 		})
 	}
-	single, clustered := start(t), cluster(t)
+	single, clustered := neighbour.NewRedis(t), neighbour.NewRedisCluster(t)
 	f(Single, single, single.URL())
 	f(Cluster, clustered, clustered.URL())
 }

@@ -5,7 +5,6 @@ package redis
 import (
 	"context"
 	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -40,18 +39,10 @@ func TestModes(t *testing.T) {
 		})
 	}
 	f(Single, func(t *testing.T) string { return neighbour.SharedRedis(t).Database(t) })
-	f(Sentinel, func(t *testing.T) string { return "redis://" + sentinel(t, start(t)).Address() + "?master_name=main" })
-	f(Cluster, func(t *testing.T) string { return cluster(t).URL() })
-}
-
-func start(t *testing.T, options ...neighbour.RedisOption) *neighbour.Redis {
-	t.Helper()
-	server, err := neighbour.StartRedis(t.Context(), options...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
-	return server
+	f(Sentinel, func(t *testing.T) string {
+		return "redis://" + sentinel(t, neighbour.NewRedis(t)).Address() + "?master_name=main"
+	})
+	f(Cluster, func(t *testing.T) string { return neighbour.NewRedisCluster(t).URL() })
 }
 
 // sentinel watches a server under the name main.
@@ -62,23 +53,6 @@ func sentinel(t *testing.T, watched *neighbour.Redis) *neighbour.Redis {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	return server
-}
-
-// cluster is a cluster of one node, which has all slots.
-func cluster(t *testing.T) *neighbour.Redis {
-	t.Helper()
-	// The port between nodes would lie in the range of ports that clients are given.
-	port, err := neighbour.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := start(t, neighbour.RedisSetting("cluster-enabled", "yes"), neighbour.RedisSetting("cluster-port", strconv.Itoa(port)))
-	client := redis.NewClient(&redis.Options{Addr: server.Address()})
-	defer client.Close()
-	if err := client.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {
-		t.Fatal(err)
-	}
 	return server
 }
 
@@ -121,7 +95,7 @@ func (r *recorder) await(t *testing.T, text string) {
 
 // TestSubscriptionSurvives loses its server in every way that there is, and hears again afterwards.
 func TestSubscriptionSurvives(t *testing.T) {
-	server := start(t)
+	server := neighbour.NewRedis(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Address()})
 	defer client.Close()
 	r := follow(t, client, "news")

@@ -20,6 +20,20 @@ type gatewayProcess struct {
 	judge           *functionbin.Function
 }
 
+// judge starts the authentication function, which ends with the scene.
+func (s *scene) judge(ctx context.Context, n *neighbours) (*functionbin.Function, error) {
+	binary, err := s.function(ctx)
+	if err != nil {
+		return nil, err
+	}
+	judge, err := binary.Start(ctx, "auth", "FAIRLEAD_DATABASE_URL="+n.postgres.URL(), "FAIRLEAD_CACHE_URL="+n.redis.URL())
+	if err != nil {
+		return nil, fmt.Errorf("starting the authentication function: %w", err)
+	}
+	s.atEnd(judge.Close)
+	return judge, nil
+}
+
 // gateway starts the MQTT gateway, and the authentication function that it asks, against the neighbours, and returns when
 // it is ready. Both end with the scene.
 func (s *scene) gateway(ctx context.Context) (*gatewayProcess, *neighbours, error) {
@@ -27,15 +41,10 @@ func (s *scene) gateway(ctx context.Context) (*gatewayProcess, *neighbours, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	binary, err := s.function(ctx)
+	judge, err := s.judge(ctx, n)
 	if err != nil {
 		return nil, nil, err
 	}
-	judge, err := binary.Start(ctx, "auth", "FAIRLEAD_DATABASE_URL="+n.postgres.URL(), "FAIRLEAD_CACHE_URL="+n.redis.URL())
-	if err != nil {
-		return nil, nil, fmt.Errorf("starting the authentication function: %w", err)
-	}
-	s.atEnd(judge.Close)
 	gateways, err := s.gatewayBinary(ctx)
 	if err != nil {
 		return nil, nil, err

@@ -109,15 +109,10 @@ func (s *scene) puller(ctx context.Context) (*puller, *neighbours, error) {
 	if g.secret, err = n.pullToken(ctx); err != nil {
 		return nil, nil, err
 	}
-	functions, err := s.function(ctx)
+	judge, err := s.judge(ctx, n)
 	if err != nil {
 		return nil, nil, err
 	}
-	judge, err := functions.Start(ctx, "auth", "FAIRLEAD_DATABASE_URL="+n.postgres.URL(), "FAIRLEAD_CACHE_URL="+n.redis.URL())
-	if err != nil {
-		return nil, nil, fmt.Errorf("starting the authentication function: %w", err)
-	}
-	s.atEnd(judge.Close)
 	gateways, err := s.gatewayBinary(ctx)
 	if err != nil {
 		return nil, nil, err

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/fairlead/fairlead/internal/user"
 )
 
 // A Cluster issues tokens.
@@ -64,4 +66,23 @@ func (c *Cluster) Token(t *testing.T, key *ecdsa.PrivateKey, subject, audience s
 		t.Fatal(err)
 	}
 	return text
+}
+
+// Users takes the tokens that Triggers in the namespace fairlead show an audience.
+func (c *Cluster) Users(t *testing.T, audience string) *user.Authenticator {
+	t.Helper()
+	provider := &user.ProviderConfig{}
+	provider.SetDefaults()
+	provider.Issuer, provider.Audiences = c.URL, []string{audience}
+	provider.ServiceSubjects = []string{"system:serviceaccount:fairlead:*-oidc-eventing.knative.dev-trigger"}
+	if err := provider.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	config := user.DefaultConfig()
+	config.Providers = map[string]*user.ProviderConfig{"kubernetes": provider}
+	users, err := user.New(config, nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return users
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // redisDatabases bounds how many tests can have a database of their own. An unused one costs the server nothing to speak of.
@@ -76,6 +78,35 @@ func StartRedis(ctx context.Context, options ...RedisOption) (*Redis, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// NewRedis starts a redis-server of the test's own, which ends with it.
+func NewRedis(t testing.TB, options ...RedisOption) *Redis {
+	t.Helper()
+	server, err := StartRedis(t.Context(), options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	return server
+}
+
+// NewRedisCluster starts a cluster of one node, which has all slots. It ends with the test.
+func NewRedisCluster(t testing.TB) *Redis {
+	t.Helper()
+	// The port between nodes would lie in the range of ports that clients are given.
+	port, err := FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := NewRedis(t, RedisSetting("cluster-enabled", "yes"), RedisSetting("cluster-port", strconv.Itoa(port)))
+	client := redis.NewClient(&redis.Options{Addr: server.Address()})
+	defer client.Close()
+	if err := client.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	Eventually(t, "the cluster to be ready", func() bool { return client.Set(t.Context(), "x", "", 0).Err() == nil })
+	return server
 }
 
 // StartSentinel starts a sentinel that watches a server under a name, alone. The context bounds the start only.
