@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -61,7 +62,11 @@ func launch(t *testing.T, arguments []string) *process {
 	p := &process{command: exec.Command(os.Args[0]), ended: make(chan struct{})}
 	p.command.Env = append(os.Environ(), argumentsVariable+"="+string(text))
 	p.command.Stdout, p.command.Stderr = &p.out, &p.out
-	if err := p.command.Start(); err != nil {
+	heard := make(chan os.Signal, 1) // a shell has its background jobs ignore Ctrl-C, which a process inherits unless somebody listens
+	signal.Notify(heard, os.Interrupt)
+	err = p.command.Start()
+	signal.Stop(heard)
+	if err != nil {
 		t.Fatal(err)
 	}
 	go func() {
