@@ -98,12 +98,15 @@ func TestNothingIsMissedBetweenPublishAndPoll(t *testing.T) {
 func testNothingIsMissed(t *testing.T, url, mode string) {
 	here, _ := connect(t, url, mode)
 	_, sender := connect(t, url, mode)
+	const times = 50
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
 	var devices sync.WaitGroup
 	for d := range 8 {
 		devices.Go(func() {
 			device := strconv.Itoa(d % 4) // of which two listen at once
-			for i := range 50 {
-				queue := here.NewQueue(16)
+			for i := range times {
+				queue := here.NewQueue(2 * times) // room for all that the other one sends meanwhile
 				l, err := here.Listen(t.Context(), Filter{Application: "app", Gateway: device, Protocol: "http"}, queue.Put)
 				if err != nil {
 					t.Error(err)
@@ -116,9 +119,14 @@ func testNothingIsMissed(t *testing.T, url, mode string) {
 					l.Close()
 					return
 				}
-				for got := range queue.C() {
-					if got.Name == name {
-						break
+				for got := ""; got != name; {
+					select {
+					case c := <-queue.C():
+						got = c.Name
+					case <-ctx.Done():
+						t.Errorf("command %s does not arrive: %+v", name, receipt)
+						l.Close()
+						return
 					}
 				}
 				l.Close()
