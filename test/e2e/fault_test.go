@@ -113,10 +113,9 @@ func TestRedisDies(t *testing.T) {
 func TestPostgresDies(t *testing.T) {
 	telemetries(t, func(t *testing.T, telemetry *functionbin.Function) {
 		a := newTenant(t)
-		a.device("known", password("p"))
 		a.device("new", password("p"))
 		url := telemetry.URL() + "/v1/x"
-		accepted(t, "before", post(t, url, "known@"+a.name+":p", "x"))
+		a.deviceInRedis(url, "known", "p")
 
 		restart := kill(t, here.postgres.Process)
 		accepted(t, "a known device", post(t, url, "known@"+a.name+":p", "x"))
@@ -133,9 +132,8 @@ func TestPostgresDies(t *testing.T) {
 // TestKnownDevicesOutliveTheirProcess has a new process serve, without the store, the devices that Redis knows.
 func TestKnownDevicesOutliveTheirProcess(t *testing.T) {
 	a := newTenant(t)
-	a.device("known", password("p"))
 	a.device("new", password("p"))
-	accepted(t, "before", post(t, here.telemetry.URL()+"/v1/x", "known@"+a.name+":p", "x"))
+	a.deviceInRedis(here.telemetry.URL()+"/v1/x", "known", "p")
 	kill(t, here.postgres.Process)
 	f := ownTelemetry(t)
 	accepted(t, "a known device", post(t, f.URL()+"/v1/x", "known@"+a.name+":p", "x"))

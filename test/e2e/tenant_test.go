@@ -7,11 +7,13 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/kafka"
+	"github.com/fairlead/fairlead/internal/redis"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/test/neighbour"
 )
@@ -96,6 +98,30 @@ func (a *tenant) deviceUntold(name, spec string) []registry.Change {
 	a.t.Helper()
 	document := &registry.Device{Metadata: registry.Metadata{Name: name, Application: a.name}, Spec: sections(a.t, spec)}
 	return a.write(func(ctx context.Context) ([]registry.Change, error) { return here.store.ApplyDevice(ctx, document) })
+}
+
+// deviceInRedis writes a device with a password, and has a function look it up until Redis keeps it. It is not kept where Redis answers
+// too late, nor for a moment after Redis was away. Each try changes both documents, so that the function looks again.
+func (a *tenant) deviceInRedis(url, name, secret string) {
+	a.t.Helper()
+	config := redis.DefaultConfig()
+	config.URL = here.redis.URL()
+	client, err := config.Client()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	keys := []string{config.Keys() + "app:" + a.name, config.Keys() + "dev:" + a.name + ":" + name}
+	tries := 0
+	neighbour.Eventually(a.t, "redis to keep "+name, func() bool {
+		tries++
+		try := fmt.Sprintf(`"try":{"number":%d}`, tries)
+		a.specify(`{` + try + `}`)
+		a.device(name, strings.TrimSuffix(password(secret), "}")+","+try+"}")
+		accepted(a.t, "before", post(a.t, url, name+"@"+a.name+":"+secret, "x"))
+		kept, err := client.Exists(a.t.Context(), keys...).Result()
+		return err == nil && kept == int64(len(keys))
+	})
 }
 
 // write changes the registry. It tries again, since the first use of a connection after the database was killed fails.
