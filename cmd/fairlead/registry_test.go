@@ -223,7 +223,17 @@ func credentials(s *shell) {
 	}
 	s.do("set", "gateway", "sensor", "ttn-gateway", "--remove")
 
-	key, hint := s.do("set", "psk", "sensor")
+	generated, _ := s.do("set", "password", "sensor", "--generate")
+	generated = strings.TrimSpace(generated)
+	login("sensor", generated, 202)
+	login("sensor", "in-the-open", 403)
+	if out, _ := s.do("device", "get", "sensor"); strings.Contains(out, generated) || strings.Count(out, "sha256:") != 1 {
+		s.t.Error(out)
+	}
+	s.fails("give none", "set", "password", "sensor", "x", "--generate")
+	s.fails("--plain", "set", "password", "sensor", "--generate", "--plain")
+
+	key, hint := s.do("set", "psk", "sensor", "--generate")
 	if text, err := base64.StdEncoding.DecodeString(strings.TrimSpace(key)); err != nil || len(text) < 26 || strings.Contains(hint, "coap-client") {
 		s.t.Errorf("%q, %v, %q; want 130 bits, and no command line for a port that nobody knows", key, err, hint)
 	}
@@ -234,6 +244,7 @@ func credentials(s *shell) {
 		s.t.Error(out)
 	}
 	s.fails("base64", "set", "psk", "sensor", "no base64")
+	s.fails("give none", "set", "psk", "sensor", "AAECAw==", "--generate")
 	s.fails("needs --username", "set", "password", "sensor", "x", "--unique")
 	s.fails("at most 72 bytes", "set", "password", "sensor", strings.Repeat("x", 73))
 	s.fails("device nope: not found", "set", "password", "nope")

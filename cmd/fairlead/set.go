@@ -113,10 +113,11 @@ func setCredential(device resource, credential any, alike func(map[string]any) b
 
 type setPassword struct {
 	ofDevice
-	Value  string `arg:"" name:"password" optional:"" help:"Password; - reads it from standard input. None draws one and prints it, which is better: it is long, and in no shell's history."`
-	User   string `name:"username" placeholder:"NAME" help:"User name that goes with the password."`
-	Unique bool   `help:"Let the device be found by the user name alone."`
-	Plain  bool   `help:"Store the password as it is, instead of a hash of it."`
+	Value    string `arg:"" name:"password" optional:"" help:"Password; - reads it from standard input. None draws one and prints it, which is better: it is long, and in no shell's history."`
+	Generate bool   `xor:"stored" help:"Draw the password, print it once, and store it as a salted SHA-256, which costs next to nothing to check. Drogue Cloud does not know that form."`
+	User     string `name:"username" placeholder:"NAME" help:"User name that goes with the password."`
+	Unique   bool   `help:"Let the device be found by the user name alone."`
+	Plain    bool   `xor:"stored" help:"Store the password as it is, instead of a hash of it."`
 }
 
 // Run gives a device a password.
@@ -162,13 +163,21 @@ func (c *setPassword) value(t terminal) (value string, drawn bool, err error) {
 	if c.Value == "" {
 		return rand.Text(), true, nil // 128 bits at least
 	}
+	if c.Generate {
+		return "", false, errGenerated
+	}
 	value, err = fromStdin(t, c.Value)
 	return value, false, err
 }
 
+var errGenerated = errors.New("--generate draws the secret: give none")
+
 func (c *setPassword) stored(value string) (any, error) {
-	if c.Plain {
+	switch {
+	case c.Plain:
 		return value, nil
+	case c.Generate:
+		return registry.Password{Kind: registry.SaltedSHA256, Value: registry.NewSaltedHash(value).Text()}, nil
 	}
 	if len(value) > maxBcrypt {
 		return nil, fmt.Errorf("a password that is stored as a hash has at most %d bytes; --plain stores it as it is", maxBcrypt)
@@ -182,9 +191,10 @@ func (c *setPassword) stored(value string) (any, error) {
 
 type setPSK struct {
 	ofDevice
-	Value  string        `arg:"" name:"key" optional:"" help:"Key in base64; - reads it from standard input. None draws one and prints it, in base64."`
-	For    time.Duration `placeholder:"DURATION" help:"How long the key is valid from now on, as in 720h. Other keys stay, so that a device can change over."`
-	Append bool          `help:"Keep the keys that are there."`
+	Value    string        `arg:"" name:"key" optional:"" help:"Key in base64; - reads it from standard input. None draws one and prints it, in base64."`
+	Generate bool          `help:"Draw the key and print it once, as without a key."`
+	For      time.Duration `placeholder:"DURATION" help:"How long the key is valid from now on, as in 720h. Other keys stay, so that a device can change over."`
+	Append   bool          `help:"Keep the keys that are there."`
 }
 
 // Run gives a device a pre-shared key.
@@ -224,6 +234,9 @@ func (c *setPSK) value(t terminal) (value string, drawn bool, err error) {
 	if c.Value == "" {
 		// Printable, since some clients take no other keys. 130 bits at least.
 		return base64.StdEncoding.EncodeToString([]byte(rand.Text())), true, nil
+	}
+	if c.Generate {
+		return "", false, errGenerated
 	}
 	value, err = fromStdin(t, c.Value)
 	if err != nil {

@@ -180,6 +180,32 @@ func TestOnlyRemembered(t *testing.T) {
 	f(false, plain, "q")
 }
 
+// TestGeneratedSecrets has secrets with a salted hash admitted although no password hash can be computed: they wait for nobody.
+func TestGeneratedSecrets(t *testing.T) {
+	p, hashes, _ := hashesOf(t, DefaultServiceConfig(), 0)
+	salted := func(text string) registry.Password {
+		return registry.Password{Kind: registry.SaltedSHA256, Value: text}
+	}
+	right := registry.NewSaltedHash("secret").Text()
+	stored := []registry.Password{salted("no hash"), salted(registry.NewSaltedHash("other").Text()), salted(right)}
+	f := func(ctx context.Context, presented string, want int) {
+		t.Helper()
+		if got, err := p.find(ctx, "app1", stored, presented); got != want || err != nil {
+			t.Errorf("%.20q: %d, %v, want %d", presented, got, err, want)
+		}
+	}
+	f(OnlyVerified(t.Context()), "secret", -1)
+	f(t.Context(), "secret", 2)
+	f(OnlyVerified(t.Context()), "secret", 2)
+	f(t.Context(), "other", 1)
+	f(t.Context(), "Secret", -1)
+	f(t.Context(), right, -1)
+	f(t.Context(), strings.Repeat("x", maxHashedPassword+1), -1)
+	if hashes.Load() != 0 {
+		t.Errorf("%d password hashes were computed", hashes.Load())
+	}
+}
+
 func TestHashesPerLogin(t *testing.T) {
 	p, hashes, _ := hashesOf(t, DefaultServiceConfig(), 0)
 	var many []registry.Password

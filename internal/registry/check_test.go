@@ -19,6 +19,7 @@ const whole = `{
 	"ttn": {"payload": "raw"},
 	"authentication": {"credentials": [
 		{"pass": "a"}, {"pass": {"plain": "b"}}, {"pass": {"bcrypt": "$2a$10$x"}}, {"pass": {"sha512": "$6$x$y"}},
+		{"pass": {"sha256": "saltsalt$0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}},
 		{"user": {"username": "u", "password": "c", "unique": true}},
 		{"psk": {"key": "AAEC", "validity": {"notBefore": "2020-01-01T00:00:00Z", "notAfter": "2030-01-01T00:00:00Z"}}},
 		{"cert": "x"}
@@ -70,6 +71,8 @@ func TestCheckDevice(t *testing.T) {
 	f(`{"authentication":{"credentials":[{"pass":null}]}}`, "spec.authentication.credentials[0].pass: has no value; leave it out, or give it one")
 	f(`{"authentication":{"credentials":[{"pass":""}]}}`, "spec.authentication.credentials[0].pass: is empty, and admits nobody")
 	f(`{"authentication":{"credentials":[{"pass":{"bcrypt":"x"}}]}}`, "spec.authentication.credentials[0].pass: is no bcrypt hash, and admits nobody")
+	f(`{"authentication":{"credentials":[{"pass":{"sha256":"x"}}]}}`,
+		"spec.authentication.credentials[0].pass: is no salted SHA-256 (a salt is 8 to 64 letters and digits), and admits nobody")
 	f(`{"authentication":{"credentials":[{}]}}`, "spec.authentication.credentials[0]: must have exactly one of cert, pass, psk, user")
 	f(`{"authentication":{"credentials":[{"psk":{"key":""}}]}}`, "spec.authentication.credentials[0].psk.key: is empty, and admits nobody")
 	f(`{"authentication":{"credentials":[{"psk":{"key":"AA==","validity":{"notAfter":"2030-01-01T00:00:00Z"}}}]}}`, "spec.authentication.credentials[0].psk.validity: lacks notBefore")

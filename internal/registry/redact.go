@@ -11,7 +11,7 @@ import (
 // secretNames are the members, anywhere in a section, whose values prove somebody or something: without case, hyphens and
 // underscores. What stands in headers is kept from readers as a whole.
 var secretNames = map[string]bool{
-	"pass": true, "password": true, "passwd": true, "passphrase": true, "plain": true, "bcrypt": true, "sha512": true, "hash": true,
+	"pass": true, "password": true, "passwd": true, "passphrase": true, "plain": true, "bcrypt": true, "sha512": true, "sha256": true, "hash": true,
 	"secret": true, "clientsecret": true, "sharedsecret": true, "token": true, "accesstoken": true, "refreshtoken": true, "bearer": true,
 	"key": true, "keys": true, "apikey": true, "appkey": true, "nwkkey": true, "privatekey": true, "psk": true,
 	"authorization": true, "auth": true, "credential": true, "credentials": true, "headers": true,

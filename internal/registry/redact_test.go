@@ -22,7 +22,7 @@ func TestWithoutSecrets(t *testing.T) {
 	}
 	for _, section := range []string{SectionAuthentication, SectionCredentials} {
 		f(section, `{"credentials":[{"pass":"hunter2"}]}`, `{"credentials":[{"pass":{}}]}`)
-		f(section, `{"credentials":[{"pass":{"bcrypt":"hunter2"}},{"pass":{"sha512":"hunter2"}},{"pass":{"plain":"hunter2"}}]}`, `{"credentials":[{"pass":{}},{"pass":{}},{"pass":{}}]}`)
+		f(section, `{"credentials":[{"pass":{"bcrypt":"hunter2"}},{"pass":{"sha512":"hunter2"}},{"pass":{"plain":"hunter2"}},{"pass":{"sha256":"hunter2"}}]}`, `{"credentials":[{"pass":{}},{"pass":{}},{"pass":{}},{"pass":{}}]}`)
 		f(section, `{"credentials":[{"user":{"username":"x","password":"hunter2","unique":true}}]}`, `{"credentials":[{"user":{"unique":true,"username":"x"}}]}`)
 		f(section, `{"credentials":[{"psk":{"key":"hunter2","validity":{"notBefore":"2030-01-01T00:00:00Z"}}}]}`, `{"credentials":[{"psk":{"validity":{"notBefore":"2030-01-01T00:00:00Z"}}}]}`)
 		f(section, `{"credentials":[{"cert":"CN=x"}]}`, `{"credentials":[{"cert":"CN=x"}]}`)

@@ -72,6 +72,7 @@ const (
 	PlainPassword PasswordKind = "plain"
 	BcryptHash    PasswordKind = "bcrypt" // $2a$, $2b$ or $2y$
 	SHA512Crypt   PasswordKind = "sha512" // $6$, as crypt(3) makes it
+	SaltedSHA256  PasswordKind = "sha256" // a SaltedHash, of a generated secret only; Fairlead's own
 )
 
 // A Password is stored as plain text or as a hash. In JSON it is a string (plain) or an object with one member that is
@@ -97,11 +98,11 @@ func (p *Password) UnmarshalJSON(b []byte) error {
 	}
 	var object map[PasswordKind]string
 	if json.Unmarshal(b, &object) != nil || len(object) != 1 {
-		return errors.New("a password is a string or an object with one of plain, bcrypt, sha512")
+		return errors.New("a password is a string or an object with one of plain, bcrypt, sha512, sha256")
 	}
 	for kind, value := range object {
-		if !slices.Contains([]PasswordKind{PlainPassword, BcryptHash, SHA512Crypt}, kind) {
-			return errors.New("a password is one of plain, bcrypt, sha512")
+		if !slices.Contains([]PasswordKind{PlainPassword, BcryptHash, SHA512Crypt, SaltedSHA256}, kind) {
+			return errors.New("a password is one of plain, bcrypt, sha512, sha256")
 		}
 		*p = Password{kind, value}
 	}

@@ -125,6 +125,10 @@ func checkPassword(raw json.RawMessage) string {
 		return "is no bcrypt hash, and admits nobody"
 	case p.Kind == SHA512Crypt && !hasPrefix(p.Value, "$6$"):
 		return "is no hash of SHA-512 crypt, and admits nobody"
+	case p.Kind == SaltedSHA256:
+		if _, err := ParseSaltedHash(p.Value); err != nil {
+			return "is no salted SHA-256 (" + err.Error() + "), and admits nobody"
+		}
 	}
 	return ""
 }
