@@ -57,20 +57,24 @@ func eachOverlay(t *testing.T, f func(t *testing.T, overlay string)) {
 	}
 }
 
-// Every pod is admitted where the restricted profile is enforced, as the namespace says.
-func TestPodsAreRestricted(t *testing.T) {
+// mustBeRestricted checks that a pod is admitted where the restricted profile is enforced, as the namespace says.
+func mustBeRestricted(t *testing.T, name string, pod *metav1.ObjectMeta, spec *corev1.PodSpec) {
+	t.Helper()
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
+	for _, result := range evaluator.EvaluatePod(api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}, pod, spec) {
+		if !result.Allowed {
+			t.Errorf("%s: %s: %s", name, result.ForbiddenReason, result.ForbiddenDetail)
+		}
+	}
+}
+
+func TestPodsAreRestricted(t *testing.T) {
 	eachOverlay(t, func(t *testing.T, overlay string) {
 		for _, w := range workloads(t, overlay) {
-			for _, result := range evaluator.EvaluatePod(restricted, &w.pod.ObjectMeta, &w.pod.Spec) {
-				if !result.Allowed {
-					t.Errorf("%s: %s: %s", w.name, result.ForbiddenReason, result.ForbiddenDetail)
-				}
-			}
+			mustBeRestricted(t, w.name, &w.pod.ObjectMeta, &w.pod.Spec)
 			if *w.pod.Spec.AutomountServiceAccountToken || *w.pod.Spec.EnableServiceLinks {
 				t.Errorf("%s has a token of the API server, or variables of Services", w.name)
 			}
