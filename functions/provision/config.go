@@ -22,6 +22,7 @@ type Config struct {
 	Push         string        `doc:"name of the Knative Service that pushes events to the endpoints of applications; empty for none"`
 	Command      string        `doc:"name of the Knative Service that takes the commands with which subscribers answer events; empty for none"`
 	Services     string        `doc:"namespace of these services; empty is that of the objects"`
+	OIDC         bool          `doc:"whether Triggers show these services a token, whose audience is the name of the service; Knative Eventing needs its feature authentication-oidc for that"`
 	KafkaUsers   bool          `doc:"whether each application is given a user at Kafka (SCRAM-SHA-512) that may read its events, and nothing else; Kafka needs an authorizer, and the function the rights to alter users and ACLs"`
 	EventTypes   bool          `doc:"whether an EventType describes each type of events that an application may have"`
 	Timeout      time.Duration `doc:"longest duration of the work on one application"`

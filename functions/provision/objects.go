@@ -152,10 +152,14 @@ func (b *builder) trigger(purpose, service string, filter map[string]any) kube.O
 	if b.Services != "" {
 		ref["namespace"] = b.Services
 	}
+	subscriber := map[string]any{"ref": ref, "uri": "/" + b.name}
+	if b.OIDC {
+		subscriber["audience"] = service
+	}
 	return b.object(triggerKind, b.base+"-"+purpose, map[string]any{
 		"broker":     b.base,
 		"filters":    []any{filter},
-		"subscriber": map[string]any{"ref": ref, "uri": "/" + b.name},
+		"subscriber": subscriber,
 		"delivery":   b.delivery(),
 	})
 }

@@ -123,6 +123,31 @@ func TestNoLoop(t *testing.T) {
 	}
 }
 
+// Triggers to functions show tokens for their audience where that is set. The one that feeds a Broker takes the Broker's own.
+func TestTokens(t *testing.T) {
+	f := func(oidc bool, want map[string]string) {
+		t.Helper()
+		objects, err := Objects(application("app", endpoint), settings(func(c *Config) {
+			c.Broker, c.DeadLetters.Sink = BrokerConfig{Class: "MTChannelBasedBroker", Source: "all"}, noSink
+			c.Command, c.EventTypes, c.OIDC = "fairlead-command-events", false, oidc
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for _, o := range objects {
+			if o.Kind() == triggerKind {
+				got[o.Name()] = o.Text("spec", "subscriber", "audience")
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	f(false, map[string]string{"app-events": "", "app-push": "", "app-command": ""})
+	f(true, map[string]string{"app-events": "", "app-push": "fairlead-push", "app-command": "fairlead-command-events"})
+}
+
 // Where one Broker takes the events of all devices, an application's Broker gets those of the application.
 func TestFeed(t *testing.T) {
 	objects, err := Objects(application("app", ""), settings(func(c *Config) {

@@ -50,6 +50,6 @@ func settings() (all []*provision.Settings) {
 	other.Broker = provision.BrokerConfig{Class: "MTChannelBasedBroker", Source: "all"}
 	other.DeadLetters.Sink = "http://dead-letters.example/"
 	other.Delivery.Policy = "linear"
-	other.Command, other.Services = "fairlead-command", "elsewhere"
+	other.Command, other.Services, other.OIDC = "fairlead-command", "elsewhere", true
 	return all
 }
