@@ -46,5 +46,8 @@ func start(ctx context.Context, c *Config) (*instance, error) {
 	if err != nil {
 		return nil, errors.Join(err, parts.Close(ctx))
 	}
+	idle, stop := context.WithCancel(context.Background())
+	parts.OnClose(func(context.Context) error { stop(); return nil })
+	go process.ReturnMemory(idle)
 	return &instance{Parts: parts, handler: proxies.Handler(handler)}, nil
 }
