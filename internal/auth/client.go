@@ -236,7 +236,7 @@ func (c *Client) ask(ctx context.Context, path string, request WireRequest, answ
 		}
 		return overloaded("the authentication service has too much to do")
 	}
-	defer c.turns.give(request.Application)
+	defer c.turns.give(request.Application, 0)
 	return c.persist(ctx, path, body, maxAnswer, answer)
 }
 

@@ -85,8 +85,13 @@ func (p *passwords) find(ctx context.Context, application string, stored []regis
 	if index >= 0 || len(presented) > maxHashedPassword {
 		return index, nil
 	}
-	for _, i := range open[:min(len(open), maxHashesPerLogin)] {
-		switch match, err := p.hash(ctx, application, stored[i], presented); {
+	open = open[:min(len(open), maxHashesPerLogin)]
+	for n, i := range open {
+		vain := 0
+		if n == len(open)-1 {
+			vain = len(open)
+		}
+		switch match, err := p.hash(ctx, application, stored[i], presented, vain); {
 		case err != nil:
 			return -1, err
 		case match:
@@ -148,11 +153,11 @@ func (p *passwords) remember(key digest, right bool) {
 }
 
 // hash compares with one stored hash. Equal comparisons at the same time are done once; who gives up leaves the others
-// their result.
-func (p *passwords) hash(ctx context.Context, application string, stored registry.Password, presented string) (bool, error) {
+// their result. If the password does not match this one either, so many hashes were computed in vain; 0: others are left to try.
+func (p *passwords) hash(ctx context.Context, application string, stored registry.Password, presented string, vain int) (bool, error) {
 	key := p.digest(stored, presented)
 	answers := p.hashing.DoChan(string(key[:]), func() (any, error) {
-		match, err := p.await(application, stored, presented)
+		match, err := p.await(application, stored, presented, vain)
 		if err == nil {
 			p.remember(key, match)
 		}
@@ -167,21 +172,26 @@ func (p *passwords) hash(ctx context.Context, application string, stored registr
 	}
 }
 
-// await waits for a slot, within the bounds of the queue and of the time, and computes.
-func (p *passwords) await(application string, stored registry.Password, presented string) (bool, error) {
+// await waits for a slot, within the bounds of the queue and of the time, and computes. After a log-in in vain the application rests
+// for as long as that took, so that whoever guesses leaves half of the time to the devices of others.
+func (p *passwords) await(application string, stored registry.Password, presented string, vain int) (bool, error) {
 	entered := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), p.config.HashTimeout)
 	defer cancel()
 	if !p.slots.take(ctx, application) {
 		return false, overloaded("too many log-ins at once")
 	}
-	defer p.slots.give(application)
-	started := time.Now()
+	started, rest := time.Now(), time.Duration(0)
+	defer func() { p.slots.give(application, rest) }()
 	if wait := started.Sub(entered); wait >= time.Millisecond {
 		p.metrics.waited(wait)
 	}
 	match, err := p.compare(stored, presented)
-	p.metrics.hashed(time.Since(started))
+	took := time.Since(started)
+	p.metrics.hashed(took)
+	if !match {
+		rest = took * time.Duration(vain)
+	}
 	if err != nil { // of the stored hash: nothing matches it
 		p.metrics.unusable()
 		return false, nil

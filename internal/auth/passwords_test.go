@@ -47,6 +47,31 @@ func bcryptOf(password string) []registry.Password {
 	return []registry.Password{{Kind: registry.BcryptHash, Value: password}}
 }
 
+// Whoever guesses gets half of the time, however many hashes a guess is tried against.
+func TestGuessesLeaveHalfOfTheTime(t *testing.T) {
+	for _, stored := range []int{1, 4} {
+		synctest.Test(t, func(t *testing.T) {
+			p, hashes, _ := hashesOf(t, DefaultServiceConfig(), 10*time.Millisecond)
+			var list []registry.Password
+			for i := range stored {
+				list = append(list, bcryptOf(fmt.Sprint("password", i))...)
+			}
+			for i := range 10 {
+				if found, err := p.match(t.Context(), list, fmt.Sprint("guess", i)); found || err != nil {
+					t.Fatalf("a guess: %v, %v", found, err)
+				}
+			}
+			began := time.Now()
+			if found, err := p.match(t.Context(), list, "password0"); !found || err != nil {
+				t.Fatalf("the password: %v, %v", found, err)
+			}
+			if rest := time.Duration(stored) * 10 * time.Millisecond; time.Since(began) != rest+10*time.Millisecond {
+				t.Errorf("%d hashes each, %d in all: the next one took %v", stored, hashes.Load(), time.Since(began))
+			}
+		})
+	}
+}
+
 func TestNoHashIsComputedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := DefaultServiceConfig()

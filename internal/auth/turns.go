@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // turns hands out a number of slots to who waits for them, in turn by tenant: however many of one tenant wait, another's first
@@ -15,8 +16,8 @@ type turns struct {
 	share   int
 	limit   int
 	waiting int
-	held    map[string]int
-	lines   []*line // of tenants that wait, the next one first
+	held    map[string]int // of each tenant's share
+	lines   []*line        // of tenants that wait, the next one first
 }
 
 // A line is those of one tenant who wait, the first one first.
@@ -72,28 +73,52 @@ func (t *turns) queue(tenant string) (w *waiter, got bool) {
 	return w, false
 }
 
-// give gives a slot back.
-func (t *turns) give(tenant string) {
+// give gives a slot back. If rest is not 0, its place in the tenant's share stays taken for that time.
+func (t *turns) give(tenant string, rest time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.free++
+	if rest > 0 {
+		time.AfterFunc(rest, func() { t.rested(tenant) })
+	} else {
+		t.release(tenant)
+	}
+	t.hand(tenant)
+}
+
+// rested ends the rest of a tenant.
+func (t *turns) rested(tenant string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.release(tenant)
+	t.hand("")
+}
+
+func (t *turns) release(tenant string) {
 	if t.held[tenant]--; t.held[tenant] == 0 {
 		delete(t.held, tenant)
 	}
-	// Somebody else goes first, so that who has just come does not wait for two of a tenant that never stops.
-	i := slices.IndexFunc(t.lines, func(l *line) bool { return l.tenant != tenant && t.held[l.tenant] < t.share })
-	if i < 0 {
-		i = slices.IndexFunc(t.lines, func(l *line) bool { return t.held[l.tenant] < t.share })
+}
+
+// hand hands the free slots to who waits. The tenant that had one last goes after the others, so that who has just come does not
+// wait for two of a tenant that never stops.
+func (t *turns) hand(last string) {
+	for t.free > 0 {
+		i := slices.IndexFunc(t.lines, func(l *line) bool { return l.tenant != last && t.held[l.tenant] < t.share })
+		if i < 0 {
+			i = slices.IndexFunc(t.lines, func(l *line) bool { return t.held[l.tenant] < t.share })
+		}
+		if i < 0 {
+			return
+		}
+		next := t.lines[i]
+		w := next.waiters[0]
+		t.lines = append(slices.Delete(t.lines, i, i+1), next)
+		t.drop(next, w)
+		t.free--
+		t.held[next.tenant]++
+		w.answer <- true
 	}
-	if i < 0 {
-		t.free++
-		return
-	}
-	next := t.lines[i]
-	w := next.waiters[0]
-	t.lines = append(slices.Delete(t.lines, i, i+1), next)
-	t.drop(next, w)
-	t.held[next.tenant]++
-	w.answer <- true
 }
 
 // full tells whether one more of a tenant would be turned away now.

@@ -28,7 +28,7 @@ func (q *queued) wait(ctx context.Context, tenant string) {
 		}
 		q.mu.Unlock()
 		if got {
-			q.t.give(tenant)
+			q.t.give(tenant, 0)
 		}
 	})
 	synctest.Wait()
@@ -37,6 +37,7 @@ func (q *queued) wait(ctx context.Context, tenant string) {
 func (q *queued) expect(t *testing.T, want ...string) {
 	t.Helper()
 	q.done.Wait()
+	synctest.Wait()
 	if !slices.Equal(q.order, want) {
 		t.Errorf("turns of %v, want %v", q.order, want)
 	}
@@ -53,7 +54,7 @@ func TestTurnsGoRound(t *testing.T) {
 		}
 		q.wait(t.Context(), "one")
 		q.wait(t.Context(), "two")
-		q.t.give("holder")
+		q.t.give("holder", 0)
 		q.expect(t, "many", "one", "two", "many", "many")
 		if q.t.free != 1 || q.t.waiting != 0 || len(q.t.lines) != 0 || len(q.t.held) != 0 {
 			t.Errorf("left behind: %+v", q.t)
@@ -72,8 +73,31 @@ func TestTurnsPassToSomebodyElse(t *testing.T) {
 			q.wait(t.Context(), "many")
 		}
 		q.wait(t.Context(), "one")
-		q.t.give("many")
+		q.t.give("many", 0)
 		q.expect(t, "one", "many", "many")
+	})
+}
+
+// A tenant whose slot was used in vain leaves as much time to others, and none of its turns is lost.
+func TestTurnsRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &queued{t: newTurns(1, 1, 100)}
+		if !q.t.take(t.Context(), "guessed") {
+			t.Fatal("no free slot")
+		}
+		for range 2 {
+			q.wait(t.Context(), "guessed")
+		}
+		began := time.Now()
+		q.t.give("guessed", time.Second)
+		q.wait(t.Context(), "one")
+		q.expect(t, "one", "guessed", "guessed")
+		if waited := time.Since(began); waited != time.Second {
+			t.Errorf("rested for %v", waited)
+		}
+		if q.t.free != 1 || q.t.waiting != 0 || len(q.t.held) != 0 || len(q.t.lines) != 0 {
+			t.Errorf("left behind: %+v", q.t)
+		}
 	})
 }
 
@@ -88,7 +112,7 @@ func TestTurnsKeepSharesFree(t *testing.T) {
 			t.Error("one more may wait")
 		}
 		q.wait(t.Context(), "other") // and this one does not
-		q.t.give("greedy")
+		q.t.give("greedy", 0)
 		q.expect(t, "other", "greedy")
 	})
 }
@@ -107,7 +131,7 @@ func TestTurnsMakeRoom(t *testing.T) {
 		q.wait(t.Context(), "many") // no room
 		q.wait(t.Context(), "one")  // takes that of the last of many
 		q.wait(t.Context(), "one")  // has as many as it would take from
-		q.t.give("holder")
+		q.t.give("holder", 0)
 		q.expect(t, "-many", "-many", "-one", "many", "one", "many")
 	})
 }
@@ -121,7 +145,7 @@ func TestTurnsEndWithTheContext(t *testing.T) {
 		q.wait(t.Context(), "patient")
 		cancel()
 		synctest.Wait()
-		q.t.give("holder")
+		q.t.give("holder", 0)
 		q.expect(t, "-impatient", "patient")
 		if q.t.free != 1 || q.t.waiting != 0 {
 			t.Errorf("left behind: %+v", q.t)
@@ -131,31 +155,35 @@ func TestTurnsEndWithTheContext(t *testing.T) {
 
 // However takes, gives and ends of contexts meet, no slot is lost and none is held by two.
 func TestTurnsUnderLoad(t *testing.T) {
-	const slots = 3
-	all := newTurns(slots, 2, 16)
-	var held, most, got atomic.Int64
-	var working sync.WaitGroup
-	for i := range 64 {
-		working.Go(func() {
-			tenant := string(rune('a' + i%5))
-			for range 200 {
-				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i)*10*time.Microsecond)
-				if all.take(ctx, tenant) {
-					now := held.Add(1)
-					for was := most.Load(); now > was && !most.CompareAndSwap(was, now); was = most.Load() {
+	synctest.Test(t, func(t *testing.T) {
+		const slots = 3
+		all := newTurns(slots, 2, 16)
+		var held, most, got atomic.Int64
+		var working sync.WaitGroup
+		for i := range 64 {
+			working.Go(func() {
+				tenant := string(rune('a' + i%5))
+				for range 200 {
+					ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i)*10*time.Microsecond)
+					if all.take(ctx, tenant) {
+						now := held.Add(1)
+						for was := most.Load(); now > was && !most.CompareAndSwap(was, now); was = most.Load() {
+						}
+						got.Add(1)
+						held.Add(-1)
+						all.give(tenant, time.Duration(i%3)*time.Microsecond)
 					}
-					got.Add(1)
-					held.Add(-1)
-					all.give(tenant)
+					cancel()
 				}
-				cancel()
-			}
-		})
-	}
-	working.Wait()
-	if most.Load() > slots || got.Load() == 0 || all.free != slots || all.waiting != 0 || len(all.held) != 0 || len(all.lines) != 0 {
-		t.Errorf("%d at once, %d turns, left behind: %+v", most.Load(), got.Load(), all)
-	}
+			})
+		}
+		working.Wait()
+		time.Sleep(time.Second) // of the test's clock: the last rest is over
+		synctest.Wait()
+		if most.Load() > slots || got.Load() == 0 || all.free != slots || all.waiting != 0 || len(all.held) != 0 || len(all.lines) != 0 {
+			t.Errorf("%d at once, %d turns, left behind: %+v", most.Load(), got.Load(), all)
+		}
+	})
 }
 
 func TestShares(t *testing.T) {
