@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
-	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 	"go.uber.org/zap"
@@ -18,7 +17,6 @@ import (
 	"github.com/fairlead/fairlead/internal/dtls"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
-	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/tracing"
 )
 
@@ -68,7 +66,7 @@ func (g *Gateway) open(certificate func() (*tls.Certificate, error)) (err error)
 		}
 	}
 	if g.config.SecureAddress != "" {
-		secrets := dtls.Secrets{Key: g.key, Certificate: certificate, Failed: g.reportHandshake}
+		secrets := dtls.Secrets{Key: auth.Keys(g.devices, g.config.AuthTimeout), Certificate: certificate, Failed: g.reportHandshake}
 		if g.secure, err = dtls.Listen(g.config.SecureAddress, g.config.Session, secrets); err != nil {
 			return fmt.Errorf("listening for CoAP over DTLS: %w", err)
 		}
@@ -136,30 +134,6 @@ func (g *Gateway) close() (err error) {
 	}
 	g.endpoint.Close()
 	return err
-}
-
-// key finds the pre-shared key of an identity for a handshake.
-func (g *Gateway) key(ctx context.Context, identity []byte) (dtls.Key, error) {
-	request, err := auth.FromIdentity(string(identity), "")
-	if err != nil {
-		return dtls.Key{Missing: "the identity is not DEVICE@APPLICATION"}, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, g.config.AuthTimeout)
-	defer cancel()
-	key, err := g.devices.PreSharedKey(ctx, request.Application, request.Device)
-	switch {
-	case outcome.Of(err) == outcome.Unauthenticated:
-		return dtls.Key{Missing: refusal.Explain(outcome.ResultOf(err))}, nil
-	case err != nil:
-		return dtls.Key{}, err
-	case !key.ValidAt(time.Now()):
-		return dtls.Key{Missing: "the pre-shared key is not valid now"}, nil
-	}
-	found := dtls.Key{Secret: key.Secret, Proof: string(key.Proof)}
-	if key.Validity != nil {
-		found.Until = key.Validity.NotAfter
-	}
-	return found, nil
 }
 
 // Head judges a request whose body has only begun to come.

@@ -2,7 +2,6 @@ package coap
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -11,8 +10,8 @@ import (
 
 	"github.com/fairlead/fairlead/internal/auth"
 	protocol "github.com/fairlead/fairlead/internal/coap"
-	"github.com/fairlead/fairlead/internal/dtls"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/psk"
 	"github.com/fairlead/fairlead/internal/refusal"
 )
 
@@ -122,26 +121,9 @@ func (s *session) reportEnd(err error) {
 }
 
 // reportHandshake reports a DTLS handshake that did not succeed.
-func (g *Gateway) reportHandshake(f dtls.Failure) {
-	report := refusal.Report{
-		Protocol: refusal.CoAP, Where: "DTLS handshake", Remote: f.Remote.Addr().String(), Answer: "no session",
-		Outcome: outcome.Unauthenticated,
-	}
-	if request, err := auth.FromIdentity(string(f.Identity), ""); err == nil {
-		report.Application, report.Device = request.Application, request.Device
-	} else {
-		report.Device = string(f.Identity)
-	}
-	switch {
-	case f.Missing != "":
-		report.Reason = f.Missing
-	case errors.Is(f.Err, dtls.ErrUndecided):
-		report.Outcome, report.Reason = outcome.Of(f.Err), f.Err.Error()
-	case len(f.Identity) > 0:
-		report.Reason = "the client did not prove its pre-shared key; it may have another one"
-	default:
-		report.Outcome, report.Reason = outcome.Invalid, f.Err.Error()
-	}
+func (g *Gateway) reportHandshake(f psk.Failure) {
+	report := auth.ReportOf(&f)
+	report.Protocol, report.Where, report.Answer = refusal.CoAP, "DTLS handshake", "no session"
 	g.pipeline.Refusals().Report(report)
 }
 

@@ -23,7 +23,7 @@ func pskAt(key string, ends time.Duration) string {
 		now.Add(-time.Minute).Format(time.RFC3339), now.Add(ends).Format(time.RFC3339))
 }
 
-func psk(key string) string {
+func pskEntry(key string) string {
 	return fmt.Sprintf(`{"psk":{"key":%q}}`, base64.StdEncoding.EncodeToString([]byte(key)))
 }
 
@@ -71,12 +71,12 @@ func TestProofHoldsAsLongAsItsCredential(t *testing.T) {
 	f("one of two", credentials(pass, `{"pass":"second"}`), Password("second"), credentials(pass), false)
 	f("the other of two", credentials(pass, `{"pass":"second"}`), Password("second"), credentials(`{"pass":"second"}`), true)
 
-	f("the same key", credentials(psk("a")), nil, credentials(pass, psk("b"), psk("a")), true)
-	f("another key", credentials(psk("a")), nil, credentials(psk("b")), false)
-	f("no key", credentials(psk("a")), nil, credentials(pass), false)
-	f("a password that is the key", credentials(psk("secret")), nil, credentials(pass), false)
-	f("the key with an end", credentials(psk("a")), nil, credentials(pskAt("a", time.Hour)), true)
-	f("the key that has ended", credentials(psk("a")), nil, credentials(pskAt("a", -time.Second)), false)
+	f("the same key", credentials(pskEntry("a")), nil, credentials(pass, pskEntry("b"), pskEntry("a")), true)
+	f("another key", credentials(pskEntry("a")), nil, credentials(pskEntry("b")), false)
+	f("no key", credentials(pskEntry("a")), nil, credentials(pass), false)
+	f("a password that is the key", credentials(pskEntry("secret")), nil, credentials(pass), false)
+	f("the key with an end", credentials(pskEntry("a")), nil, credentials(pskAt("a", time.Hour)), true)
+	f("the key that has ended", credentials(pskEntry("a")), nil, credentials(pskAt("a", -time.Second)), false)
 	f("the key that ends later beside a newer one", credentials(pskAt("a", time.Hour)), nil, credentials(pskAt("b", 2*time.Hour), pskAt("a", time.Hour)), true)
 }
 
@@ -128,7 +128,7 @@ func TestProofsAreOfOneDevice(t *testing.T) {
 // TestWithoutTheSecretOfProofs admits passwords, but nobody can say what a proof is worth.
 func TestWithoutTheSecretOfProofs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		service := newTestService(t, application(t, "app1", ""), device(t, "app1", "d", credentials(`{"pass":"x"}`, psk("a"))))
+		service := newTestService(t, application(t, "app1", ""), device(t, "app1", "d", credentials(`{"pass":"x"}`, pskEntry("a"))))
 		away := true
 		service.ShareProofs(func(context.Context) ([]byte, error) {
 			if away {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/transport/v5/deadline"
+
+	"github.com/fairlead/fairlead/internal/psk"
 )
 
 // A nomad is a client's socket that can be exchanged, as a NAT does to it, and that several clients can use one after the
@@ -141,7 +143,7 @@ func TestClientBeginsAnew(t *testing.T) {
 // TestClientGivesUpItsHandshake has a client begin a handshake, fall silent, and begin another one from the same address.
 func TestClientGivesUpItsHandshake(t *testing.T) {
 	asked := make(chan struct{})
-	e := serve(t, DefaultConfig(), Secrets{Key: func(ctx context.Context, identity []byte) (Key, error) {
+	e := serve(t, DefaultConfig(), Secrets{Key: func(ctx context.Context, identity []byte) (psk.Key, error) {
 		if string(identity) == "slow@app" {
 			close(asked)
 			<-ctx.Done()

@@ -8,19 +8,21 @@ import (
 	"time"
 
 	"github.com/pion/dtls/v3"
+
+	"github.com/fairlead/fairlead/internal/psk"
 )
 
 // TestTellsOfFailures has handshakes fail, each for another reason. Of one whose client has not shown that its address is its own,
 // nothing is told: anybody can begin as many as he likes of those.
 func TestTellsOfFailures(t *testing.T) {
-	told := make(chan Failure, 10)
+	told := make(chan psk.Failure, 10)
 	c := DefaultConfig()
 	c.HandshakeTimeout = time.Second
 	e := serve(t, c, Secrets{
-		Failed: func(f Failure) { told <- f },
-		Key: func(ctx context.Context, identity []byte) (Key, error) {
+		Failed: func(f psk.Failure) { told <- f },
+		Key: func(ctx context.Context, identity []byte) (psk.Key, error) {
 			if string(identity) == "nobody@app" {
-				return Key{Missing: "unknown"}, nil
+				return psk.Key{Missing: "unknown"}, nil
 			}
 			return keys(ctx, identity)
 		},
@@ -41,7 +43,7 @@ func TestTellsOfFailures(t *testing.T) {
 		go func() { _ = client.HandshakeContext(ctx) }()
 		select {
 		case f := <-told:
-			if string(f.Identity) != identity || f.Missing != missing || errors.Is(f.Err, ErrUndecided) != undecided || f.Err == nil || !f.Remote.IsValid() {
+			if string(f.Identity) != identity || f.Missing != missing || errors.Is(f.Err, psk.ErrUndecided) != undecided || f.Err == nil || !f.Remote.IsValid() {
 				t.Errorf("%s: %+v", identity, f)
 			}
 		case <-ctx.Done():

@@ -3,7 +3,6 @@ package dtls
 import (
 	"context"
 	"crypto"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"slices"
 
 	"github.com/pion/dtls/v3"
+
+	"github.com/fairlead/fairlead/internal/psk"
 )
 
 // suites are what a client can choose from: AEAD only, with forward secrecy or with a pre-shared key. Those of RSA are for
@@ -34,9 +35,6 @@ func preSharedSuites() []dtls.CipherSuiteID {
 		dtls.TLS_PSK_WITH_AES_256_CCM_8,
 	}
 }
-
-// unknownKeyBytes is the length of the random key that stands for the one that an identity does not have.
-const unknownKeyBytes = 32
 
 // handshake runs a link's handshake. There is no session if it does not succeed.
 func (l *Listener) handshake(k *link) *Conn {
@@ -73,7 +71,7 @@ func (l *Listener) tell(k *link, err error) {
 	f := k.failure
 	f.Remote, f.Err = k.remote().Remote, err
 	if k.undecided != nil {
-		f.Err = fmt.Errorf("%w: %w", ErrUndecided, k.undecided)
+		f.Err = psk.Undecided(k.undecided)
 	}
 	l.secrets.Failed(f)
 }
@@ -142,11 +140,6 @@ func (k *link) key(identity []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking up a pre-shared key: %w", err)
 	}
-	if len(key.Secret) == 0 {
-		random := make([]byte, unknownKeyBytes)
-		_, _ = rand.Read(random) // never fails
-		return random, nil
-	}
 	k.until, k.proof = key.Until, key.Proof
-	return key.Secret, nil
+	return key.ToProve(), nil
 }

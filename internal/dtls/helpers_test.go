@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pion/dtls/v3"
+
+	"github.com/fairlead/fairlead/internal/psk"
 )
 
 const waitLimit = time.Minute
@@ -17,14 +19,14 @@ const waitLimit = time.Minute
 var errAway = errors.New("the registry is away")
 
 // keys knows the key of one identity.
-func keys(_ context.Context, identity []byte) (Key, error) {
+func keys(_ context.Context, identity []byte) (psk.Key, error) {
 	switch string(identity) {
 	case "device@app":
-		return Key{Secret: []byte("secret")}, nil
+		return psk.Key{Secret: []byte("secret")}, nil
 	case "away@app":
-		return Key{}, errAway
+		return psk.Key{}, errAway
 	default:
-		return Key{}, nil
+		return psk.Key{}, nil
 	}
 }
 

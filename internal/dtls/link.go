@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/datagram"
 	"github.com/fairlead/fairlead/internal/idle"
+	"github.com/fairlead/fairlead/internal/psk"
 )
 
 // Bounds of one link.
@@ -54,7 +55,7 @@ type link struct {
 	random    clientRandom
 	until     time.Time   // of the key; written in the handshake
 	proof     string      // of the key; written in the handshake
-	failure   Failure     // what the handshake is about, should it fail; written in the handshake
+	failure   psk.Failure // what the handshake is about, should it fail; written in the handshake
 	undecided error       // of looking up the key; written in the handshake
 	owned     atomic.Bool // the client has shown that its address is its own
 	givenUp   atomic.Bool // we ended the handshake: for room, for what it cost, or for another one of the same client

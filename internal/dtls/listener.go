@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/datagram"
 	"github.com/fairlead/fairlead/internal/idle"
+	"github.com/fairlead/fairlead/internal/psk"
 )
 
 const (
@@ -25,37 +26,16 @@ const (
 	sweepPause = 30 * time.Second
 )
 
-// A Key is what a client has to prove.
-type Key struct {
-	Secret []byte    // empty: there is none, and no proof succeeds
-	Until  time.Time // when it ends, and the session with it; zero is never
-	Proof  string    // what says later which key it was, for Conn.Proof; not a secret of its own
-	// Missing says why there is no key, for Failure.Missing.
-	Missing string
-}
-
 // Secrets are what handshakes need.
 type Secrets struct {
-	// Key finds the pre-shared key of an identity. A client that names an identity without a key finds out at the end of
-	// the handshake, as with a wrong key. An error means that nobody can say, and ends the handshake at once.
-	Key func(ctx context.Context, identity []byte) (Key, error)
+	// Key finds the pre-shared key of an identity.
+	Key psk.Lookup
 	// Certificate is the server's own, asked for in each handshake that needs one. nil: only pre-shared keys.
 	Certificate func() (*tls.Certificate, error)
 	// Failed is told of handshakes that do not succeed, of clients whose address is their own. It must return soon. It may be
 	// nil.
-	Failed func(Failure)
+	Failed func(psk.Failure)
 }
-
-// A Failure is a handshake that did not succeed.
-type Failure struct {
-	Remote   netip.AddrPort
-	Identity []byte // that the client named; empty if it named none
-	Missing  string // why that has no key; "" if it has one
-	Err      error  // ErrUndecided if nobody could say whether it has one
-}
-
-// ErrUndecided is in the error of a handshake that ended because Secrets.Key had an error.
-var ErrUndecided = errors.New("looking up a pre-shared key")
 
 // A Listener accepts sessions at one socket.
 type Listener struct {

@@ -19,6 +19,7 @@ import (
 	"github.com/pion/dtls/v3"
 	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
 
+	"github.com/fairlead/fairlead/internal/psk"
 	"github.com/fairlead/fairlead/test/authority"
 )
 
@@ -38,8 +39,8 @@ func TestPreSharedKey(t *testing.T) {
 
 func TestKeyWithAnEnd(t *testing.T) {
 	until := time.Now().Add(time.Hour)
-	e := serve(t, DefaultConfig(), Secrets{Key: func(context.Context, []byte) (Key, error) {
-		return Key{Secret: []byte("secret"), Until: until, Proof: "proof"}, nil
+	e := serve(t, DefaultConfig(), Secrets{Key: func(context.Context, []byte) (psk.Key, error) {
+		return psk.Key{Secret: []byte("secret"), Until: until, Proof: "proof"}, nil
 	}}, false)
 	talk(t, e.open(t, preShared("x", "secret")...), "hello")
 	session := e.accepted(t, 0)
@@ -205,7 +206,9 @@ func (m *memory) id() string {
 func TestResumption(t *testing.T) {
 	var key atomic.Value
 	key.Store("secret")
-	e := serve(t, DefaultConfig(), Secrets{Key: func(context.Context, []byte) (Key, error) { return Key{Secret: []byte(key.Load().(string))}, nil }}, false)
+	e := serve(t, DefaultConfig(), Secrets{Key: func(context.Context, []byte) (psk.Key, error) {
+		return psk.Key{Secret: []byte(key.Load().(string))}, nil
+	}}, false)
 	mine := &memory{sessions: map[string]dtls.Session{}}
 	options := append(preShared("device@app", "secret"), dtls.WithSessionStore(mine))
 	talk(t, e.open(t, options...), "full")

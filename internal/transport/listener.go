@@ -12,6 +12,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/backoff"
+	"github.com/fairlead/fairlead/internal/psk"
+	"github.com/fairlead/fairlead/internal/tlspsk"
 )
 
 // Pauses after Accept has failed for lack of something.
@@ -24,35 +26,76 @@ const (
 // the PROXY header and the TLS handshake are read by whoever first reads from a connection. Closing the listener releases
 // all that it uses. The log may be nil.
 func Listen(c Config, log *zap.Logger) (net.Listener, error) {
-	if log == nil {
-		log = zap.NewNop()
+	if c.CertificateFile == "" {
+		return listenTCP(c, log)
 	}
-	var pair *keyPair
-	if c.CertificateFile != "" {
-		var err error
-		if pair, err = loadKeyPair(c.CertificateFile, c.KeyFile, log); err != nil {
-			return nil, err
-		}
+	l, config, err := listenTLS(c, newPace(c.HandshakeRate), log)
+	if err != nil {
+		return nil, err
 	}
+	return tls.NewListener(l, config), nil
+}
+
+// ListenTLS is Listen for a configuration with a certificate, and for clients that may have a pre-shared key. Those with other
+// keys than keys knows are refused; nil leaves every client to crypto/tls. protocols are what ALPN offers; none is anything.
+func ListenTLS(c Config, protocols []string, keys psk.Lookup, log *zap.Logger) (*tlspsk.Listener, error) {
+	turns := newPace(c.HandshakeRate)
+	l, config, err := listenTLS(c, turns, log)
+	if err != nil {
+		return nil, err
+	}
+	config.NextProtos = protocols
+	secure, err := tlspsk.NewListener(l, tlspsk.Config{TLS: config, Keys: keys, Turn: turns.wait})
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return secure, nil
+}
+
+// listenTLS opens a listener for TCP, and makes the configuration of TLS on it.
+func listenTLS(c Config, turns pace, log *zap.Logger) (net.Listener, *tls.Config, error) {
+	certificate, err := LoadCertificate(c.CertificateFile, c.KeyFile, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := listenTCP(c, log)
+	if err != nil {
+		certificate.Close()
+		return nil, nil, err
+	}
+	return &certifiedListener{l, certificate}, tlsConfig(c, certificate.pair, turns), nil
+}
+
+func listenTCP(c Config, log *zap.Logger) (net.Listener, error) {
 	tcp, err := net.Listen("tcp", c.Address)
 	if err != nil {
 		return nil, fmt.Errorf("listening at %s: %w", c.Address, err)
 	}
-	return assemble(c, tcp, pair, log), nil
+	if log == nil {
+		log = zap.NewNop()
+	}
+	return assemble(c, tcp, log), nil
 }
 
-// assemble puts the layers on a listener. pair is nil without TLS.
-func assemble(c Config, tcp net.Listener, pair *keyPair, log *zap.Logger) net.Listener {
+// assemble puts the layers below TLS on a listener.
+func assemble(c Config, tcp net.Listener, log *zap.Logger) net.Listener {
 	base := &listener{Listener: tcp, log: log, metrics: newMetrics(), closed: make(chan struct{})}
-	var l net.Listener = base
 	if c.ProxyProtocol {
-		l = newProxyListener(l, c.ProxyTimeout)
+		return newProxyListener(base, c.ProxyTimeout)
 	}
-	if pair != nil {
-		go pair.watch(base.closed)
-		l = tls.NewListener(l, tlsConfig(c, pair))
-	}
-	return l
+	return base
+}
+
+// A certifiedListener has a certificate that is read from files.
+type certifiedListener struct {
+	net.Listener
+	certificate *Certificate
+}
+
+// Close stops accepting, and looking for changes of the files.
+func (l *certifiedListener) Close() error {
+	l.certificate.Close()
+	return l.Listener.Close()
 }
 
 // A listener survives that there are no file descriptors or no memory for a while.

@@ -115,7 +115,7 @@ func (l *poor) Close() error { return nil }
 func TestAcceptSurvivesLackOfDescriptors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		scarce := &poor{failures: 12}
-		l := assemble(DefaultConfig(), scarce, nil, discardLog())
+		l := assemble(DefaultConfig(), scarce, discardLog())
 		started := time.Now()
 		conn, err := l.Accept()
 		if err != nil {
@@ -132,7 +132,7 @@ func TestAcceptSurvivesLackOfDescriptors(t *testing.T) {
 
 func TestCloseEndsPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := assemble(DefaultConfig(), &poor{failures: 1 << 30}, nil, discardLog())
+		l := assemble(DefaultConfig(), &poor{failures: 1 << 30}, discardLog())
 		failed := make(chan error)
 		go func() {
 			_, err := l.Accept()

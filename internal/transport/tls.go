@@ -14,13 +14,12 @@ import (
 // tlsConfig asks clients for a certificate if it is told to, and verifies nothing but that they have its key: which
 // authority may vouch for a device is the business of the authenticator. A client that resumes a session has shown its
 // certificate before, and whoever admits it judges that certificate again.
-func tlsConfig(c Config, pair *keyPair) *tls.Config {
-	pace := newPace(c.HandshakeRate)
+func tlsConfig(c Config, pair *keyPair, turns pace) *tls.Config {
 	config := &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: pair.get,
 		// It is called when a ClientHello has been read; no config means this one.
-		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) { return nil, pace.wait(hello.Context()) },
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) { return nil, turns.wait(hello.Context()) },
 	}
 	if c.ClientCertificates {
 		config.ClientAuth = tls.RequestClientCert
