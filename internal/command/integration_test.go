@@ -68,6 +68,33 @@ func TestRedisRestarts(t *testing.T) {
 	f(redis.Cluster, neighbour.NewRedisCluster(t))
 }
 
+// TestAnswersOutliveRedis has a device answer while Redis is away: who waits is answered when it is back.
+func TestAnswersOutliveRedis(t *testing.T) {
+	f := func(mode string, server *neighbour.Redis) {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			device, _ := connect(t, server.URL(), mode)
+			_, asking := connect(t, server.URL(), mode)
+			c := Command{Application: "app", Gateway: "d", Device: "d", Name: "get"}
+			expected, err := asking.Expect(t.Context(), &c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer expected.Close()
+			server.Kill()
+			device.Answer(c.Correlation, Answer{Application: "app", Device: "d", Payload: []byte("21.5")})
+			if err := server.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := <-expected.C(); string(got.Payload) != "21.5" {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+	f(redis.Single, neighbour.NewRedis(t))
+	f(redis.Cluster, neighbour.NewRedisCluster(t))
+}
+
 // TestDeviceReconnectsElsewhere moves a device from process to process. Each command that is sent while it is connected arrives there.
 func TestDeviceReconnectsElsewhere(t *testing.T) {
 	url := neighbour.SharedRedis(t).Database(t)

@@ -76,7 +76,7 @@ func newRouterMetrics() *routerMetrics {
 		metric.WithExplicitBucketBoundaries(.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2),
 		metric.WithDescription("Time from sending a command until every process that was given it has said to whom it handed it."))
 	m.replies, _ = meter.Int64Counter("fairlead.commands.replies.dropped",
-		metric.WithDescription("Replies to senders of commands that were dropped: too many waited, or Redis could not be told."))
+		metric.WithDescription("Replies to senders of commands that were given up: too many waited, or Redis could not be told in time."))
 	m.messages, _ = meter.Int64Counter("fairlead.commands.broken",
 		metric.WithDescription("Messages between processes that could not be read."))
 	return m

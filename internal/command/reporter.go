@@ -22,6 +22,7 @@ type reporter struct {
 	client  goredis.UniversalClient
 	cluster bool
 	dropped func(n int)
+	again   *repeater
 
 	mu      sync.Mutex
 	queue   []report
@@ -34,17 +35,30 @@ type reporter struct {
 type report struct {
 	channel string
 	message []byte
+	until   time.Time // until when it is sent again if nobody hears it; zero is never
 }
 
-func (r *reporter) put(channel string, message []byte) {
+func newReporter(client goredis.UniversalClient, cluster bool, dropped func(n int)) *reporter {
+	r := &reporter{client: client, cluster: cluster, dropped: dropped}
+	r.again = newRepeater(r.publish, dropped)
+	return r
+}
+
+// close returns when what there is to say is said, once at least.
+func (r *reporter) close() {
+	r.sent.Wait()
+	r.again.close()
+}
+
+func (r *reporter) put(one report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.queue) == maxReports || r.bytes+len(message) > maxReported {
+	if len(r.queue) == maxReports || r.bytes+len(one.message) > maxReported {
 		r.dropped(1)
 		return
 	}
-	r.bytes += len(message)
-	r.queue = append(r.queue, report{channel, message})
+	r.bytes += len(one.message)
+	r.queue = append(r.queue, one)
 	if !r.sending {
 		r.sending = true
 		r.sent.Go(r.send)
@@ -53,18 +67,34 @@ func (r *reporter) put(channel string, message []byte) {
 
 func (r *reporter) send() {
 	for batch := r.take(); batch != nil; batch = r.take() {
-		ctx, cancel := context.WithTimeout(context.Background(), reportWithin)
-		_, err := r.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
-			for _, one := range batch {
-				redis.Publish(ctx, p, r.cluster, one.channel, one.message)
-			}
-			return nil
-		})
-		cancel()
-		if err != nil {
-			r.dropped(len(batch))
+		for _, one := range r.publish(batch) {
+			r.again.put(one)
 		}
 	}
+}
+
+// publish sends reports together, and returns those that are worth another attempt: nobody has heard them, as far as is known. Others
+// that could not be sent are given up.
+func (r *reporter) publish(batch []report) (unheard []report) {
+	ctx, cancel := context.WithTimeout(context.Background(), reportWithin)
+	defer cancel()
+	sent := make([]*goredis.IntCmd, len(batch))
+	_, err := r.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for i, one := range batch {
+			sent[i] = redis.Publish(ctx, p, r.cluster, one.channel, one.message)
+		}
+		return nil
+	})
+	for i, one := range batch {
+		switch heard := sent[i].Val() > 0; {
+		case heard:
+		case !one.until.IsZero():
+			unheard = append(unheard, one)
+		case err != nil:
+			r.dropped(1)
+		}
+	}
+	return unheard
 }
 
 // take takes what is sent together; nil ends sending.

@@ -50,7 +50,7 @@ func NewRouter(client goredis.UniversalClient, instance string, hub *Hub, log *z
 		name: rand.Text(), log: log, metrics: newRouterMetrics(),
 	}
 	r.channels = redis.NewChannels(client, r.hear)
-	r.reporter = &reporter{client: client, cluster: r.cluster, dropped: r.metrics.silenced}
+	r.reporter = newReporter(client, r.cluster, r.metrics.silenced)
 	hub.router = r
 	return r
 }
@@ -58,7 +58,7 @@ func NewRouter(client goredis.UniversalClient, instance string, hub *Hub, log *z
 // Close ends hearing, and returns when what this process has to say to senders is said.
 func (r *Router) Close() {
 	r.channels.Close()
-	r.reporter.sent.Wait()
+	r.reporter.close()
 }
 
 // to is the channel of a connected device. What others choose is percent-encoded, so that no two devices have the same.
@@ -163,14 +163,19 @@ func (r *Router) replies(ctx context.Context) error {
 	return nil
 }
 
-// reply tells a sender something.
+// reply tells a sender something. An answer of a device is sent again while nobody hears it; a receipt is not worth that, since its sender
+// waits for a second only, and counts each one.
 func (r *Router) reply(sender string, answer reply, body []byte) {
 	message, err := encode(answer, body)
 	if err != nil {
 		r.log.Warn("a reply to the sender of a command cannot be written", zap.Error(err))
 		return
 	}
-	r.reporter.put(r.from(sender), message)
+	report := report{channel: r.from(sender), message: message}
+	if answer.Answer != nil {
+		report.until = time.Now().Add(answerFor)
+	}
+	r.reporter.put(report)
 }
 
 // hear takes what was published on a channel of this process. It does not block.
