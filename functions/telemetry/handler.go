@@ -48,13 +48,18 @@ type Handler struct {
 	pipeline *ingest.Pipeline
 	commands *command.Hub
 	waiting  *endpoint.WaitingRoom
+
+	readmission *auth.Readmission
 }
 
 var _ http.Handler = (*Handler)(nil)
 
 // New makes a handler that admits devices, publishes their messages, and hands them the commands that they wait for.
 func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline, commands *command.Hub) *Handler {
-	return &Handler{config: c, devices: devices, pipeline: pipeline, commands: commands, waiting: endpoint.NewWaitingRoom(c.MaxWaiting)}
+	return &Handler{
+		config: c, devices: devices, pipeline: pipeline, commands: commands, waiting: endpoint.NewWaitingRoom(c.MaxWaiting),
+		readmission: auth.NewReadmission(devices, c.AuthTimeout, c.MaxWait),
+	}
 }
 
 // ServeHTTP routes: GET / says that the endpoint is there, POST /v1/{channel} and /v1/{channel}/{suffix} publish.

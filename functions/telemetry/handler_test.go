@@ -272,12 +272,45 @@ func TestWaitEndsWithTheServer(t *testing.T) {
 	}
 }
 
+// A reviewer admits device1, and then judges it as often as its session is revoked.
+type reviewer struct {
+	*door
+	sessions chan chan struct{} // gets what revokes each session
+	verdicts chan error         // of renewals
+}
+
+func (r *reviewer) Authenticate(ctx context.Context, q auth.Request) (*auth.Session, error) {
+	if q.Renewal {
+		if _, ok := q.Credential.(auth.Password); ok {
+			panic("a renewal holds a password")
+		}
+		if err := <-r.verdicts; err != nil {
+			return nil, err
+		}
+		q.Credential = auth.Password("hey-rodney")
+	}
+	revoked := make(chan struct{})
+	r.door.revoked = revoked
+	session, err := r.door.Authenticate(ctx, q)
+	r.sessions <- revoked
+	return session, err
+}
+
+// TestWaitEndsWithTheAdmission revokes the session of a device that waits: it goes on waiting as long as it is admitted anew.
 func TestWaitEndsWithTheAdmission(t *testing.T) {
 	f := newFixture()
-	f.door.revoked = make(chan struct{})
+	r := &reviewer{door: f.door, sessions: make(chan chan struct{}, 1), verdicts: make(chan error)}
+	f.http = New(DefaultConfig(), r, ingest.New(ingest.DefaultConfig(), f.writer), command.NewHub())
 	_, answer := waiter(t, f)
 	waitsFor(t, f)
-	close(f.door.revoked)
+	close(<-r.sessions)
+	r.verdicts <- nil
+	second := <-r.sessions
+	if n := len(answer); n > 0 {
+		t.Fatal("the wait is over before the second admission")
+	}
+	close(second)
+	r.verdicts <- outcome.New(outcome.Unauthenticated, "")
 	if got := <-answer; got != 202 {
 		t.Errorf("answer %d", got)
 	}

@@ -1,8 +1,8 @@
 package telemetry
 
 import (
+	"context"
 	"net/http"
-	"runtime"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/auth"
@@ -19,7 +19,7 @@ const (
 )
 
 // publishAndWait publishes a message and answers: at once, or, if the device waits, when a command has come, when the time is over, when
-// the client is gone, when the device's admission is taken back, or when the server shuts down. It listens before it publishes, so that
+// the client is gone, when the device is not admitted any more, or when the server shuts down. It listens before it publishes, so that
 // no command is missed. A message is worth more than a command: what stands in the way of listening does not refuse it.
 func (h *Handler) publishAndWait(w http.ResponseWriter, call *endpoint.Call, session *auth.Session, m ingest.Message, d time.Duration) {
 	poll, leave := h.poll(w, call.Request(), session, d)
@@ -34,8 +34,8 @@ func (h *Handler) publishAndWait(w http.ResponseWriter, call *endpoint.Call, ses
 		call.Answer(result)
 		return
 	}
-	c, ok := poll.Wait(call.Request().Context(), d, session.Revoked, h.waiting.Closing())
-	runtime.KeepAlive(session) // Revoked works as long as the session is held
+	waits := &admission{session: session, request: call.Renewal(), readmission: h.readmission}
+	c, ok := poll.Wait(call.Request().Context(), d, waits, h.waiting.Closing())
 	if !ok {
 		call.Answer(result)
 		return
@@ -58,6 +58,25 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request, session *auth.Ses
 		return nil, leave
 	}
 	return poll, leave
+}
+
+// An admission is what a request that waits rests on. Revoked works as long as the session is held.
+type admission struct {
+	session     *auth.Session
+	request     auth.Request // to ask again with
+	readmission *auth.Readmission
+}
+
+func (a *admission) Revoked() <-chan struct{} { return a.session.Revoked }
+
+// Renew asks again whether the device may have commands.
+func (a *admission) Renew(ctx context.Context) bool {
+	session, err := a.readmission.Ask(ctx, a.session, a.request)
+	if err != nil {
+		return false
+	}
+	a.session = session
+	return true
 }
 
 // writeCommand answers with a command. Without a content type of its own it has none: nobody shall guess one.

@@ -19,7 +19,7 @@ type Config struct {
 	MaxWait            time.Duration `doc:"longest time that a CoAP request waits for a command, whatever its ct says"`
 	MaxWaiting         int           `doc:"number of CoAP requests that wait for a command at once; further ones are answered without waiting"`
 	ObserveLifetime    time.Duration `doc:"how long an observation of commands lasts unless the device registers again; told to the device as Max-Age"`
-	ReadmissionTimeout time.Duration `doc:"how long a DTLS session or an observation goes on without a decision, after what the log-in rested on has changed"`
+	ReadmissionTimeout time.Duration `doc:"how long a DTLS session, an observation or a request that waits goes on without a decision, after what the log-in rested on has changed"`
 	DrainTimeout       time.Duration `doc:"how long the gateway waits at its end for the last answers and their acknowledgement"`
 	Message            protocol.Config
 	Session            dtls.Config

@@ -36,8 +36,9 @@ type Gateway struct {
 	secure   *dtls.Listener   // nil if it is off
 
 	waiting chan struct{} // a place for each request that waits for a command
-	asking  chan struct{} // and for each decision that is asked for again
 	closing chan struct{}
+
+	readmission *auth.Readmission
 }
 
 var _ protocol.Handler = (*Gateway)(nil)
@@ -47,7 +48,8 @@ var _ protocol.Handler = (*Gateway)(nil)
 func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline, commands *command.Hub, certificate func() (*tls.Certificate, error), log *zap.Logger) (*Gateway, error) {
 	g := &Gateway{
 		config: c, devices: devices, pipeline: pipeline, commands: commands, log: log, formats: newFormats(), tracer: tracing.New(),
-		waiting: make(chan struct{}, c.MaxWaiting), asking: make(chan struct{}, askingAgain), closing: make(chan struct{}),
+		waiting: make(chan struct{}, c.MaxWaiting), closing: make(chan struct{}),
+		readmission: auth.NewReadmission(devices, c.AuthTimeout, c.ReadmissionTimeout),
 	}
 	g.metrics = newMetrics(func() int { return len(g.waiting) })
 	g.endpoint = protocol.NewEndpoint(c.Message, g, pipeline.MaxBody(), optionAuthorization)

@@ -106,10 +106,7 @@ func (w *watcher) notify(ctx context.Context, c command.Command) bool {
 
 // readmit asks again whether the device may have commands. A device that may not is told so.
 func (w *watcher) readmit(ctx context.Context) bool {
-	session, err := w.gateway.askAgain(ctx, w.login.request)
-	if err == nil && !sameDevices(session, w.login.session) {
-		err = outcome.New(outcome.Unauthenticated, "")
-	}
+	session, err := w.gateway.readmission.Ask(ctx, w.login.session, w.login.request)
 	if err == nil {
 		w.login.session = session
 		return true

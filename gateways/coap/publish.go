@@ -2,12 +2,12 @@ package coap
 
 import (
 	"context"
-	"runtime"
 	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message"
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 
+	"github.com/fairlead/fairlead/internal/auth"
 	protocol "github.com/fairlead/fairlead/internal/coap"
 	"github.com/fairlead/fairlead/internal/coding"
 	"github.com/fairlead/fairlead/internal/command"
@@ -105,8 +105,29 @@ func (g *Gateway) await(ctx context.Context, p *poll) (c command.Command, ok boo
 		return c, false
 	}
 	defer p.leave()
-	defer runtime.KeepAlive(p.login.session) // Revoked works as long as the session is held
-	return p.poll.Wait(ctx, p.until, p.login.session.Revoked, g.closing)
+	return p.poll.Wait(ctx, p.until, &admission{gateway: g, login: p.login}, g.closing)
+}
+
+// An admission is what a request that waits rests on. Revoked works as long as the session is held.
+type admission struct {
+	gateway *Gateway
+	login   *login
+}
+
+func (a *admission) Revoked() <-chan struct{} { return a.login.session.Revoked }
+
+// Renew asks again whether the device may have commands.
+func (a *admission) Renew(ctx context.Context) bool {
+	before := a.login.session
+	if a.login.as != nil { // of whom the session of a handshake knows nothing
+		before = &auth.Session{Application: before.Application, Device: before.Device, As: a.login.as}
+	}
+	session, err := a.gateway.readmission.Ask(ctx, before, a.login.request)
+	if err != nil {
+		return false
+	}
+	a.login.session, a.login.as = session, nil
+	return true
 }
 
 func (p *poll) close() {

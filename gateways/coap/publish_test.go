@@ -9,6 +9,7 @@ import (
 
 	"github.com/plgd-dev/go-coap/v3/message"
 	"github.com/plgd-dev/go-coap/v3/message/codes"
+	"github.com/plgd-dev/go-coap/v3/udp/client"
 
 	"github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/outcome"
@@ -220,6 +221,40 @@ func TestWaitForACommand(t *testing.T) {
 	if got := <-waiting; got.code != codes.Changed {
 		t.Errorf("a device that is locked out while it waits gets %v", got.code)
 	}
+}
+
+// TestWaitIsReadmitted changes devices while a request waits: it goes on waiting as long as its device is admitted.
+func TestWaitIsReadmitted(t *testing.T) {
+	const sensor, device = `{"gatewaySelector":{"matchNames":["device"]}}`, `{"authentication":{"credentials":[{"pass":"secret"},{"psk":{"key":"a2V5"}}]}}`
+	s := start(t, func(c *Config) { c.Message.AckDelay = 10 * time.Millisecond })
+	s.device("sensor", sensor)
+	f := func(conn *client.Conn, of string, change func(), want codes.Code, message ask) {
+		t.Helper()
+		answered := make(chan reply, 1)
+		go func() { answered <- do(t, conn, message.query("ct=60")) }()
+		eventually(t, "the request to wait", func() bool { return len(s.waiting) > 0 })
+		change()
+		if want == codes.Content {
+			s.send(t, command.Command{Gateway: "device", Device: of, Name: "on"})
+		}
+		if got := <-answered; got.code != want {
+			t.Errorf("%s: %v, want %v", of, got.code, want)
+		}
+		s.device("device", device)
+	}
+	again := func() {
+		for range 3 {
+			s.device("device", device)
+			s.device("sensor", sensor)
+		}
+	}
+	disabled := func() { s.device("device", `{"core":{"disabled":true}}`) }
+	plain, secure, login := s.dial(), s.secure(preShared("device@app", "key")...), basic("device@app", "secret")
+	f(plain, "device", again, codes.Content, post("/v1/x", "x", login))
+	f(plain, "sensor", again, codes.Content, post("/v1/x", "x", login).query("as=sensor"))
+	f(secure, "device", again, codes.Content, post("/v1/x", "x"))
+	f(secure, "sensor", again, codes.Content, post("/v1/x", "x").query("as=sensor"))
+	f(plain, "device", disabled, codes.Changed, post("/v1/x", "x", login))
 }
 
 func TestWaitsEnd(t *testing.T) {

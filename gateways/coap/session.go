@@ -145,7 +145,7 @@ func (s *session) hold(admitted *auth.Session) bool {
 	if s.first == nil {
 		s.first = admitted
 	}
-	if s.closed || !sameDevices(s.first, admitted) {
+	if s.closed || !s.first.SameDevices(admitted) {
 		return false
 	}
 	s.admitted = admitted
@@ -158,13 +158,6 @@ func (s *session) hold(admitted *auth.Session) bool {
 	return true
 }
 
-// sameDevices tells whether two admissions are of the same devices.
-func sameDevices(a, b *auth.Session) bool {
-	return a.Application.Metadata.UID == b.Application.Metadata.UID && a.Device.Metadata.UID == b.Device.Metadata.UID &&
-		a.Device.Metadata.Name == b.Device.Metadata.Name && a.Target().Metadata.Name == b.Target().Metadata.Name &&
-		a.Target().Metadata.UID == b.Target().Metadata.UID
-}
-
 // revoked asks again, since something has changed that the admission rested on. The session ends if the answer is no.
 func (s *session) revoked(admission *auth.Session) {
 	s.mu.Lock()
@@ -173,7 +166,7 @@ func (s *session) revoked(admission *auth.Session) {
 	if !current {
 		return
 	}
-	admitted, err := s.gateway.askAgain(s.ctx, admission.Renew(s.request))
+	admitted, err := s.gateway.readmission.Ask(s.ctx, admission, admission.Renew(s.request))
 	switch {
 	case s.ctx.Err() != nil:
 		return

@@ -74,6 +74,51 @@ func TestValidateCorrelation(t *testing.T) {
 	f(random+".*"+random[1:], false)
 }
 
+// An admission is revoked from the beginning, or never, and renewed as renew says: nil refuses.
+type admission struct {
+	revoked chan struct{}
+	renew   func(ctx context.Context) bool
+}
+
+func (a admission) Revoked() <-chan struct{} { return a.revoked }
+
+func (a admission) Renew(ctx context.Context) bool { return a.renew != nil && a.renew(ctx) }
+
+// TestPollsAreReadmitted has commands come, and processes end, while nobody can tell yet whether a device is still admitted.
+func TestPollsAreReadmitted(t *testing.T) {
+	h := NewHub()
+	closed := make(chan struct{})
+	close(closed)
+	f := func(want bool, during func(closing chan struct{})) {
+		t.Helper()
+		p, err := h.Poll(t.Context(), For("a", "d", "d", "http"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		closing := make(chan struct{})
+		_, ok := p.Wait(t.Context(), time.Minute, admission{closed, func(ctx context.Context) bool {
+			during(closing)
+			<-ctx.Done()
+			return false
+		}}, closing)
+		if ok != want {
+			t.Errorf("a command: %v, want %v", ok, want)
+		}
+	}
+	f(true, func(chan struct{}) { h.Deliver(Command{Application: "a", Gateway: "d", Device: "d", Name: "on"}) })
+	f(false, func(closing chan struct{}) { close(closing) })
+
+	p, err := h.Poll(t.Context(), For("a", "d", "d", "http"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewals := 0
+	p.Wait(t.Context(), time.Minute, admission{closed, func(context.Context) bool { renewals++; return renewals < 3 }}, nil)
+	if renewals != 3 {
+		t.Errorf("renewed %d times", renewals)
+	}
+}
+
 // TestPolls has polls end in every way there is.
 func TestPolls(t *testing.T) {
 	closed := make(chan struct{})
@@ -103,12 +148,14 @@ func TestPolls(t *testing.T) {
 			t.Errorf("after the end: %v, %d listen", reach, h.len())
 		}
 	}
-	f(true, func(p *Poll) (Command, bool) { return p.Wait(t.Context(), time.Minute, nil, nil) })
-	f(true, func(p *Poll) (Command, bool) { return p.Wait(t.Context(), 0, closed, closed) }) // it has taken it before
-	f(false, func(p *Poll) (Command, bool) { return p.Wait(t.Context(), time.Millisecond, nil, nil) })
-	f(false, func(p *Poll) (Command, bool) { return p.Wait(gone, time.Minute, nil, nil) })
-	f(false, func(p *Poll) (Command, bool) { return p.Wait(t.Context(), time.Minute, closed, nil) })
-	f(false, func(p *Poll) (Command, bool) { return p.Wait(t.Context(), time.Minute, nil, closed) })
+	f(true, func(p *Poll) (Command, bool) { return p.Wait(t.Context(), time.Minute, admission{}, nil) })
+	f(true, func(p *Poll) (Command, bool) { return p.Wait(t.Context(), 0, admission{revoked: closed}, closed) }) // it has taken it before
+	f(false, func(p *Poll) (Command, bool) { return p.Wait(t.Context(), time.Millisecond, admission{}, nil) })
+	f(false, func(p *Poll) (Command, bool) { return p.Wait(gone, time.Minute, admission{}, nil) })
+	f(false, func(p *Poll) (Command, bool) {
+		return p.Wait(t.Context(), time.Minute, admission{revoked: closed}, nil)
+	})
+	f(false, func(p *Poll) (Command, bool) { return p.Wait(t.Context(), time.Minute, admission{}, closed) })
 	f(false, func(p *Poll) (Command, bool) { p.Close(); return Command{}, false })
 
 	p := poll("gw") // takes no command for another device, and one only
@@ -131,7 +178,7 @@ func TestPollsTellTheTruth(t *testing.T) {
 		var taken int
 		var sending sync.WaitGroup
 		sending.Go(func() { taken = h.Deliver(Command{Application: "a", Gateway: "d", Device: "d", Name: "on"}).Taken() })
-		_, ok := p.Wait(t.Context(), time.Microsecond, nil, nil)
+		_, ok := p.Wait(t.Context(), time.Microsecond, admission{}, nil)
 		sending.Wait()
 		if ok != (taken == 1) {
 			t.Fatalf("taken by %d, given out: %v", taken, ok)

@@ -48,19 +48,20 @@ func (p *Poll) take(c Command) (taken bool) {
 	return true
 }
 
-// Wait waits until there is a command, the time is over, ctx ends, or one of two channels is closed, which may be nil: the device is not
-// admitted any more, or the process is about to end. When it returns, the poll is over: a command was taken if it is returned, and only
-// then.
-func (p *Poll) Wait(ctx context.Context, d time.Duration, revoked, closing <-chan struct{}) (c Command, ok bool) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-p.arrived:
-	case <-timer.C:
-	case <-ctx.Done():
-	case <-revoked:
-	case <-closing:
-	}
+// An Admission is what a request that waits rests on.
+type Admission interface {
+	// Revoked is closed when the admission has to be judged again; nil is never.
+	Revoked() <-chan struct{}
+	// Renew judges it again, and tells whether the device is still admitted; then Revoked is another channel. It returns when ctx ends.
+	Renew(ctx context.Context) bool
+}
+
+// Wait waits until there is a command, the time is over, ctx ends, the device is not admitted any more, or closing is closed, which may be
+// nil: the process is about to end. When it returns, the poll is over: a command was taken if it is returned, and only then.
+func (p *Poll) Wait(ctx context.Context, d time.Duration, a Admission, closing <-chan struct{}) (c Command, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	p.await(ctx, a, closing)
 	command := p.end()
 	if command == nil {
 		p.hub.metrics.polled(pollEmpty)
@@ -68,6 +69,41 @@ func (p *Poll) Wait(ctx context.Context, d time.Duration, revoked, closing <-cha
 	}
 	p.hub.metrics.polled(pollTaken)
 	return *command, true
+}
+
+// await returns when waiting is over.
+func (p *Poll) await(ctx context.Context, a Admission, closing <-chan struct{}) {
+	for {
+		select {
+		case <-p.arrived:
+			return
+		case <-ctx.Done():
+			return
+		case <-closing:
+			return
+		case <-a.Revoked():
+		}
+		if !p.renew(ctx, a, closing) {
+			return
+		}
+	}
+}
+
+// renew has the admission judged again. Until that is decided the poll goes on as it was.
+func (p *Poll) renew(ctx context.Context, a Admission, closing <-chan struct{}) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	renewed := make(chan bool, 1)
+	go func() { renewed <- a.Renew(ctx) }()
+	select {
+	case ok := <-renewed:
+		return ok
+	case <-p.arrived:
+	case <-closing:
+	}
+	cancel()
+	<-renewed // Renew is not called again, nor is the admission used, while it goes on
+	return false
 }
 
 // Close ends a poll that does not wait.

@@ -63,6 +63,9 @@ func (c *Call) Admit(q Query, devices auth.Authenticator, timeout time.Duration)
 	return session, err
 }
 
+// Renewal asks again about the device that Admit has admitted. It holds no password.
+func (c *Call) Renewal() auth.Request { return c.session.Renew(c.who) }
+
 // login reads who the request is from: by its Authorization header, or by the client certificate of its connection, which a proxy may
 // have forwarded (internal/forwarded). Both at once are no log-in, nor is a certificate with another device's name.
 func (c *Call) login(authorization string, q Query) (auth.Request, error) {
