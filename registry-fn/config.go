@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/crossorigin"
 )
 
 // A Config bounds what a request may take, and says where everything is.
@@ -32,13 +34,7 @@ func (c *Config) Validate() error {
 	case c.SweepInterval < 100*time.Millisecond || c.SweepInterval > time.Hour:
 		return errors.New("sweepInterval: must lie between 100ms and 1h")
 	}
-	for _, origin := range c.Origins {
-		u, err := url.Parse(origin)
-		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
-			return errors.New("origins: each must be a scheme and a host such as https://console.example.com, or *")
-		}
-	}
-	return nil
+	return crossorigin.Validate(c.Origins)
 }
 
 // An EndpointsConfig is what the discovery document says. Only the API must be known; what is empty is left out.

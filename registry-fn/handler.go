@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/changes"
+	"github.com/fairlead/fairlead/internal/crossorigin"
 	report "github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
@@ -74,7 +75,10 @@ type call struct {
 
 // ServeHTTP finds the operation, then the caller, and answers.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if h.crossOrigin(w, r) {
+	pages := crossorigin.Policy{
+		Origins: h.config.Origins, Methods: "GET, HEAD, POST, PUT, PATCH, DELETE", Exposed: "Location, Retry-After, Warning",
+	}
+	if pages.Answer(w, r) {
 		return
 	}
 	started := time.Now()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	commands "github.com/fairlead/fairlead/internal/command"
+	"github.com/fairlead/fairlead/internal/crossorigin"
 )
 
 // A Config bounds what a command may take, and says who may send one.
@@ -12,6 +13,8 @@ type Config struct {
 	MaxBody    int           `doc:"largest payload of a command in bytes"`
 	MaxTimeout time.Duration `doc:"longest time that a request waits for a device to listen and to answer, whatever its timeout and its wait say"`
 	MaxWaiting int           `doc:"number of requests that wait for a device at once; further ones are refused"`
+
+	Origins []string `doc:"web origins, as https://console.example.com, whose pages may send commands; none by default; * is every one"`
 
 	Readers    bool `doc:"whether who may read an application may send commands to its devices, as in Drogue Cloud; else it takes the right to write"`
 	OpenEvents bool `doc:"whether commands in events are taken at /{application} from callers without a token; only for a Service that nobody but Triggers reaches (label networking.knative.dev/visibility: cluster-local)"`
@@ -32,5 +35,5 @@ func (c *Config) Validate() error {
 	case c.MaxWaiting < 0:
 		return errors.New("maxWaiting: must not be negative")
 	}
-	return nil
+	return crossorigin.Validate(c.Origins)
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	commands "github.com/fairlead/fairlead/internal/command"
+	"github.com/fairlead/fairlead/internal/crossorigin"
 	"github.com/fairlead/fairlead/internal/endpoint"
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/header"
@@ -89,6 +90,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{w: w, r: r}
 	path := r.URL.EscapedPath()
 	application, device, ofDevice := deviceOf(path)
+	pages := crossorigin.Policy{Origins: h.config.Origins, Methods: http.MethodPost, Exposed: HeaderReached + ", Retry-After"}
+	if strings.HasPrefix(path, Base) && pages.Answer(w, r) {
+		return
+	}
 	switch {
 	case path == "/":
 		h.root(c)
