@@ -108,7 +108,10 @@ func subscribe(t *testing.T, g *mqttGateway, user, secret, filter string) *subsc
 
 func (s *subscriber) end() {
 	_ = s.command.Process.Kill()
-	_ = s.command.Wait() // says that it was killed
+	err := s.command.Wait() // says that it was killed
+	if s.t.Failed() {
+		s.t.Logf("%v: %v\n%s", s.command.Args, err, s.output.String())
+	}
 }
 
 // prints waits until the last line is this one.
