@@ -28,12 +28,21 @@ var applicationKind = &kind[registry.Application]{
 }
 
 // resolve puts the parsed trust anchors of the specification into the status, which is what admits devices. Nobody
-// writes them there.
-func resolve(a *registry.Application) error {
+// writes them there. Those whose key is proven, as the stored status says, stay proven.
+func resolve(a *registry.Application, stored registry.Sections) error {
 	anchors, err := registry.ResolveTrustAnchors(a.Spec)
 	if err != nil {
 		return err
 	}
+	before, _, err := registry.Decode[registry.TrustAnchors](stored, registry.SectionTrustAnchors)
+	if err == nil {
+		anchors.KeepProven(before)
+	}
+	return setAnchors(a, anchors)
+}
+
+// setAnchors writes trust anchors into the status.
+func setAnchors(a *registry.Application, anchors registry.TrustAnchors) error {
 	a.Status = a.Status.Without(registry.SectionTrustAnchors)
 	if len(anchors.Anchors) == 0 {
 		return nil

@@ -19,8 +19,8 @@ type kind[D any] struct {
 	document func(*D) *document
 	validate func(*D) error
 	check    func(*D) []registry.Problem
-	// complete adds what follows from what was written; nil: nothing does.
-	complete func(*D) error
+	// complete adds what follows from what was written and from the status as it is stored; nil: nothing does.
+	complete func(written *D, stored registry.Sections) error
 	// denied is for callers who may not change it.
 	denied *refusal
 	// removal is the permission that deleting needs.
@@ -48,7 +48,7 @@ func (k *kind[D]) read(c *call, application, name string) (*D, error) {
 	if !c.caller.Service {
 		d.Status = nil
 	}
-	if err := k.completed(written); err != nil {
+	if err := k.completed(written, nil); err != nil {
 		return nil, err
 	}
 	if err := k.validate(written); err != nil {
@@ -58,11 +58,11 @@ func (k *kind[D]) read(c *call, application, name string) (*D, error) {
 	return written, nil
 }
 
-func (k *kind[D]) completed(d *D) error {
+func (k *kind[D]) completed(d *D, stored registry.Sections) error {
 	if k.complete == nil {
 		return nil
 	}
-	if err := k.complete(d); err != nil {
+	if err := k.complete(d, stored); err != nil {
 		return badRequest(err.Error())
 	}
 	return nil
@@ -114,13 +114,14 @@ func (k *kind[D]) patch(h *Handler, c *call) error {
 // assign takes over what a writer decides.
 func (k *kind[D]) assign(c *call, to, from *D) error {
 	stored, given := k.document(to), k.document(from)
+	before := stored.Status
 	stored.Metadata.Labels, stored.Metadata.Annotations = given.Metadata.Labels, given.Metadata.Annotations
 	stored.Metadata.Finalizers = given.Metadata.Finalizers
 	stored.Spec = given.Spec
 	if c.caller.Service {
 		stored.Status = given.Status
 	}
-	return k.completed(to)
+	return k.completed(to, before)
 }
 
 // change lets a function that is made of the request change a document that the caller may write.

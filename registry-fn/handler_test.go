@@ -20,10 +20,30 @@ import (
 // certificateAuthority is a certificate as trust anchors have it: base64 of PEM.
 func certificateAuthority(t *testing.T, name string) string {
 	t.Helper()
+	return newAuthority(t, name).text()
+}
+
+// An authority has a certificate and its key.
+type authority struct {
+	t           testing.TB
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+}
+
+func newAuthority(t testing.TB, name string) *authority {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
+	a := &authority{t: t, key: key}
+	a.rename(name)
+	return a
+}
+
+// rename makes another certificate for the key, which has signed it itself.
+func (a *authority) rename(name string) {
+	a.t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		Subject:      pkix.Name{Organization: []string{"Drogue IoT"}, OrganizationalUnit: []string{"Cloud"}, CommonName: name},
@@ -31,11 +51,34 @@ func certificateAuthority(t *testing.T, name string) string {
 		NotAfter:     time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
 		IsCA:         true, BasicConstraintsValid: true,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	a.certificate = a.sign(template, template)
+}
+
+// issue signs a certificate with that common name.
+func (a *authority) issue(name string) *x509.Certificate {
+	a.t.Helper()
+	now := time.Now()
+	return a.sign(&x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotBefore: now, NotAfter: now.Add(time.Hour)}, a.certificate)
+}
+
+func (a *authority) sign(template, parent *x509.Certificate) *x509.Certificate {
+	a.t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, a.key.Public(), a.key)
 	if err != nil {
-		t.Fatal(err)
+		a.t.Fatal(err)
 	}
-	return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return certificate
+}
+
+func (a *authority) text() string { return textOf(a.certificate) }
+
+// textOf is a certificate as documents have it: base64 of PEM.
+func textOf(c *x509.Certificate) string {
+	return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
 }
 
 func TestPathsAndMethods(t *testing.T) {

@@ -29,6 +29,7 @@ func routes() []route {
 	const (
 		apps     = registryBase + "/apps"
 		app      = apps + "/{application}"
+		anchor   = app + "/trust-anchors/{fingerprint}"
 		devices  = app + "/devices"
 		device   = devices + "/{device}"
 		admin    = adminBase + "/apps/{application}"
@@ -41,6 +42,8 @@ func routes() []route {
 		{method: "PUT", path: app, operation: "replaceApplication", run: applicationKind.replace},
 		{method: "PATCH", path: app, operation: "patchApplication", run: applicationKind.patch},
 		{method: "DELETE", path: app, operation: "deleteApplication", run: applicationKind.delete},
+		{method: "GET", path: anchor + "/code", operation: "getPossessionCode", run: (*Handler).possessionCode},
+		{method: "PUT", path: anchor + "/proof", operation: "proveTrustAnchor", run: (*Handler).proveAnchor},
 		{method: "GET", path: devices, operation: "listDevices", list: true, run: (*Handler).listDevices},
 		{method: "POST", path: devices, operation: "createDevice", run: (*Handler).createDevice},
 		{method: "GET", path: device, operation: "getDevice", run: (*Handler).getDevice},

@@ -1,10 +1,13 @@
 package auth
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/registry"
 )
 
 // TestTrustAnchorsAreKeys has another tenant register what bears the names of an owner's authorities. Nobody can keep the owner's
@@ -77,4 +80,56 @@ func TestOneKeyInTwoApplications(t *testing.T) {
 	if _, err := FromMQTT(MQTTLogin{HasUsername: true, Username: "@app1"}); outcome.Of(err) != outcome.Unauthenticated {
 		t.Errorf("an application without a certificate: %v", err)
 	}
+}
+
+// proving is an application whose owner has shown to have the key of an anchor.
+func proving(a *registry.Application, anchor *issuer) *registry.Application {
+	anchors, _, _ := registry.Decode[registry.TrustAnchors](a.Status, registry.SectionTrustAnchors)
+	anchors.Prove(anchor.certificate, time.Now())
+	a.Status[registry.SectionTrustAnchors], _ = json.Marshal(anchors)
+	return a
+}
+
+// TestProvenKeyDecides has a client name no application although several trust the key that issued its certificate.
+func TestProvenKeyDecides(t *testing.T) {
+	ca, other := newIssuer(t, nil, "Application 1", nil), newIssuer(t, nil, "Application 2", nil)
+	middle := newIssuer(t, ca, "Intermediate", nil)
+	const device1 = `{"alias":["O=Drogue IoT, OU=Cloud, CN=Device 1"]}`
+	direct, long := [][]byte{ca.leaf("Device 1", nil)}, [][]byte{middle.leaf("Device 1", nil), middle.certificate.Raw}
+	f := func(what, want string, chain [][]byte, applications ...*registry.Application) {
+		t.Helper()
+		var documents []any
+		for _, a := range applications {
+			documents = append(documents, a, device(t, a.Metadata.Name, "device1", device1))
+		}
+		request, err := FromCertificates(chain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		session, err := newTestService(t, documents...).Authenticate(t.Context(), request)
+		if want == "" {
+			expect(t, what, err, outcome.Unauthenticated)
+		} else if err != nil || session.Application.Metadata.Name != want {
+			t.Errorf("%s: %v, want an admission to %s", what, err, want)
+		}
+	}
+	one := func() *registry.Application { return trusting(t, "app1", ca, other) }
+	two := func() *registry.Application { return trusting(t, "app2", ca) }
+	three := func() *registry.Application { return trusting(t, "app3", middle) }
+	f("nobody has proven the key", "", direct, one(), two())
+	f("the first has", "app1", direct, proving(one(), ca), two())
+	f("the second has", "app2", direct, one(), proving(two(), ca))
+	f("both have", "", direct, proving(one(), ca), proving(two(), ca))
+	f("the first has proven another key", "", direct, proving(one(), other), two())
+	f("it is the only one", "app2", direct, two())
+	f("one trusts the intermediate, and has not proven its key", "app1", long, proving(one(), ca), three())
+	f("one trusts the intermediate, and has proven its key", "app3", long, one(), proving(three(), middle))
+	f("both have proven theirs", "", long, proving(one(), ca), proving(three(), middle))
+	disabled := proving(one(), ca)
+	disabled.Spec[registry.SectionCore] = json.RawMessage(`{"disabled":true}`)
+	f("the one that has is disabled", "", direct, disabled, two())
+	unproven := one()
+	unproven.Spec[registry.SectionCore] = json.RawMessage(`{"disabled":true}`)
+	f("one that has not is disabled", "app2", direct, unproven, two())
+	f("the only one is disabled", "", direct, unproven)
 }

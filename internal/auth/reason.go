@@ -19,7 +19,7 @@ const (
 	errProof               reason = "credential withdrawn"
 	errNoKey               reason = "no valid pre-shared key"
 	errAnchors             reason = "trust anchors do not parse"
-	errAmbiguous           reason = "two applications trust the key that issued the certificate, and the client names none"
+	errAmbiguous           reason = "several applications trust the key that issued the certificate, and the client names none"
 	errCertificate         reason = "certificate not acceptable"
 	errGateway             reason = "gateway without permission"
 	errNoTarget            reason = "unknown device to act for"

@@ -183,7 +183,7 @@ func (s *Service) application(ctx context.Context, names []string) (*registry.Ap
 		if err != nil {
 			return nil, err
 		}
-		if application.Metadata.Deleting() || !application.Spec.Enabled() {
+		if !takesPart(application) {
 			return nil, errApplicationDisabled
 		}
 		return application, nil
@@ -193,6 +193,9 @@ func (s *Service) application(ctx context.Context, names []string) (*registry.Ap
 	}
 	return nil, errNoApplication
 }
+
+// takesPart tells whether an application is neither disabled nor being deleted.
+func takesPart(a *registry.Application) bool { return !a.Metadata.Deleting() && a.Spec.Enabled() }
 
 // device finds an enabled device by any of its names.
 func (s *Service) device(ctx context.Context, application *registry.Application, name string) (*registry.Device, error) {
@@ -247,10 +250,11 @@ func (s *Service) judge(ctx context.Context, a *registry.Application, d *registr
 		if err != nil {
 			return v, errAnchors
 		}
-		if v.until, err = verifyChain(c, r.Device, anchors, time.Now()); err != nil {
+		chain, err := verifyChain(c, r.Device, anchors, time.Now())
+		if err != nil {
 			return v, errCertificate
 		}
-		return v, nil
+		return verdict{until: chain.until}, nil
 	case Password, UserPassword:
 		return s.judgePassword(ctx, a, d, r)
 	default:

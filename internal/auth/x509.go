@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/registry"
 )
 
@@ -109,7 +108,8 @@ const maxCandidates = 128
 
 // applicationOf finds the application of a request: by its name, or, for a chain of certificates, as the one that has a trust anchor which
 // the chain leads to. A trust anchor is a key and not a name: whoever registers a certificate of the same subject has another
-// key. Where two applications have the same key, the client has to name its own.
+// key. Where several applications have the same key, it is the one in which the key is proven; if that is none, or more than one, the
+// client has to name its own.
 func (s *Service) applicationOf(ctx context.Context, r Request) (*registry.Application, error) {
 	chain, ok := r.Credential.(CertificateChain)
 	if !ok || registry.ValidateApplicationName(r.Application) == nil {
@@ -123,29 +123,54 @@ func (s *Service) applicationOf(ctx context.Context, r Request) (*registry.Appli
 	if err != nil {
 		return nil, err
 	}
-	var found *registry.Application
-	reason := error(errNoApplication)
+	var found claims
 	for _, name := range names {
-		application, err := s.application(ctx, []string{name})
-		if outcome.Of(err) == outcome.Unavailable {
-			return nil, err
+		application, err := s.registry.Application(ctx, name)
+		if errors.Is(err, registry.ErrNotFound) {
+			continue
 		}
 		if err != nil {
-			reason = err // of the applications that were tried the last one tells
-			continue
+			return nil, err
 		}
-		if !s.issued(application, certificates) {
-			continue
+		if chain, ok := s.issued(application, certificates); ok {
+			found.add(application, chain.proven)
 		}
-		if found != nil {
-			return nil, errAmbiguous
-		}
-		found = application
 	}
-	if found == nil {
-		return nil, reason
+	return found.decide()
+}
+
+// claims are the applications to which a chain leads, by a proven key and by any other. One that is disabled counts only if its key
+// is proven: its devices must not go to somebody who trusts the same key.
+type claims struct {
+	proven, others []*registry.Application
+	disabled       bool // one with another key is disabled
+}
+
+func (c *claims) add(a *registry.Application, proven bool) {
+	switch {
+	case proven:
+		c.proven = append(c.proven, a)
+	case takesPart(a):
+		c.others = append(c.others, a)
+	default:
+		c.disabled = true
 	}
-	return found, nil
+}
+
+// decide gives the one application that is meant.
+func (c *claims) decide() (*registry.Application, error) {
+	switch {
+	case len(c.proven) > 1, len(c.proven) == 0 && len(c.others) > 1:
+		return nil, errAmbiguous
+	case len(c.proven) == 1 && takesPart(c.proven[0]):
+		return c.proven[0], nil
+	case len(c.proven) == 0 && len(c.others) == 1:
+		return c.others[0], nil
+	case len(c.proven) == 1, c.disabled:
+		return nil, errApplicationDisabled
+	default:
+		return nil, errNoApplication
+	}
 }
 
 // candidates are the names of the applications that have a trust anchor that may have issued a certificate of the chain. Those
@@ -180,58 +205,73 @@ func issuerKeys(certificates []*x509.Certificate) (aliases []string) {
 }
 
 // issued tells whether the chain leads to a trust anchor of an application, whoever the device is.
-func (s *Service) issued(a *registry.Application, certificates []*x509.Certificate) bool {
+func (s *Service) issued(a *registry.Application, certificates []*x509.Certificate) (chain verified, ok bool) {
 	anchors, _, err := registry.Decode[registry.TrustAnchors](a.Status, registry.SectionTrustAnchors)
 	if err != nil {
-		return false
+		return chain, false
 	}
-	_, err = verify(certificates, anchors, time.Now())
-	return err == nil
+	chain, err = verify(certificates, anchors, time.Now())
+	return chain, err == nil
+}
+
+// A verified chain is one that leads to a trust anchor.
+type verified struct {
+	until  time.Time // when the first certificate expires; of several paths, the one that lasts longest counts
+	proven bool      // whether one of the paths ends at an anchor whose key is proven
 }
 
 // verifyChain checks that the chain leads from a leaf with that subject to one of the application's own trust anchors,
-// now, for client authentication. It tells until when that holds.
-func verifyChain(chain CertificateChain, subject string, anchors registry.TrustAnchors, now time.Time) (until time.Time, err error) {
+// now, for client authentication.
+func verifyChain(chain CertificateChain, subject string, anchors registry.TrustAnchors, now time.Time) (v verified, err error) {
 	certificates, err := parseChain(chain)
 	if err != nil {
-		return until, err
+		return v, err
 	}
 	if name, err := registry.DistinguishedName(certificates[0].RawSubject); err != nil || name != subject {
-		return until, errors.New("the certificate is another device's")
+		return v, errors.New("the certificate is another device's")
 	}
 	return verify(certificates, anchors, now)
 }
 
-// verify checks that a chain leads to one of the trust anchors, now, for client authentication.
-func verify(certificates []*x509.Certificate, anchors registry.TrustAnchors, now time.Time) (until time.Time, err error) {
+// verify checks that a chain leads to one of the trust anchors, now, for client authentication: signatures, validity, extended key
+// usages, path lengths and name constraints.
+func verify(certificates []*x509.Certificate, anchors registry.TrustAnchors, now time.Time) (v verified, err error) {
 	intermediates := x509.NewCertPool()
 	for _, c := range certificates[1:] {
 		intermediates.AddCert(c)
 	}
-	roots, found := anchorPool(certificates, anchors, now)
-	if !found {
-		return until, errors.New("no valid trust anchor issued the certificate")
+	pool := newAnchorPool(certificates, anchors, now)
+	if pool.empty() {
+		return v, errors.New("no valid trust anchor issued the certificate")
 	}
-	verified, err := certificates[0].Verify(x509.VerifyOptions{
-		Roots:         roots,
+	paths, err := certificates[0].Verify(x509.VerifyOptions{
+		Roots:         pool.roots,
 		Intermediates: intermediates,
 		CurrentTime:   now,
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
-		return until, err
+		return v, err
 	}
-	for _, path := range verified {
-		if end := endOf(path); end.After(until) {
-			until = end
+	for _, path := range paths {
+		if end := endOf(path); end.After(v.until) {
+			v.until = end
 		}
+		v.proven = v.proven || pool.proven[string(path[len(path)-1].Raw)]
 	}
-	return until, nil
+	return v, nil
 }
 
-// anchorPool holds those anchors that are valid now and that some presented certificate names as its issuer.
-func anchorPool(presented []*x509.Certificate, anchors registry.TrustAnchors, now time.Time) (pool *x509.CertPool, found bool) {
-	pool = x509.NewCertPool()
+// An anchorPool holds those anchors that are valid now and that some presented certificate names as its issuer.
+type anchorPool struct {
+	roots  *x509.CertPool
+	proven map[string]bool // by DER; whether the key is proven
+}
+
+func (p *anchorPool) empty() bool { return len(p.proven) == 0 }
+
+func newAnchorPool(presented []*x509.Certificate, anchors registry.TrustAnchors, now time.Time) *anchorPool {
+	pool := &anchorPool{x509.NewCertPool(), map[string]bool{}}
 	for _, anchor := range anchors.Anchors {
 		if anchor.Valid == nil || now.Before(anchor.Valid.NotBefore) || now.After(anchor.Valid.NotAfter) {
 			continue
@@ -242,13 +282,13 @@ func anchorPool(presented []*x509.Certificate, anchors registry.TrustAnchors, no
 		}
 		for _, c := range presented {
 			if bytes.Equal(c.RawIssuer, certificate.RawSubject) {
-				pool.AddCert(certificate)
-				found = true
+				pool.roots.AddCert(certificate)
+				pool.proven[string(certificate.Raw)] = anchor.Valid.Proven != nil
 				break
 			}
 		}
 	}
-	return pool, found
+	return pool
 }
 
 // endOf is when the first certificate of a path expires.

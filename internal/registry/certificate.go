@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -152,6 +153,60 @@ func resolveAnchor(index int, encoded json.RawMessage) (valid *ValidAnchor, prob
 		NotBefore:   certificate.NotBefore.UTC(),
 		NotAfter:    certificate.NotAfter.UTC(),
 	}, ""
+}
+
+// KeepProven takes over from the anchors as they are stored which keys are proven. A key that is not among them has to be proven anew.
+func (t TrustAnchors) KeepProven(stored TrustAnchors) {
+	proven := map[string]*time.Time{}
+	for _, anchor := range stored.Anchors {
+		if certificate := anchor.certificate(); certificate != nil && anchor.Valid.Proven != nil {
+			proven[string(certificate.RawSubjectPublicKeyInfo)] = anchor.Valid.Proven
+		}
+	}
+	for _, anchor := range t.Anchors {
+		if certificate := anchor.certificate(); certificate != nil {
+			anchor.Valid.Proven = proven[string(certificate.RawSubjectPublicKeyInfo)]
+		}
+	}
+}
+
+// Prove notes of every anchor with a key that it is proven.
+func (t TrustAnchors) Prove(key *x509.Certificate, now time.Time) {
+	now = now.UTC().Truncate(time.Second)
+	for _, anchor := range t.Anchors {
+		certificate := anchor.certificate()
+		if certificate != nil && bytes.Equal(certificate.RawSubjectPublicKeyInfo, key.RawSubjectPublicKeyInfo) {
+			anchor.Valid.Proven = &now
+		}
+	}
+}
+
+// Find gives the certificate of the valid anchor with a fingerprint, or nil.
+func (t TrustAnchors) Find(fingerprint string) *x509.Certificate {
+	for _, anchor := range t.Anchors {
+		if certificate := anchor.certificate(); certificate != nil && Fingerprint(certificate) == fingerprint {
+			return certificate
+		}
+	}
+	return nil
+}
+
+// certificate is that of a valid anchor, or nil.
+func (a TrustAnchor) certificate() *x509.Certificate {
+	if a.Valid == nil {
+		return nil
+	}
+	certificate, err := ParseCertificate(a.Valid.Certificate)
+	if err != nil {
+		return nil
+	}
+	return certificate
+}
+
+// Fingerprint is the SHA-256 of a certificate in hexadecimal digits.
+func Fingerprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:])
 }
 
 // KeyIDs are the aliases that stand for the public key of a certificate: as the certificates that it issues name it in their

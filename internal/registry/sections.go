@@ -170,6 +170,8 @@ type ValidAnchor struct {
 	Certificate []byte    `json:"certificate"` // PEM, base64 in JSON
 	NotBefore   time.Time `json:"notBefore"`
 	NotAfter    time.Time `json:"notAfter"`
+	// Proven is when somebody has shown that the application's owner has the authority's key; nil is never.
+	Proven *time.Time `json:"proven,omitempty"`
 }
 
 // An InvalidAnchor says why a certificate of the specification cannot be used.
