@@ -230,6 +230,8 @@ func (l *line) suggest(ctx context.Context, v *kong.Value) (all []suggestion) {
 		})
 	case "member":
 		all = membersIn(ctx, &in)
+	case "anchor":
+		all = anchorsIn(ctx, &in)
 	}
 	return all
 }

@@ -15,6 +15,12 @@ import (
 	"github.com/fairlead/fairlead/internal/cloud"
 )
 
+// Ports of MQTT.
+const (
+	mqttPlainPort = 1883
+	mqttTLSPort   = 8883
+)
+
 // Examples of what a device sends.
 const (
 	exampleBody    = `{"temperature": 21.5}`
@@ -47,7 +53,11 @@ func (o *ofDevice) hint(ctx context.Context, t terminal, lines func(*cloud.Endpo
 	tls := func(command string) bool {
 		return strings.Contains(command, "https://") || strings.Contains(command, "--tls-")
 	}
-	if endpoints.LocalCerts && slices.ContainsFunc(commands, tls) {
+	named := func(command string) bool { return strings.Contains(command, serverAuthority) }
+	switch {
+	case slices.ContainsFunc(commands, named):
+		fmt.Fprintf(t.err, "\n%s is the authority that the servers' certificates come from; fairlead dev prints where its own is.\n", serverAuthority)
+	case endpoints.LocalCerts && slices.ContainsFunc(commands, tls):
 		fmt.Fprintln(t.err, "\nThe certificates are of this installation's own authority, which clients have to be told of.")
 	}
 	fmt.Fprintln(t.err)
@@ -79,7 +89,7 @@ func passwordLines(device, user, password string) func(*cloud.Endpoints, string)
 // mqttTLS is what mosquitto_pub needs to be told where an address is one for TLS, which discovery does not say.
 func mqttTLS(a *cloud.Address) string {
 	host, err := netip.ParseAddr(a.Host)
-	if a.Port == 1883 || a.Host == "localhost" || (err == nil && host.IsLoopback()) {
+	if a.Port == mqttPlainPort || a.Host == "localhost" || (err == nil && host.IsLoopback()) {
 		return ""
 	}
 	return " --tls-use-os-certs"

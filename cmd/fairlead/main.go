@@ -29,6 +29,7 @@ type cli struct {
 	App       appCommand       `cmd:"" help:"Applications."`
 	Device    deviceCommand    `cmd:"" help:"Devices of an application."`
 	Set       setCommand       `cmd:"" help:"Passwords, keys, gateways and aliases of a device."`
+	Trust     trustCommand     `cmd:"" help:"Certificates: the authorities that an application trusts, and certificates of its devices."`
 	Command   commandCommand   `cmd:"" help:"Send a command to a device."`
 	Watch     watchCommand     `cmd:"" help:"Show the events of an application as they come."`
 	Member    memberCommand    `cmd:"" help:"Users with a role in an application."`

@@ -88,6 +88,7 @@ func TestRegistryCommands(t *testing.T) {
 	t.Run("devices", func(t *testing.T) { s.t = t; devices(s) })
 	t.Run("credentials", func(t *testing.T) { s.t = t; credentials(s) })
 	t.Run("edit", func(t *testing.T) { s.t = t; editing(s) })
+	t.Run("trust", func(t *testing.T) { s.t = t; trusting(s) })
 	t.Run("labels", func(t *testing.T) { s.t = t; labelling(s) })
 	t.Run("endpoints", func(t *testing.T) { s.t = t; endpointsOf(s) })
 	t.Run("fleet", func(t *testing.T) { s.t = t; applyingAFleet(s) })

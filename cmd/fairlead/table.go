@@ -43,6 +43,8 @@ type document struct {
 
 	User, Role string // of a member
 
+	Anchor anchorLine
+
 	Device, Protocol, Outcome string // of a command
 	Listeners                 int
 

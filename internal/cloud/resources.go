@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 )
 
 const registryBase = "/api/registry/v1alpha1"
@@ -74,6 +75,28 @@ func (c *Client) CreateDevice(ctx context.Context, application string, document 
 // Replace writes a resource. If its metadata has a resourceVersion, nobody may have written since.
 func (c *Client) Replace(ctx context.Context, path Path, document any) error {
 	return c.call(ctx, http.MethodPut, string(path), document, nil)
+}
+
+// A PossessionCode is what the key of a trust anchor has to sign.
+type PossessionCode struct {
+	Code    string    `json:"code"`
+	Expires time.Time `json:"expires"`
+}
+
+func anchorPath(application, fingerprint, what string) string {
+	return string(ApplicationPath(application)) + "/trust-anchors/" + url.PathEscape(fingerprint) + "/" + what
+}
+
+// PossessionCode asks for a code for the trust anchor with a fingerprint.
+func (c *Client) PossessionCode(ctx context.Context, application, fingerprint string) (code PossessionCode, err error) {
+	err = c.call(ctx, http.MethodGet, anchorPath(application, fingerprint, "code"), nil, &code)
+	return code, err
+}
+
+// ProveAnchor hands over a certificate, in DER, that the key of a trust anchor has signed, and whose common name is the code.
+func (c *Client) ProveAnchor(ctx context.Context, application, fingerprint string, certificate []byte) error {
+	body := map[string][]byte{"certificate": certificate}
+	return c.call(ctx, http.MethodPut, anchorPath(application, fingerprint, "proof"), body, nil)
 }
 
 // Delete removes a resource, or has it removed once its finalizers are gone.

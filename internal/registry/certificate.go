@@ -21,6 +21,10 @@ import (
 // MaxTrustAnchors bounds the trust anchors of one application; further ones are invalid.
 const MaxTrustAnchors = 32
 
+// LabelTrustAnchor is the label of a device that says which trust anchor its certificate comes from, by its fingerprint. It is for
+// people; nothing is decided by it.
+const LabelTrustAnchor = "trust-anchor"
+
 // attribute is an AttributeTypeAndValue of RFC 5280 section 4.1.2.4.
 type attribute struct {
 	Type  asn1.ObjectIdentifier
