@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fairlead/fairlead/internal/assertion"
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/cache"
 	"github.com/fairlead/fairlead/internal/config"
@@ -28,6 +29,8 @@ type Config struct {
 	Ingest  ingest.Config
 	Cache   cache.Config
 	Self    user.SourceConfig
+
+	Assertion assertion.Config
 }
 
 // DefaultConfig has everything but addresses.
@@ -39,6 +42,8 @@ func DefaultConfig() Config {
 		Ingest:  ingest.DefaultConfig(),
 		Cache:   cache.DefaultConfig(),
 		Self:    user.DefaultSourceConfig(),
+
+		Assertion: assertion.DefaultConfig(),
 	}
 }
 

@@ -50,6 +50,7 @@ const (
 const (
 	MQTT   = "mqtt"
 	CoAP   = "coap"
+	HTTP   = "http"
 	Bridge = "bridge"
 
 	Integration = "integration"
@@ -65,8 +66,8 @@ const (
 
 // Processes is the table of all processes. Functions come first, then gateways.
 var Processes = []Process{
-	{Name: Telemetry, Kind: Function, Summary: "devices over HTTP", Groups: []string{groupKafka, groupIngest, "telemetry"}, Access: Either, Commands: true},
-	{Name: TTN, Kind: Function, Summary: "uplinks of The Things Network", Groups: []string{groupKafka, groupIngest, "ttn", "downlink"}, Access: Either},
+	{Name: Telemetry, Kind: Function, Summary: "devices over HTTP", Groups: []string{groupKafka, groupIngest, "assertion", "telemetry"}, Access: Either, Commands: true},
+	{Name: TTN, Kind: Function, Summary: "uplinks of The Things Network", Groups: []string{groupKafka, groupIngest, "assertion", "ttn", "downlink"}, Access: Either},
 	{Name: Auth, Kind: Function, Summary: "judges the credentials of devices, for the other processes", Groups: []string{"api", "user"}, Access: Judges},
 	{
 		Name: DeviceRegistry, Kind: Function, Summary: "the API of the device registry",
@@ -97,6 +98,10 @@ var Processes = []Process{
 	{
 		Name: CoAP, Kind: Gateway, Summary: "devices over CoAP: DTLS with pre-shared keys and certificates, and UDP",
 		Groups: []string{groupKafka, groupIngest, "coap"}, Access: Asks, Commands: true,
+	},
+	{
+		Name: HTTP, Kind: Gateway, Summary: "devices over HTTP with TLS: pre-shared keys and certificates, forwarded to the functions",
+		Groups: []string{"assertion", "http"}, Access: Asks,
 	},
 	{
 		Name: Bridge, Kind: Gateway, Summary: "forwards from an MQTT broker that a site already runs",

@@ -48,13 +48,14 @@ func TestValidatedGroups(t *testing.T) {
 			t.Errorf("%s with %q and %q: %q, want %q", name, authentication, cache, got, want)
 		}
 	}
-	f(Function, Telemetry, "", "", "auth", "cache", "database", "ingest", "kafka", "process", "proxies", "self", "telemetry")
-	f(Function, Telemetry, "http://auth", "", "auth", "ingest", "kafka", "process", "proxies", "self", "telemetry")
-	f(Function, Telemetry, "http://auth", "redis://r", "auth", "cache", "ingest", "kafka", "process", "proxies", "self", "telemetry")
+	f(Function, Telemetry, "", "", "assertion", "auth", "cache", "database", "ingest", "kafka", "process", "proxies", "self", "telemetry")
+	f(Function, Telemetry, "http://auth", "", "assertion", "auth", "ingest", "kafka", "process", "proxies", "self", "telemetry")
+	f(Function, Telemetry, "http://auth", "redis://r", "assertion", "auth", "cache", "ingest", "kafka", "process", "proxies", "self", "telemetry")
 	f(Function, Auth, "http://auth", "", "api", "auth", "cache", "database", "process", "proxies", "self", "user")
 	f(Function, DeviceRegistry, "http://auth", "", "cache", "changes", "database", "kafka", "process", "proxies", "registry", "user")
 	f(Gateway, MQTT, "http://auth", "", "auth", "cache", "health", "ingest", "kafka", "mqtt", "presence", "process", "self")
 	f(Gateway, CoAP, "http://auth", "", "auth", "coap", "health", "ingest", "kafka", "process", "self")
+	f(Gateway, HTTP, "http://auth", "", "assertion", "auth", "health", "http", "process", "self")
 }
 
 func TestNamesAreOne(t *testing.T) {

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"strconv"
@@ -57,7 +58,7 @@ func (c *Call) Admit(q Query, devices auth.Authenticator, timeout time.Duration)
 	o := outcome.Of(err)
 	tracing.End(span, o.String(), o == outcome.Unavailable || o == outcome.Internal)
 	if o == outcome.Unauthenticated && request.Credential == nil {
-		err = outcome.Wrap(o, "", unreadable(c.r, single))
+		err = outcome.Wrap(o, "", explained(c.r, single, unread))
 	}
 	c.session = session
 	return session, err
@@ -66,23 +67,26 @@ func (c *Call) Admit(q Query, devices auth.Authenticator, timeout time.Duration)
 // Renewal asks again about the device that Admit has admitted. It holds no password.
 func (c *Call) Renewal() auth.Request { return c.session.Renew(c.who) }
 
-// login reads who the request is from: by its Authorization header, or by the client certificate of its connection, which a proxy may
-// have forwarded (internal/forwarded). Both at once are no log-in, nor is a certificate with another device's name.
+// login reads who the request is from: by its Authorization header, or by what its client has proven in the TLS handshake. Both at once are
+// no log-in, nor is what is proven with another device's name.
 func (c *Call) login(authorization string, q Query) (auth.Request, error) {
-	if c.r.TLS == nil || len(c.r.TLS.PeerCertificates) == 0 {
+	proven, err := provenIn(c.r)
+	switch {
+	case err != nil:
+		return auth.Request{}, err
+	case proven.none():
 		return auth.FromHTTP(authorization, q.Application, q.Device)
+	case authorization != "" || q.Device != "":
+		return auth.Request{}, unreadableLogin("a client certificate or a pre-shared key beside another log-in")
+	case proven.identity != "" && q.Application != "":
+		return auth.Request{}, unreadableLogin("a pre-shared key beside the name of an application")
+	case proven.identity != "":
+		return auth.FromIdentity(proven.identity, auth.Proof(proven.proof))
+	case q.Application != "":
+		return auth.FromCertificatesOf(q.Application, proven.chain)
+	default:
+		return auth.FromCertificates(proven.chain)
 	}
-	if authorization != "" || q.Device != "" {
-		return auth.Request{}, unreadableLogin("a client certificate beside another log-in")
-	}
-	chain := make([][]byte, len(c.r.TLS.PeerCertificates))
-	for i, certificate := range c.r.TLS.PeerCertificates {
-		chain[i] = certificate.Raw
-	}
-	if q.Application != "" {
-		return auth.FromCertificatesOf(q.Application, chain)
-	}
-	return auth.FromCertificates(chain)
 }
 
 // An unreadable log-in says, to the operator, what is wrong with its form.
@@ -90,12 +94,18 @@ type unreadableLogin string
 
 func (u unreadableLogin) Error() string { return string(u) }
 
-func unreadable(r *http.Request, single bool) error {
-	switch {
+// explained says, to the operator, why the log-in of a request could not be read.
+func explained(r *http.Request, single bool, unread error) error {
+	proven, _ := provenIn(r)
+	switch reason, ok := errors.AsType[unreadableLogin](unread); {
 	case !single:
 		return unreadableLogin("more than one Authorization header")
-	case r.TLS != nil && len(r.TLS.PeerCertificates) > 0:
-		return unreadableLogin("a client certificate that cannot be read, or beside another log-in")
+	case ok:
+		return reason
+	case proven.identity != "":
+		return unreadableLogin("the identity of the pre-shared key is not DEVICE@APPLICATION")
+	case len(proven.chain) > 0:
+		return unreadableLogin("a client certificate that cannot be read")
 	case r.Header.Get(header.Authorization) == "":
 		return unreadableLogin("no Authorization header")
 	default:

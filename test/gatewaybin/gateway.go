@@ -43,7 +43,7 @@ type Gateway struct {
 	probes string
 }
 
-// Start runs the program as the gateway called name (mqtt, coap or bridge) and returns when it says that it is ready. Settings are
+// Start runs the program as the gateway called name (mqtt, coap, http, bridge or integration) and returns when it says that it is ready. Settings are
 // of the form FAIRLEAD_…=value. The context bounds the start only.
 func (b Binary) Start(ctx context.Context, name string, settings ...string) (*Gateway, error) {
 	probes, err := FreeAddress()

@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead/fairlead/functions/telemetry"
 	"github.com/fairlead/fairlead/functions/ttn"
 	"github.com/fairlead/fairlead/internal/assembly"
+	"github.com/fairlead/fairlead/internal/assertion"
 	"github.com/fairlead/fairlead/internal/command/external"
 	"github.com/fairlead/fairlead/internal/downlink"
 	"github.com/fairlead/fairlead/internal/outbound"
@@ -35,7 +36,7 @@ var constructors = map[string]constructor{
 }
 
 func newTelemetry(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) {
-	return telemetry.New(c.Telemetry, p.Authenticator, p.Pipeline, p.Commands), nil
+	return assertion.NewVerifier(c.Assertion).Handler(telemetry.New(c.Telemetry, p.Authenticator, p.Pipeline, p.Commands)), nil
 }
 
 func newTTN(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) {
@@ -47,7 +48,7 @@ func newTTN(c *Config, p *assembly.Parts, _ *store.Store) (http.Handler, error) 
 	if downlinks != nil {
 		handler.KeepDownlinks(downlinks)
 	}
-	return handler, nil
+	return assertion.NewVerifier(c.Assertion).Handler(handler), nil
 }
 
 // NewExternal makes what sends commands to endpoints outside.

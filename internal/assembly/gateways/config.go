@@ -5,6 +5,7 @@ import (
 
 	"github.com/fairlead/fairlead/gateways/bridge"
 	"github.com/fairlead/fairlead/gateways/coap"
+	"github.com/fairlead/fairlead/gateways/http"
 	"github.com/fairlead/fairlead/gateways/integration"
 	"github.com/fairlead/fairlead/gateways/mqtt"
 	"github.com/fairlead/fairlead/internal/assembly"
@@ -21,6 +22,7 @@ type Config struct {
 	Presence    presence.Config
 	MQTT        mqtt.Config
 	COAP        coap.Config
+	HTTP        http.Config
 	Bridge      bridge.Config
 	User        user.Config
 	Integration integration.Config
@@ -56,6 +58,7 @@ func DefaultConfig() Config {
 		Presence: presence.DefaultConfig(),
 		MQTT:     mqtt.DefaultConfig(),
 		COAP:     coap.DefaultConfig(),
+		HTTP:     http.DefaultConfig(),
 		Bridge:   bridge.DefaultConfig(),
 
 		User:        user.DefaultConfig(),

@@ -10,7 +10,7 @@ import (
 
 const introduction = `# Configuration of the gateways
 
-Gateways are long-lived processes: ` + "`gateway mqtt`, `gateway coap`, `gateway bridge`" + `. Like functions they are configured by environment variables.
+Gateways are long-lived processes: ` + "`gateway mqtt`, `gateway coap`, `gateway http`, `gateway bridge`, `gateway integration`" + `. Like functions they are configured by environment variables.
 Durations are written like ` + "`250ms`, `10s` or `1m30s`" + `, lists with commas, and booleans as ` + "`true` or `false`" + `. A variable that begins with
 ` + "`FAIRLEAD_`" + ` and is not in this list stops the gateway with an error, and so does a value out of its range; errors name the setting by its
 path, such as ` + "`mqtt.tls.certificateFile`" + `.
@@ -19,8 +19,9 @@ Which groups a gateway needs, besides ` + "`PROCESS` and `HEALTH`" + `:
 
 GROUPS
 
-Every gateway needs at least ` + "`FAIRLEAD_KAFKA_BROKERS` and `FAIRLEAD_AUTH_CLIENT_URL`" + `. ` + "`gateway mqtt`" + ` also needs ` + "`FAIRLEAD_CACHE_URL`" + `, the Redis in
-which processes agree who holds a device; with it the others hear at once of devices that are locked out. With ` + "`FAIRLEAD_SINK_URL` or `K_SINK`" + `
+Every gateway needs at least ` + "`FAIRLEAD_AUTH_CLIENT_URL`" + `, and all but ` + "`gateway http`" + ` need ` + "`FAIRLEAD_KAFKA_BROKERS`" + `. ` + "`gateway mqtt`" + ` also needs ` + "`FAIRLEAD_CACHE_URL`" + `, the
+Redis in which processes agree who holds a device; with it the others hear at once of devices that are locked out. ` + "`gateway http`" + ` needs
+` + "`FAIRLEAD_ASSERTION_KEYS`" + `, which the functions behind it have too, and their addresses ([guide](guides/http.md)). With ` + "`FAIRLEAD_SINK_URL` or `K_SINK`" + `
 a [CloudEvents sink](guides/sink.md) takes the place of Kafka, and ` + "`SINK` that of `KAFKA`" + `.
 
 This page is generated from the code: ` + "`go test ./internal/assembly/gateways -run Documented -update`" + `.

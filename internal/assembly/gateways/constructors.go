@@ -10,8 +10,10 @@ import (
 
 	"github.com/fairlead/fairlead/gateways/bridge"
 	"github.com/fairlead/fairlead/gateways/coap"
+	"github.com/fairlead/fairlead/gateways/http"
 	"github.com/fairlead/fairlead/gateways/mqtt"
 	"github.com/fairlead/fairlead/internal/assembly"
+	"github.com/fairlead/fairlead/internal/assertion"
 	"github.com/fairlead/fairlead/internal/cache"
 	protocol "github.com/fairlead/fairlead/internal/mqtt"
 	"github.com/fairlead/fairlead/internal/presence"
@@ -26,6 +28,7 @@ type constructor func(ctx context.Context, c *Config, p *assembly.Parts) (serve 
 var constructors = map[string]constructor{
 	assembly.MQTT:   newMQTT,
 	assembly.CoAP:   newCoAP,
+	assembly.HTTP:   newHTTP,
 	assembly.Bridge: newBridge,
 
 	assembly.Integration: newIntegration,
@@ -87,6 +90,24 @@ func newCoAP(_ context.Context, c *Config, p *assembly.Parts) (func(context.Cont
 		p.Listening("coap", a.String(), true)
 	}
 	return gateway.Run, nil
+}
+
+// newHTTP makes the front of the functions that devices post to.
+func newHTTP(_ context.Context, c *Config, p *assembly.Parts) (func(context.Context) error, error) {
+	signer, err := assertion.NewSigner(c.Assertion)
+	if err != nil {
+		return nil, fmt.Errorf("assertion.%w", err)
+	}
+	gateway, err := http.New(c.HTTP, signer, p.Refusals, p.Log)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := transport.Listen(c.HTTP.TLS, p.Log)
+	if err != nil {
+		return nil, fmt.Errorf("opening the listener for HTTP: %w", err)
+	}
+	p.Listening("https", listener.Addr().String(), true)
+	return func(ctx context.Context) error { return gateway.Serve(ctx, listener) }, nil
 }
 
 // newBridge makes the bridge, which listens nowhere.
