@@ -46,6 +46,34 @@ func TestHealthSharesRoundsAndRecovers(t *testing.T) {
 	})
 }
 
+// A failure serves for a moment, and for longer with each one in a row: a start is seen to be over soon, and an outage costs few rounds.
+func TestHealthSoonSeesThatAProcessIsReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, rounds, ready := time.Now(), 0, time.Duration(0)
+		h := NewHealth(Check{"x", func(context.Context) error {
+			if rounds++; time.Since(began) < ready {
+				return errors.New("away")
+			}
+			return nil
+		}})
+		f := func(takes, atMost time.Duration, most int) {
+			t.Helper()
+			began, rounds, ready = time.Now(), 0, takes
+			for h.Ready(t.Context()) != nil {
+				time.Sleep(time.Millisecond)
+			}
+			if took := time.Since(began); took > atMost || rounds > most {
+				t.Errorf("ready after %v, and seen after %v and %d rounds", takes, took, rounds)
+			}
+			time.Sleep(checkAge)
+		}
+		f(5*time.Millisecond, 10*time.Millisecond, 2)
+		f(50*time.Millisecond, 70*time.Millisecond, 4)
+		f(time.Minute, time.Minute+checkAge, 127)
+		f(5*time.Millisecond, 10*time.Millisecond, 2)
+	})
+}
+
 func TestHealthBoundsASilentNeighbour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHealth(Check{"x", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }})
