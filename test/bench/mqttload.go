@@ -103,6 +103,7 @@ type publisher struct {
 	id     int // where the packet identifier lies in the packet
 
 	places         chan struct{} // a message takes one until it is acknowledged
+	deaf           chan struct{} // closed when no acknowledgement can come any more
 	written, beats int
 	batch          []byte
 
@@ -113,7 +114,7 @@ type publisher struct {
 }
 
 func newPublisher(c *mqttclient.Client) *publisher {
-	p := &publisher{Client: c, places: make(chan struct{}, window)}
+	p := &publisher{Client: c, places: make(chan struct{}, window), deaf: make(chan struct{})}
 	p.packet, p.id = mqttclient.AppendPublish(nil, publishTopic, []byte(body()))
 	return p
 }
@@ -127,6 +128,7 @@ func (p *publisher) run(begin, end time.Time, rate float64) error {
 	written := make(chan error, 1)
 	go func() { written <- p.write(begin, end, rate) }()
 	err := p.collect()
+	close(p.deaf)
 	if p.finished.Load() {
 		err = nil // the writer has ended the collection
 	}
@@ -146,7 +148,9 @@ func (p *publisher) write(begin, end time.Time, rate float64) error {
 		}
 	}
 	for range window {
-		p.places <- struct{}{}
+		if err := p.wait(); err != nil {
+			return err
+		}
 	}
 	p.finished.Store(true)
 	return p.Conn.SetReadDeadline(time.Now())
@@ -154,7 +158,9 @@ func (p *publisher) write(begin, end time.Time, rate float64) error {
 
 // writeFree fills all places, at least one.
 func (p *publisher) writeFree(now time.Time) error {
-	p.places <- struct{}{}
+	if err := p.wait(); err != nil {
+		return err
+	}
 	batch := p.take(p.batch[:0], now)
 	for p.free() {
 		batch = p.take(batch, now)
@@ -164,26 +170,40 @@ func (p *publisher) writeFree(now time.Time) error {
 	return err
 }
 
-// writeDue waits for the next beat and writes what is due then. Messages that find no place wait for it, and their time counts
-// from when they were due.
+// writeDue waits for the next beat and writes what is due then. The time of a message counts from its beat, however late this program is
+// and however long the message waits for a place: who sends does not wait for answers.
 func (p *publisher) writeDue(begin time.Time, rate float64) error {
-	time.Sleep(time.Until(begin.Add(time.Duration(p.beats) * beat)))
+	at := begin.Add(time.Duration(p.beats) * beat)
+	time.Sleep(time.Until(at))
 	p.beats++
-	now := time.Now()
 	batch := p.batch[:0]
-	for due := int(now.Sub(begin).Seconds() * rate); p.written < due; {
+	for due := int(at.Sub(begin).Seconds() * rate); p.written < due; {
 		if !p.free() {
 			if _, err := p.Conn.Write(batch); err != nil {
 				return err
 			}
 			batch = batch[:0]
-			p.places <- struct{}{}
+			if err := p.wait(); err != nil {
+				return err
+			}
 		}
-		batch = p.take(batch, now)
+		batch = p.take(batch, at)
 	}
 	p.batch = batch
 	_, err := p.Conn.Write(batch)
 	return err
+}
+
+var errDeaf = errors.New("no acknowledgement comes any more")
+
+// wait takes a place as soon as there is one.
+func (p *publisher) wait() error {
+	select {
+	case p.places <- struct{}{}:
+		return nil
+	case <-p.deaf:
+		return errDeaf
+	}
 }
 
 // free takes a place if there is one.

@@ -54,14 +54,23 @@ func parseResponse(b []byte) (status, size int, ok bool, err error) {
 	if status, err = strconv.Atoi(string(head[9:12])); err != nil {
 		return 0, 0, false, fmt.Errorf("%w: no status", errUnreadable)
 	}
-	_, length, found := bytes.Cut(head, []byte("\r\nContent-Length: "))
-	if !found {
-		return 0, 0, false, fmt.Errorf("%w: no Content-Length", errUnreadable)
+	length, err := contentLength(head)
+	size = end + 4 + length
+	return status, size, err == nil && size <= len(b), err
+}
+
+// contentLength finds the one field of that name, which is compared without case.
+func contentLength(head []byte) (length int, err error) {
+	for line := range bytes.SplitSeq(head, []byte("\r\n")) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		if !bytes.EqualFold(name, []byte("Content-Length")) {
+			continue
+		}
+		n, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 31)
+		if err != nil {
+			return 0, fmt.Errorf("%w: no number in Content-Length", errUnreadable)
+		}
+		return int(n), nil
 	}
-	n, err := strconv.ParseUint(string(length[:bytes.IndexByte(length, '\r')]), 10, 31)
-	if err != nil {
-		return 0, 0, false, fmt.Errorf("%w: no number in Content-Length", errUnreadable)
-	}
-	size = end + 4 + int(n)
-	return status, size, size <= len(b), nil
+	return 0, fmt.Errorf("%w: no Content-Length", errUnreadable)
 }

@@ -13,7 +13,7 @@ import (
 func TestResponsesAreReadOneByOne(t *testing.T) {
 	const stream = "HTTP/1.1 202 Accepted\r\nDate: now\r\nContent-Length: 0\r\n\r\n" +
 		"HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\nContent-Type: text/plain\r\n\r\nhello" +
-		"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 2\r\n\r\nno"
+		"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\ncontent-length:2\r\n\r\nno"
 	f := func(from io.Reader) {
 		t.Helper()
 		r := responseReader{from: from}
