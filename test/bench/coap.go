@@ -203,11 +203,8 @@ func compareCoAP(bare, gateway []coapBurst) []row {
 	}
 	rows := append(describeCoAP("bare", bare), describeCoAP("gateway", gateway)...)
 	return append(rows,
-		row{figure: "processor time, gateway to bare", value: ratio(cpu.median()), span: cpu.span(ratio)},
-		row{
-			figure: "requests per second, gateway to bare", value: ratio(throughput.median()), span: throughput.span(ratio),
-			target: "at least " + ratio(minCoAPRatio), holds: throughput.median() >= minCoAPRatio,
-		},
+		ratioRow("processor time, gateway to bare", cpu, goal{}),
+		ratioRow("requests per second, gateway to bare", throughput, atLeast(minCoAPRatio)),
 		row{
 			figure: "requests without an answer within 2 s, gateway", value: strconv.Itoa(timeouts(gateway)),
 			target: "at most " + strconv.Itoa(timeouts(bare)), holds: timeouts(gateway) <= timeouts(bare),

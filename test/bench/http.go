@@ -170,14 +170,8 @@ func compare(bare, telemetry []burst) []row {
 	broker := each(telemetry, func(b burst) float64 { return b.broker.Seconds() })
 	return append(rows,
 		row{figure: "kafka meanwhile, processor seconds per million", value: tenths(broker.median()), span: broker.span(tenths)},
-		row{
-			figure: "processor time, telemetry to bare", value: ratio(cpu.median()), span: cpu.span(ratio),
-			target: "at most " + ratio(maxCPURatio), holds: cpu.median() <= maxCPURatio,
-		},
-		row{
-			figure: "throughput, telemetry to bare", value: ratio(throughput.median()), span: throughput.span(ratio),
-			target: "at least " + ratio(minThroughputRatio), holds: throughput.median() >= minThroughputRatio,
-		})
+		ratioRow("processor time, telemetry to bare", cpu, atMost(maxCPURatio)),
+		ratioRow("throughput, telemetry to bare", throughput, atLeast(minThroughputRatio)))
 }
 
 func describe(name string, bursts []burst) []row {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
-	"time"
 )
 
 // A measurement makes rows of the table.
@@ -41,10 +39,10 @@ func measurements() []measurement {
 func measure(ctx context.Context, o options) (err error) {
 	s := &scene{size: o.size}
 	defer func() { err = errors.Join(err, s.close()) }()
-	fmt.Printf("Fairlead on %d cores, %s/%s, %s, %s\n",
-		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), time.Now().UTC().Format("2006-01-02 15:04 MST"))
-	missed := 0
+	fmt.Println(describeMachine())
+	failed := 0
 	for _, m := range o.selected() {
+		before := readMachineTime()
 		rows, failure := m.run(ctx, s)
 		if failure != nil {
 			err = errors.Join(err, fmt.Errorf("%s: %w", m.name, failure))
@@ -53,11 +51,11 @@ func measure(ctx context.Context, o options) (err error) {
 			return errors.Join(err, ctx.Err())
 		}
 		fmt.Println()
-		writeTable(os.Stdout, m.title, rows)
-		missed += countMissed(rows)
+		writeTable(os.Stdout, fmt.Sprintf("%s (%s)", m.title, conditions(before)), rows)
+		failed += countMissed(rows)
 	}
-	if missed > 0 {
-		fmt.Printf("\n%d of the targets were missed in this run.\n", missed)
+	if failed > 0 {
+		fmt.Printf("\n%d of the targets were missed in this run.\n", failed)
 	}
 	return err
 }

@@ -246,7 +246,7 @@ func comparePull(readers []*reader, spent []sample[float64]) (rows []row) {
 		cost := spent[1+i]
 		rows = append(rows,
 			row{figure: r.name + ", events per second", value: whole(own.median()), span: own.span(whole)},
-			row{figure: r.name + " to the bare consumer", value: ratio(ratios.median()), span: ratios.span(ratio), target: fmt.Sprintf("at least %.1f", least), holds: ratios.median() >= least},
+			ratioRow(r.name+" to the bare consumer", ratios, atLeast(least)),
 			row{figure: r.name + ", processor µs of the gateway for an event", value: tenths(cost.median()), span: cost.span(tenths)},
 		)
 	}

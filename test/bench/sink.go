@@ -84,7 +84,7 @@ func compareSink(direct, bound []burst) []row {
 	return []row{
 		{figure: "to Kafka, events per processor second", value: whole(kafka.median()), span: kafka.span(whole)},
 		{figure: "to a sink, events per processor second", value: whole(sink.median()), span: sink.span(whole)},
-		{figure: "sink to Kafka", value: ratio(ratios.median()), span: ratios.span(ratio)},
+		ratioRow("sink to Kafka", ratios, goal{}),
 		{figure: "to Kafka, request to answer", value: p50(direct)},
 		{figure: "to a sink, request to answer", value: p50(bound)},
 		{figure: "Kafka meanwhile, processor seconds per million", value: tenths(broker.median()), span: broker.span(tenths)},

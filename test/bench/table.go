@@ -13,7 +13,10 @@ type row struct {
 	span   string // what else is known of its distribution
 	target string // "" if there is none
 	holds  bool   // meaningful with a target
+	doubt  string // why the figure is not to be trusted; then nothing is said of the target
 }
+
+const missed = "MISSED"
 
 func writeTable(w io.Writer, title string, rows []row) {
 	fmt.Fprintln(w, title)
@@ -26,18 +29,20 @@ func writeTable(w io.Writer, title string, rows []row) {
 
 func (r row) verdict() string {
 	switch {
+	case r.doubt != "":
+		return r.doubt
 	case r.target == "":
 		return ""
 	case r.holds:
 		return "holds"
 	default:
-		return "MISSED"
+		return missed
 	}
 }
 
 func countMissed(rows []row) (n int) {
 	for _, r := range rows {
-		if r.target != "" && !r.holds {
+		if r.verdict() == missed {
 			n++
 		}
 	}

@@ -13,13 +13,15 @@ func TestTableMarksWhatIsMissed(t *testing.T) {
 		{figure: "a", value: "1", span: "0 to 2", target: "at most 1", holds: true},
 		{figure: "b", value: "2", target: "at most 1"},
 		{figure: "c", value: "3"},
+		{figure: "d", value: "none", target: "at most 1", doubt: "rounds disagree"},
 	}
 	var got strings.Builder
 	writeTable(&got, "title", rows)
 	want := "title\n" +
-		"  a  1  0 to 2  at most 1  holds\n" +
-		"  b  2          at most 1  MISSED\n" +
-		"  c  3                     \n"
+		"  a  1     0 to 2  at most 1  holds\n" +
+		"  b  2             at most 1  MISSED\n" +
+		"  c  3                        \n" +
+		"  d  none          at most 1  rounds disagree\n"
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Error(diff)
 	}
@@ -45,11 +47,11 @@ func TestQuantiles(t *testing.T) {
 
 func TestCompareTakesTheMedianOfTheRatiosOfRounds(t *testing.T) {
 	bare := []burst{{perSecond: 100, perMillion: time.Second}, {perSecond: 50, perMillion: 2 * time.Second}, {perSecond: 100, perMillion: time.Second}}
-	telemetry := []burst{{perSecond: 40, perMillion: 2 * time.Second}, {perSecond: 30, perMillion: 3 * time.Second}, {perSecond: 90, perMillion: 3 * time.Second}}
+	telemetry := []burst{{perSecond: 50, perMillion: 2 * time.Second}, {perSecond: 30, perMillion: 3600 * time.Millisecond}, {perSecond: 70, perMillion: 2200 * time.Millisecond}}
 	rows := compare(bare, telemetry)
 	want := []row{
-		{figure: "processor time, telemetry to bare", value: "2.00", span: "1.50 to 3.00", target: "at most 2.00", holds: true},
-		{figure: "throughput, telemetry to bare", value: "0.60", span: "0.40 to 0.90", target: "at least 0.50", holds: true},
+		{figure: "processor time, telemetry to bare", value: "2.00", span: "1.80 to 2.20", target: "at most 2.00", holds: true},
+		{figure: "throughput, telemetry to bare", value: "0.60", span: "0.50 to 0.70", target: "at least 0.50", holds: true},
 	}
 	if diff := cmp.Diff(want, rows[len(rows)-2:], cmp.AllowUnexported(row{})); diff != "" {
 		t.Error(diff)
