@@ -32,6 +32,7 @@ type coapBurst struct {
 	perSession   float64       // bytes of the server's memory, as far as it grew with the sessions
 	median, p99  time.Duration
 	timeouts     int
+	busy         float64 // share of its cores that the load generator used
 }
 
 // measureCoAP has devices with DTLS sessions send to the gateway and to go-coap's bare server in turns.
@@ -98,7 +99,7 @@ func coapRound(ctx context.Context, n *neighbours, command string, duration time
 		perMillion:   time.Duration(float64(after.cpu-connected.cpu) * 1e6 / float64(report.Accepted)),
 		perHandshake: (connected.cpu - idle.cpu) / coapSessions,
 		perSession:   float64(connected.memory-idle.memory) / coapSessions,
-		median:       report.Median, p99: report.P99, timeouts: report.Timeouts,
+		median:       report.Median, p99: report.P99, timeouts: report.Timeouts, busy: report.Busy,
 	}, nil
 }
 
@@ -219,17 +220,19 @@ func timeouts(bursts []coapBurst) (count int) {
 }
 
 func describeCoAP(name string, bursts []coapBurst) []row {
-	var perSecond, cpu, handshakes, memory sample[float64]
+	var perSecond, cpu, handshakes, memory, busy sample[float64]
 	var median, p99 sample[time.Duration]
 	for _, b := range bursts {
 		perSecond = append(perSecond, b.perSecond)
 		cpu = append(cpu, b.perMillion.Seconds())
 		handshakes = append(handshakes, 1/b.perHandshake.Seconds())
 		memory = append(memory, b.perSession/1024)
+		busy = append(busy, b.busy)
 		median, p99 = append(median, b.median), append(p99, b.p99)
 	}
 	return []row{
 		{figure: name + ", requests per second", value: whole(perSecond.median()), span: perSecond.span(whole)},
+		busyRow(name, busy),
 		{figure: name + ", processor seconds per million", value: tenths(cpu.median()), span: cpu.span(tenths)},
 		{figure: name + ", request to answer", value: "p50 " + millis(median.median()), span: "p99 " + millis(p99.median())},
 		{figure: name + ", handshakes per processor second", value: whole(handshakes.median()), span: handshakes.span(whole)},

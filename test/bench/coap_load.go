@@ -41,6 +41,7 @@ type coapReport struct {
 	Elapsed  time.Duration `json:"elapsed"`
 	Median   time.Duration `json:"median"` // of the time from request to answer
 	P99      time.Duration `json:"p99"`
+	Busy     float64       `json:"busy"` // share of its cores that the generator used
 }
 
 // loadCoAP opens sessions, says so with a line, waits for a line, sends until the time is over, and reports.
@@ -128,7 +129,7 @@ func coapRequest() ([]byte, error) {
 
 // sendAll runs all sessions to the same end.
 func sendAll(sessions []*coapDevice, duration time.Duration) (report coapReport) {
-	began := time.Now()
+	began, busy := time.Now(), startBusyness()
 	end := began.Add(duration)
 	var sending sync.WaitGroup
 	for _, d := range sessions {
@@ -139,7 +140,7 @@ func sendAll(sessions []*coapDevice, duration time.Duration) (report coapReport)
 		})
 	}
 	sending.Wait()
-	report.Elapsed = time.Since(began)
+	report.Elapsed, report.Busy = time.Since(began), busy.share()
 	var latencies sample[time.Duration]
 	for _, d := range sessions {
 		report.Accepted += d.report.Accepted

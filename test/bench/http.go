@@ -28,6 +28,7 @@ type burst struct {
 	median     time.Duration // of the time from request to answer
 	p99        time.Duration
 	broker     time.Duration // processor time of Kafka for a million requests
+	busy       float64       // share of its core that the load generator used
 }
 
 // measureHTTP puts the same load on the two servers in turns. Both run all the time; who has no load uses no processor.
@@ -125,6 +126,7 @@ func (s *side) load(ctx context.Context, duration time.Duration) (burst, error) 
 		broker:     perMillion(1),
 		median:     report.Median,
 		p99:        report.P99,
+		busy:       report.Busy,
 	}, nil
 }
 
@@ -182,6 +184,7 @@ func describe(name string, bursts []burst) []row {
 	return []row{
 		{figure: name + ", requests per second", value: whole(perSecond.median()), span: perSecond.span(whole)},
 		{figure: name + ", processor seconds per million", value: tenths(cpu.median()), span: cpu.span(tenths)},
+		busyRow(name, each(bursts, func(b burst) float64 { return b.busy })),
 		{figure: name + ", request to answer", value: "p50 " + millis(median.median()), span: "p99 " + millis(p99.median())},
 	}
 }

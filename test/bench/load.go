@@ -31,6 +31,7 @@ type loadReport struct {
 	Elapsed  time.Duration `json:"elapsed"`
 	Median   time.Duration `json:"median"` // of the time from request to answer
 	P99      time.Duration `json:"p99"`
+	Busy     float64       `json:"busy"` // share of its core that the generator used
 }
 
 // load posts on all connections until the time is over and reports.
@@ -69,7 +70,7 @@ func dialSenders(ctx context.Context, address string, devices int) ([]*sender, e
 
 // postAll runs all senders to the same end.
 func postAll(senders []*sender, duration time.Duration) (loadReport, error) {
-	began := time.Now()
+	began, busy := time.Now(), startBusyness()
 	end := began.Add(duration)
 	results := make(chan error, len(senders))
 	for _, s := range senders {
@@ -79,7 +80,7 @@ func postAll(senders []*sender, duration time.Duration) (loadReport, error) {
 	for range senders {
 		failure = errors.Join(failure, <-results)
 	}
-	report := loadReport{Statuses: map[int]int{}, Elapsed: time.Since(began)}
+	report := loadReport{Statuses: map[int]int{}, Elapsed: time.Since(began), Busy: busy.share()}
 	var latencies sample[time.Duration]
 	for _, s := range senders {
 		for status, n := range s.statuses {

@@ -29,6 +29,7 @@ type publishing struct {
 	perSecond float64
 	perCPU    float64       // messages in a processor second of the server
 	broker    time.Duration // processor time of Kafka for a million messages
+	busy      float64       // share of their core that the publishers used
 }
 
 // measureMQTT puts the same load on the gateway and on mosquitto, which forwards it to one subscriber, in turns.
@@ -134,6 +135,7 @@ func (p *publishTarget) round(ctx context.Context, duration time.Duration) error
 	r := publishing{
 		perSecond: float64(report.Acknowledged) / report.Elapsed.Seconds(),
 		perCPU:    float64(report.Acknowledged) / (after[0] - before[0]).Seconds(),
+		busy:      report.Busy,
 	}
 	if p.broker != nil {
 		r.broker = time.Duration(float64(after[1]-before[1]) * 1e6 / float64(report.Acknowledged))
@@ -155,10 +157,13 @@ func comparePublishing(ours, theirs []publishing) []row {
 	}
 	speed := func(r publishing) float64 { return r.perSecond }
 	cpu := func(r publishing) float64 { return r.perCPU }
+	busy := func(r publishing) float64 { return r.busy }
 	perCPU, broker := of(ours, cpu), of(ours, func(r publishing) float64 { return r.broker.Seconds() })
 	return []row{
 		{figure: "gateway, messages per second", value: whole(of(ours, speed).median()), span: of(ours, speed).span(whole)},
+		busyRow("gateway", of(ours, busy)),
 		{figure: "mosquitto, messages per second", value: whole(of(theirs, speed).median()), span: of(theirs, speed).span(whole)},
+		busyRow("mosquitto", of(theirs, busy)),
 		{figure: "mosquitto, messages per processor second", value: whole(of(theirs, cpu).median()), span: of(theirs, cpu).span(whole)},
 		{figure: "kafka meanwhile, processor seconds per million", value: tenths(broker.median()), span: broker.span(tenths)},
 		{

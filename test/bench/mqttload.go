@@ -37,6 +37,7 @@ type publishReport struct {
 	Elapsed      time.Duration `json:"elapsed"`
 	Median       time.Duration `json:"median"` // from PUBLISH to PUBACK
 	P99          time.Duration `json:"p99"`
+	Busy         float64       `json:"busy"` // share of its core that the publishers used
 }
 
 // mqttLoad publishes on all connections until the time is over and reports.
@@ -70,7 +71,7 @@ func mqttLoad(ctx context.Context, arguments []string, output io.Writer) error {
 }
 
 func publishAll(all []*publisher, duration time.Duration, rate float64) (publishReport, error) {
-	began := time.Now()
+	began, busy := time.Now(), startBusyness()
 	results := make(chan error, len(all))
 	for i, p := range all {
 		// Spread over the first interval, so that a rate does not come in bursts of all.
@@ -84,7 +85,7 @@ func publishAll(all []*publisher, duration time.Duration, rate float64) (publish
 	for range all {
 		failure = errors.Join(failure, <-results)
 	}
-	report := publishReport{Elapsed: time.Since(began)}
+	report := publishReport{Elapsed: time.Since(began), Busy: busy.share()}
 	var latencies sample[time.Duration]
 	for _, p := range all {
 		report.Acknowledged += p.acknowledged
