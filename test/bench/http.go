@@ -54,18 +54,26 @@ func measureHTTP(ctx context.Context, s *scene) (rows []row, err error) {
 			return nil, err
 		}
 	}
+	if err := s.rounds(ctx, sides); err != nil {
+		return nil, err
+	}
+	return compare(sides[0].bursts, sides[1].bursts), nil
+}
+
+// rounds puts load on the sides in turns.
+func (s *scene) rounds(ctx context.Context, sides []*side) error {
 	for round := range s.size.rounds {
 		// First one then the other goes first, so that what changes slowly favours neither.
 		for i := range sides {
 			side := sides[(i+round)%len(sides)]
 			b, err := side.load(ctx, s.size.round)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			side.bursts = append(side.bursts, b)
 		}
 	}
-	return compare(sides[0].bursts, sides[1].bursts), nil
+	return nil
 }
 
 // startBare runs this program as the bare server.

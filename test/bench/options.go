@@ -16,6 +16,7 @@ type options struct {
 	only    map[string]bool // names of measurements; empty: all
 	size    size
 	profile string // file for a processor profile, which is then all that is made
+	compare string // revision that is compared with this one, which is then all that is measured
 }
 
 // A size is how much of everything is done.
@@ -50,6 +51,7 @@ func parseOptions(arguments []string) (options, error) {
 	only := flags.String("only", "", "measure only these, separated by commas: "+strings.Join(names(), ", "))
 	rounds := flags.Int("rounds", 0, "rounds of load on each server; 0 is the default of the size")
 	profile := flags.String("profile", "", "write a processor profile of telemetry under load to this file, and measure nothing")
+	compare := flags.String("compare", "", "compare this working tree with a revision of git, and measure nothing else")
 	err := flags.Parse(arguments)
 	if err == nil && flags.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
@@ -59,7 +61,7 @@ func parseOptions(arguments []string) (options, error) {
 		flags.PrintDefaults()
 		return options{}, err
 	}
-	o := options{only: map[string]bool{}, size: fullSize, profile: *profile}
+	o := options{only: map[string]bool{}, size: fullSize, profile: *profile, compare: *compare}
 	if *quick {
 		o.size = quickSize
 	}
@@ -77,6 +79,9 @@ func parseOptions(arguments []string) (options, error) {
 
 // selected lists what to measure, in the order of the table.
 func (o options) selected() []measurement {
+	if o.compare != "" {
+		return []measurement{comparison(o.compare)}
+	}
 	return slices.DeleteFunc(measurements(), func(m measurement) bool { return len(o.only) > 0 && !o.only[m.name] })
 }
 

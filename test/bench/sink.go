@@ -51,17 +51,7 @@ func takeTurns(ctx context.Context, s *scene, sides []*side) error {
 			return err
 		}
 	}
-	for round := range s.size.rounds {
-		for i := range sides {
-			side := sides[(i+round)%len(sides)]
-			b, err := side.load(ctx, s.size.round)
-			if err != nil {
-				return err
-			}
-			side.bursts = append(side.bursts, b)
-		}
-	}
-	return nil
+	return s.rounds(ctx, sides)
 }
 
 // compareSink makes the rows of two series of rounds. A target there is none: the sink's own cost is not Fairlead's.

@@ -85,6 +85,7 @@ func TestOptions(t *testing.T) {
 	f("--quick", all, quickSize.rounds)
 	f("--quick --rounds 9", all, 9)
 	f("--only micro,http", []string{"http", "micro"}, fullSize.rounds)
+	f("--compare main", []string{"compare"}, fullSize.rounds)
 	f("--only nothing", nil, 0)
 	f("micro", nil, 0)
 }

@@ -21,6 +21,11 @@ func Build(ctx context.Context, dir string) (Binary, error) {
 	if err != nil {
 		return Binary{}, fmt.Errorf("building the function: %w", err)
 	}
+	return BuildFrom(ctx, root, dir)
+}
+
+// BuildFrom compiles the function of the repository in the folder root.
+func BuildFrom(ctx context.Context, root, dir string) (Binary, error) {
 	path, err := filepath.Abs(filepath.Join(dir, "function"))
 	if err != nil {
 		return Binary{}, fmt.Errorf("building the function: %w", err)

@@ -22,14 +22,17 @@ type Binary struct {
 }
 
 // Build compiles the program statically and stripped, as for an image, into a folder.
-func Build(ctx context.Context, dir string) (Binary, error) {
+func Build(ctx context.Context, dir string) (Binary, error) { return BuildFrom(ctx, "", dir) }
+
+// BuildFrom compiles the program of the repository in the folder root; "" is that of the working directory.
+func BuildFrom(ctx context.Context, root, dir string) (Binary, error) {
 	path, err := filepath.Abs(filepath.Join(dir, "gateway"))
 	if err != nil {
 		return Binary{}, fmt.Errorf("building the gateway: %w", err)
 	}
 	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", path,
 		"github.com/fairlead/fairlead/cmd/gateway")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	build.Env, build.Dir = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="), root
 	if output, err := build.CombinedOutput(); err != nil {
 		return Binary{}, fmt.Errorf("building the gateway: %w\n%s", err, output)
 	}
