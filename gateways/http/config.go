@@ -17,10 +17,12 @@ type Config struct {
 	TTNURL       string `doc:"base URL of the function ttn, to which requests below /ttn/ are forwarded; empty: telemetry gets them, which knows no such path"`
 
 	MaxBody        int `doc:"largest body in bytes that is forwarded; not smaller than what the functions take, which have bounds of their own"`
+	MaxHandshakes  int `doc:"number of TLS handshakes at once, beyond which new connections are closed unheard"`
 	MaxConnections int `doc:"number of connections, beyond which new ones are closed unheard"`
 	MaxRequests    int `doc:"number of requests on their way at once, beyond which the answer is 503; those that wait for a command are counted"`
 
-	HeaderTimeout  time.Duration `doc:"duration from a connection, or from the first byte of a request, to the end of its headers, the TLS handshake included; 1s to 60s"`
+	AuthTimeout    time.Duration `doc:"duration after which a pre-shared key that could not be looked up ends the handshake; it leaves room for a cold start of the authentication function; 100ms to 30s"`
+	HeaderTimeout  time.Duration `doc:"duration from the handshake, or from the first byte of a request, to the end of its headers; 1s to 60s"`
 	IdleTimeout    time.Duration `doc:"duration for which a connection without requests is kept; 1s to 1h"`
 	RequestTimeout time.Duration `doc:"longest time from a request's headers to its answer; leaves room for the longest wait for a command (telemetry.maxWait) and for a cold start; 1s to 5m"`
 	WakeTimeout    time.Duration `doc:"duration for which a function that takes no connection is tried again; nothing of the request has been sent then; 0s to requestTimeout"`
@@ -32,8 +34,10 @@ func DefaultConfig() Config {
 	c := Config{
 		TLS:            transport.DefaultConfig(),
 		MaxBody:        256 << 10,
+		MaxHandshakes:  1_000,
 		MaxConnections: 10_000,
 		MaxRequests:    2_000,
+		AuthTimeout:    8 * time.Second,
 		HeaderTimeout:  10 * time.Second,
 		IdleTimeout:    3 * time.Minute,
 		RequestTimeout: 100 * time.Second,
@@ -61,6 +65,8 @@ func (c *Config) Validate() error {
 		return errors.New("tls.certificateFile: is missing")
 	case c.MaxBody < 1:
 		return errors.New("maxBody: must be at least 1")
+	case c.MaxHandshakes < 1:
+		return errors.New("maxHandshakes: must be at least 1")
 	case c.MaxConnections < 1:
 		return errors.New("maxConnections: must be at least 1")
 	case c.MaxRequests < 1:
@@ -71,6 +77,8 @@ func (c *Config) Validate() error {
 
 func (c *Config) validateTimes() error {
 	switch {
+	case c.AuthTimeout < 100*time.Millisecond || c.AuthTimeout > 30*time.Second:
+		return errors.New("authTimeout: must lie between 100ms and 30s")
 	case c.HeaderTimeout < time.Second || c.HeaderTimeout > time.Minute:
 		return errors.New("headerTimeout: must lie between 1s and 60s")
 	case c.IdleTimeout < time.Second || c.IdleTimeout > time.Hour:

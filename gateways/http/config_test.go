@@ -30,6 +30,8 @@ func TestConfigNamesTheBadField(t *testing.T) {
 	f("tls.address", func(c *Config) { c.TLS.Address = "" })
 	f("tls.certificateFile", func(c *Config) { c.TLS.CertificateFile = "" })
 	f("maxBody", func(c *Config) { c.MaxBody = 0 })
+	f("maxHandshakes", func(c *Config) { c.MaxHandshakes = 0 })
+	f("authTimeout", func(c *Config) { c.AuthTimeout = 0 })
 	f("maxConnections", func(c *Config) { c.MaxConnections = 0 })
 	f("maxRequests", func(c *Config) { c.MaxRequests = 0 })
 	f("headerTimeout", func(c *Config) { c.HeaderTimeout = time.Hour })

@@ -2,15 +2,16 @@ package http
 
 import (
 	"context"
-	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 
 	"github.com/fairlead/fairlead/internal/assertion"
+	"github.com/fairlead/fairlead/internal/tlspsk"
 )
 
 // A connection is what requests of one TLS connection have in common: who is at its other end. It is found out with the first of them,
-// when the handshake is over.
+// after the handshake.
 type connection struct {
 	conn net.Conn
 
@@ -19,6 +20,8 @@ type connection struct {
 	statement assertion.Statement
 	err       error
 }
+
+var errNoHandshake = errors.New("the connection is not one of TLS")
 
 // What a client has proven in the handshake, for metrics.
 type proven string
@@ -32,29 +35,22 @@ const (
 // client is the client of the connection, at an address, written down for the functions.
 func (c *connection) client(address string) (assertion.Statement, error) {
 	c.once.Do(func() {
-		client := clientOf(c.conn)
-		client.Remote = address
-		c.proven = provenBy(&client)
-		c.statement, c.err = assertion.State(client)
+		state, ok := tlspsk.StateOf(c.conn)
+		if !ok {
+			c.err = errNoHandshake
+			return
+		}
+		c.proven = provenBy(&state)
+		c.statement, c.err = assertion.State(assertion.Client{Remote: address, Chain: state.Chain, Identity: state.Identity, Proof: state.Proof})
 	})
 	return c.statement, c.err
 }
 
-// clientOf is what the client of a connection has proven in its handshake.
-func clientOf(conn net.Conn) (c assertion.Client) {
-	if secured, ok := conn.(*tls.Conn); ok {
-		for _, certificate := range secured.ConnectionState().PeerCertificates {
-			c.Chain = append(c.Chain, certificate.Raw)
-		}
-	}
-	return c
-}
-
-func provenBy(c *assertion.Client) proven {
+func provenBy(s *tlspsk.State) proven {
 	switch {
-	case c.Identity != "":
+	case s.Identity != "":
 		return provenPreSharedKey
-	case len(c.Chain) > 0:
+	case len(s.Chain) > 0:
 		return provenCertificate
 	default:
 		return provenNothing

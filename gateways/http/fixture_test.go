@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/assertion"
 	"github.com/fairlead/fairlead/internal/refusal"
+	"github.com/fairlead/fairlead/internal/tlspsk"
 	"github.com/fairlead/fairlead/test/authority"
 )
 
@@ -38,7 +38,13 @@ type front struct {
 func start(t *testing.T, url string, change func(*Config)) *front {
 	t.Helper()
 	c := DefaultConfig()
+	servers := authority.New(t, "Servers")
+	certificate, key, err := authority.WriteFiles(t.TempDir(), "server", servers.Issue("localhost", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
 	c.TelemetryURL = url
+	c.TLS.Address, c.TLS.CertificateFile, c.TLS.KeyFile = "127.0.0.1:0", certificate, key
 	if change != nil {
 		change(&c)
 	}
@@ -46,14 +52,12 @@ func start(t *testing.T, url string, change func(*Config)) *front {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &front{t: t, servers: authority.New(t, "Servers"), reports: make(chan refusal.Report, 100)}
+	f := &front{t: t, servers: servers, reports: make(chan refusal.Report, 100)}
 	refusals := refusal.NewLog(zap.NewNop(), func(r refusal.Report) { f.reports <- r })
 	if f.Gateway, err = New(c, signer, refusals, zap.NewNop()); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: []tls.Certificate{f.servers.Issue("localhost", nil)}, ClientAuth: tls.RequestClientCert, NextProtos: Protocols(),
-	})
+	listener, err := f.Listen(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +66,7 @@ func start(t *testing.T, url string, change func(*Config)) *front {
 	return f
 }
 
-func (f *front) run(listener net.Listener) {
+func (f *front) run(listener *tlspsk.Listener) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- f.Serve(ctx, listener) }()
@@ -165,6 +169,20 @@ func (r *raw) answer() (status int, body string) {
 		r.t.Fatal(err)
 	}
 	return response.StatusCode, string(text)
+}
+
+// served tells whether a request is answered.
+func (r *raw) served() bool {
+	r.t.Helper()
+	if _, err := io.WriteString(r, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		return false
+	}
+	response, err := http.ReadResponse(r.reader, nil)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
 }
 
 // await takes from a channel.

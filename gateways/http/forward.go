@@ -45,6 +45,10 @@ func newForwarder(c Config, through http.RoundTripper, refusals *refusal.Log, m 
 
 // ServeHTTP forwards one request.
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, err := connectionOf(r.Context()).client(r.RemoteAddr); err != nil {
+		f.refuse(w, r, outcome.ResultOf(outcome.Wrap(outcome.Unauthenticated, "", err)))
+		return
+	}
 	select {
 	case f.places <- struct{}{}:
 		defer func() { <-f.places }()

@@ -13,7 +13,11 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/fairlead/fairlead/internal/assertion"
+	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/psk"
 	"github.com/fairlead/fairlead/internal/refusal"
+	"github.com/fairlead/fairlead/internal/tlspsk"
+	"github.com/fairlead/fairlead/internal/transport"
 )
 
 // Bounds of the server that are no settings.
@@ -27,6 +31,7 @@ const (
 type Gateway struct {
 	config      Config
 	server      *http.Server
+	refusals    *refusal.Log
 	log         *zap.Logger
 	metrics     *metrics
 	connections atomic.Int64
@@ -34,7 +39,7 @@ type Gateway struct {
 
 // New makes a gateway of a valid configuration, which signs who its clients are. Refusals of its own are reported.
 func New(c Config, signer *assertion.Signer, refusals *refusal.Log, log *zap.Logger) (*Gateway, error) {
-	g := &Gateway{config: c, log: log}
+	g := &Gateway{config: c, refusals: refusals, log: log}
 	g.metrics = newMetrics(g.connections.Load)
 	forwarder, err := newForwarder(c, newUpstream(c, signer, g.metrics), refusals, g.metrics)
 	if err != nil {
@@ -59,14 +64,22 @@ func New(c Config, signer *assertion.Signer, refusals *refusal.Log, log *zap.Log
 	return g, nil
 }
 
-// Protocols are the names of what the gateway speaks, for the TLS handshake (ALPN), the best first.
-func Protocols() []string { return []string{"h2", "http/1.1"} }
+// Listen opens the listener. Clients may use the pre-shared keys that are looked up.
+func (g *Gateway) Listen(keys psk.Lookup) (*tlspsk.Listener, error) {
+	listener, err := transport.ListenTLS(g.config.TLS, []string{"h2", "http/1.1"}, keys, g.log)
+	if err != nil {
+		return nil, fmt.Errorf("opening the listener for HTTP: %w", err)
+	}
+	return listener, nil
+}
 
 // Serve serves the connections of a listener until ctx ends. It then takes no more, and returns when the requests before are answered,
 // or after Config.DrainTimeout.
-func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
+func (g *Gateway) Serve(ctx context.Context, listener *tlspsk.Listener) error {
 	ended := make(chan error, 1)
-	go func() { ended <- g.server.Serve(listener) }()
+	go func() {
+		ended <- g.server.Serve(tlspsk.Established(listener, g.config.MaxHandshakes, g.reportHandshake))
+	}()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serving HTTP: %w", err)
@@ -82,6 +95,13 @@ func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("serving HTTP: %w", err)
 	}
 	return nil
+}
+
+// reportHandshake reports a TLS handshake that did not succeed.
+func (g *Gateway) reportHandshake(f psk.Failure) {
+	report := auth.ReportOf(&f)
+	report.Protocol, report.Where, report.Answer = refusal.HTTP, "TLS handshake", "no connection"
+	g.refusals.Report(report)
 }
 
 // follow counts connections, and closes what is beyond the bound before anything is read of it.

@@ -301,24 +301,31 @@ func TestBounds(t *testing.T) {
 // TestConnectionsAreBounded has one beyond the bound closed, and the next served when there is room again.
 func TestConnectionsAreBounded(t *testing.T) {
 	f := start(t, function(t, func(http.ResponseWriter, *http.Request) {}).URL, func(c *Config) { c.MaxConnections = 1 })
-	const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 	first := f.dial()
-	first.say(request)
-	if status, _ := first.answer(); status != http.StatusOK {
-		t.Errorf("answered with %d", status)
+	if !first.served() {
+		t.Error("the first connection is not served")
 	}
-	if conn, err := tls.Dial("tcp", f.address, f.trusting()); err == nil {
+	if f.dial().served() {
 		t.Error("a connection beyond the bound is served")
-		_ = conn.Close()
 	}
 	_ = first.Close()
 	neighbour.Eventually(t, "room for another connection", func() bool {
-		conn, err := tls.Dial("tcp", f.address, f.trusting())
-		if err != nil {
-			return false
-		}
-		return conn.Close() == nil
+		next := f.dial()
+		defer next.Close()
+		return next.served()
 	})
+}
+
+// TestCertificatesAreBounded has a client refused whose chain is longer than any that admits a device.
+func TestCertificatesAreBounded(t *testing.T) {
+	f := start(t, function(t, func(http.ResponseWriter, *http.Request) { t.Error("the request arrives") }).URL, nil)
+	device := authority.New(t, "Devices").Issue("device", nil)
+	for len(device.Certificate) < 20 {
+		device.Certificate = append(device.Certificate, device.Certificate[0])
+	}
+	if response, _ := f.send(f.client(1, device), "/v1/x", ""); response.StatusCode != http.StatusForbidden {
+		t.Errorf("answered with %d", response.StatusCode)
+	}
 }
 
 // TestRefusedClientsComeAgain has the connection closed of a client whose certificate is refused, and of nobody else.

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -48,9 +49,13 @@ func ownUpstream(t *testing.T, address string, patience time.Duration) (watched,
 	u := newUpstream(Config{WakeTimeout: patience}, signer, newMetrics(func() int64 { return 0 }))
 	w := watched{u.next, make(chan error, 1000)}
 	u.next = w
-	conn, other := net.Pipe()
-	t.Cleanup(func() { _, _ = conn.Close(), other.Close() })
-	r, err := http.NewRequestWithContext(withConnection(t.Context(), conn), http.MethodPost, "http://"+address+"/v1/x", strings.NewReader("body"))
+	statement, err := assertion.State(assertion.Client{Remote: "192.0.2.1:5"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &connection{statement: statement}
+	client.once.Do(func() {}) // its handshake is over
+	r, err := http.NewRequestWithContext(context.WithValue(t.Context(), connectionKey{}, client), http.MethodPost, "http://"+address+"/v1/x", strings.NewReader("body"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead/fairlead/gateways/mqtt"
 	"github.com/fairlead/fairlead/internal/assembly"
 	"github.com/fairlead/fairlead/internal/assertion"
+	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/cache"
 	protocol "github.com/fairlead/fairlead/internal/mqtt"
 	"github.com/fairlead/fairlead/internal/presence"
@@ -102,9 +103,9 @@ func newHTTP(_ context.Context, c *Config, p *assembly.Parts) (func(context.Cont
 	if err != nil {
 		return nil, err
 	}
-	listener, err := transport.Listen(c.HTTP.TLS, p.Log)
+	listener, err := gateway.Listen(auth.Keys(p.Authenticator, c.HTTP.AuthTimeout))
 	if err != nil {
-		return nil, fmt.Errorf("opening the listener for HTTP: %w", err)
+		return nil, err
 	}
 	p.Listening("https", listener.Addr().String(), true)
 	return func(ctx context.Context) error { return gateway.Serve(ctx, listener) }, nil
