@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/devcloud"
 	"github.com/fairlead/fairlead/internal/devcloud/demo"
+	"github.com/fairlead/fairlead/internal/tlspsk/openssl"
 )
 
 const (
@@ -36,6 +37,7 @@ type devCommand struct {
 	DeadLetters string `name:"dead-letters-address" aliases:"dead-letters" default:"127.0.0.1:8091" env:"FAIRLEAD_DEAD_LETTERS_ADDRESS" was:"FAIRLEAD_DEV_DEAD_LETTERS" group:"Addresses (host:port; port 0 takes a free one)" help:"Of the built-in dead letter sink, which Triggers reach as Service dead-letters. Empty for none."`
 	Consumers   string `name:"integration-mqtt-tcp-address" aliases:"integration-mqtt" default:"127.0.0.1:18883" env:"FAIRLEAD_INTEGRATION_MQTT_TCP_ADDRESS" group:"Addresses (host:port; port 0 takes a free one)" help:"For users who consume events over MQTT. Empty for none."`
 	ConsumerWeb string `name:"integration-web-address" aliases:"integration-web" default:"127.0.0.1:8082" env:"FAIRLEAD_INTEGRATION_WEB_ADDRESS" group:"Addresses (host:port; port 0 takes a free one)" help:"For users who consume events over WebSocket and Server-Sent Events. Empty for none."`
+	HTTPS       string `name:"http-tls-address" aliases:"https" default:"127.0.0.1:8443" env:"FAIRLEAD_HTTP_TLS_ADDRESS" group:"Addresses (host:port; port 0 takes a free one)" help:"For devices and webhooks over HTTP with TLS, with a certificate of its own. Empty for none."`
 
 	PortsFrom   int  `xor:"ports" placeholder:"N" env:"FAIRLEAD_PORTS_FROM" was:"FAIRLEAD_DEV_PORTS_FROM" group:"Addresses (host:port; port 0 takes a free one)" help:"Listen on port N and those that follow it, in the order above, instead of the default ports: for a second one on this machine. Addresses that are given stay."`
 	RandomPorts bool `xor:"ports" env:"FAIRLEAD_RANDOM_PORTS" was:"FAIRLEAD_DEV_RANDOM_PORTS" group:"Addresses (host:port; port 0 takes a free one)" help:"Listen on free ports instead of the default ones. Addresses that are given stay."`
@@ -116,7 +118,7 @@ func (c *devCommand) wait(ctx context.Context, d *devcloud.Dev, show *demo.Show,
 
 func (c *devCommand) config() devcloud.Config {
 	return devcloud.Config{
-		HTTP: c.HTTP, MQTT: c.MQTT, MQTTS: c.MQTTS, MQTTWS: c.MQTTWS, MQTTWSS: c.MQTTWSS, COAP: c.COAP, COAPS: c.COAPS,
+		HTTP: c.HTTP, HTTPS: c.HTTPS, MQTT: c.MQTT, MQTTS: c.MQTTS, MQTTWS: c.MQTTWS, MQTTWSS: c.MQTTWSS, COAP: c.COAP, COAPS: c.COAPS,
 		Consumers: c.Consumers, ConsumerWeb: c.ConsumerWeb,
 		API: c.API, Identity: c.Identity, Issuer: c.Issuer, Auth: c.Auth, Metrics: c.Metrics, Receiver: c.Receiver, DeadLetters: c.DeadLetters,
 		Kafka: c.Kafka, KafkaSecret: c.KafkaSecret, KafkaAddress: c.KafkaAddress,
@@ -133,7 +135,7 @@ func (c *devCommand) welcome(out io.Writer, n devcloud.Note) {
 		}
 	}
 	fmt.Fprint(out, "Fairlead is running.\n\n")
-	row("devices, HTTP", n.HTTP+"/v1/{channel}")
+	row("devices, HTTP", joined(n.HTTP, n.HTTPS)+", path /v1/{channel}")
 	row("The Things Network", n.TTN)
 	row("devices, MQTT", joined(n.MQTT, n.MQTTS, n.MQTTWS, n.MQTTWSS))
 	row("devices, CoAP", joined(n.COAP, n.COAPS))
@@ -164,6 +166,9 @@ func (c *devCommand) welcome(out io.Writer, n devcloud.Note) {
 		curl = n.Example.CurlWith("PASSWORD", n.HTTP)
 	}
 	fmt.Fprintf(out, "\nPost something:\n\n  %s\n\n", curl)
+	if command := n.Example.OpenSSL(strings.TrimPrefix(n.HTTPS, "https://")); command != "" && n.HTTPS != "" && openssl.Available && len(c.Registry) == 0 {
+		fmt.Fprintf(out, "The same with a pre-shared key:\n\n  %s\n\n", command)
+	}
 	if c.Triggers == "" {
 		fmt.Fprintf(out, "The Trigger in %s delivers it. Edit that file, or give a folder of your own with --triggers.\n\n",
 			filepath.Join(n.Triggers, "print.yaml"))

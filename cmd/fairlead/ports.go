@@ -24,6 +24,7 @@ func (c *devCommand) addresses() []address {
 		{"coap-address", &c.COAP}, {"coap-secure-address", &c.COAPS}, {"api-address", &c.API}, {"identity-address", &c.Identity}, {"auth-address", &c.Auth},
 		{"metrics-address", &c.Metrics}, {"receiver-address", &c.Receiver}, {"dead-letters-address", &c.DeadLetters},
 		{"integration-mqtt-tcp-address", &c.Consumers}, {"integration-web-address", &c.ConsumerWeb},
+		{"http-tls-address", &c.HTTPS},
 	}
 }
 

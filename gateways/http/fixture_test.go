@@ -57,7 +57,7 @@ func start(t *testing.T, url string, change func(*Config)) *front {
 	if f.Gateway, err = New(c, signer, refusals, zap.NewNop()); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := f.Listen(nil)
+	listener, err := Listen(c.TLS, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

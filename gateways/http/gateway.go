@@ -64,13 +64,9 @@ func New(c Config, signer *assertion.Signer, refusals *refusal.Log, log *zap.Log
 	return g, nil
 }
 
-// Listen opens the listener. Clients may use the pre-shared keys that are looked up.
-func (g *Gateway) Listen(keys psk.Lookup) (*tlspsk.Listener, error) {
-	listener, err := transport.ListenTLS(g.config.TLS, []string{"h2", "http/1.1"}, keys, g.log)
-	if err != nil {
-		return nil, fmt.Errorf("opening the listener for HTTP: %w", err)
-	}
-	return listener, nil
+// Listen opens the listener of a gateway. Clients may use the pre-shared keys that are looked up. The log may be nil.
+func Listen(c transport.Config, keys psk.Lookup, log *zap.Logger) (*tlspsk.Listener, error) {
+	return transport.ListenTLS(c, []string{"h2", "http/1.1"}, keys, log)
 }
 
 // Serve serves the connections of a listener until ctx ends. It then takes no more, and returns when the requests before are answered,

@@ -15,6 +15,7 @@ const Partitions = 3
 // A Config says what to run. Every address is host:port; port 0 takes a free one.
 type Config struct {
 	HTTP        string // devices and webhooks
+	HTTPS       string // devices over HTTP with TLS; "" for none
 	MQTT        string // devices over MQTT; "" for none, as for the next three
 	MQTTS       string // over TLS
 	MQTTWS      string // over WebSocket

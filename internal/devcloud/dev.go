@@ -13,11 +13,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/assertion"
 	"github.com/fairlead/fairlead/internal/devcloud/authority"
 	"github.com/fairlead/fairlead/internal/devcloud/dispatch"
 	"github.com/fairlead/fairlead/internal/devcloud/folder"
 	"github.com/fairlead/fairlead/internal/devcloud/manifests"
 	"github.com/fairlead/fairlead/internal/devcloud/registryfile"
+	"github.com/fairlead/fairlead/internal/tlspsk"
 )
 
 const (
@@ -107,7 +109,10 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 		return err
 	}
 	d.onClose(serve(newServer(onlyByAddress(d.config.Auth, d.functions.Auth)), listeners.auth, d.fail))
-	d.onClose(serve(newServer(frontDoor(d.functions)), listeners.http, d.fail))
+	d.onClose(serve(newServer(assertion.NewVerifier(d.functions.assertion).Handler(frontDoor(d.functions))), listeners.http, d.fail))
+	if err := d.serveHTTPS(listeners); err != nil {
+		return err
+	}
 	if err := d.serveMQTT(neighbours, listeners); err != nil {
 		return err
 	}
@@ -166,6 +171,7 @@ type listeners struct {
 	consumers, consumerWeb                                    net.Listener
 	http, api, identity, auth, metrics, receiver, deadLetters net.Listener
 	mqtt, mqtts, mqttWS, mqttWSS                              net.Listener
+	https                                                     *tlspsk.Listener
 }
 
 func (d *Dev) listen() (*listeners, error) {
@@ -200,7 +206,9 @@ func (d *Dev) listen() (*listeners, error) {
 		d.onClose(func(context.Context) error { _ = listener.Close(); return nil }) // again, if its server did
 		*w.into = listener
 	}
-	return l, nil
+	var err error
+	l.https, err = d.listenHTTPS()
+	return l, err
 }
 
 // take takes an address, for TLS with a certificate that lies in the data folder.
@@ -368,6 +376,9 @@ func (d *Dev) targets(l *listeners, commands *commanding) manifests.Targets {
 func (d *Dev) writeNote(l *listeners, contents registryfile.Contents) error {
 	d.note.PID, d.note.Data = os.Getpid(), d.folder.Path()
 	d.note.HTTP, d.note.Auth = url(l.http), url(l.auth)
+	if l.https != nil {
+		d.note.HTTPS = location("https", l.https)
+	}
 	d.note.TTN, d.note.API = d.note.HTTP+"/ttn/v3", url(l.api)
 	d.note.MQTT, d.note.MQTTS = location("mqtt", l.mqtt), location("mqtts", l.mqtts)
 	d.note.MQTTWS, d.note.MQTTWSS = location("ws", l.mqttWS), location("wss", l.mqttWSS)

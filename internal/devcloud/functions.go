@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead/fairlead/functions/ttn"
 	"github.com/fairlead/fairlead/internal/assembly"
 	"github.com/fairlead/fairlead/internal/assembly/functions"
+	"github.com/fairlead/fairlead/internal/assertion"
 	"github.com/fairlead/fairlead/internal/downlink"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/internal/outbound"
@@ -44,6 +45,8 @@ type Functions struct {
 	Registry             *functions.Registry // nil without a Management
 	Command              http.Handler        // for users
 	CommandEvents        http.Handler        // for Triggers
+
+	assertion assertion.Config // who the clients of the gateway for HTTP are
 }
 
 // everything is the process that is all functions and gateways at once. They share one authenticator, which judges
@@ -64,6 +67,7 @@ func assemble(ctx context.Context, n *Neighbours, m *Management, refused func(re
 		Parts:     parts,
 		Telemetry: telemetry.New(c.Telemetry, parts.Authenticator, parts.Pipeline, parts.Commands),
 		Auth:      authfn.New(c.API, parts.Decisions),
+		assertion: newAssertion(),
 	}
 	if err := errors.Join(f.ttn(c), f.push(c)); err != nil {
 		return nil, errors.Join(err, f.Close(ctx))

@@ -1,6 +1,7 @@
 package devcloud
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -16,6 +17,7 @@ type Note struct {
 	PID         int      `json:"pid"`
 	Data        string   `json:"data"`
 	HTTP        string   `json:"http"` // URL, as are the following
+	HTTPS       string   `json:"https,omitempty"`
 	TTN         string   `json:"ttn"`
 	MQTT        string   `json:"mqtt,omitempty"`
 	MQTTS       string   `json:"mqtts,omitempty"`
@@ -48,6 +50,7 @@ type Example struct {
 	Username    string `json:"username"` // for HTTP Basic authentication
 	Password    string `json:"password"`
 	Curl        string `json:"curl"`
+	Key         string `json:"key,omitempty"` // of the device's pre-shared key, in hexadecimal digits
 }
 
 // newExample finds a device that can log in with a plain password. There may be none.
@@ -59,7 +62,9 @@ func newExample(contents registryfile.Contents, url string) *Example {
 		}
 		for _, c := range credentials {
 			if c.Password != nil && c.Password.Kind == registry.PlainPassword {
-				return exampleOf(d, c.Password.Value, url)
+				e := exampleOf(d, c.Password.Value, url)
+				e.Key = keyOf(credentials)
+				return e
 			}
 		}
 	}
@@ -77,6 +82,28 @@ func exampleOf(d *registry.Device, password, url string) *Example {
 func (e *Example) CurlWith(password, url string) string {
 	return fmt.Sprintf(`curl -u %s -H 'Content-Type: application/json' -d '{"temperature": 21.5}' %s/v1/telemetry`,
 		quote(e.Username+":"+password), url)
+}
+
+// OpenSSL is a command line that posts in the device's name, with its pre-shared key, to an address of the gateway for HTTP; "" if it has no
+// key.
+func (e *Example) OpenSSL(address string) string {
+	if e.Key == "" {
+		return ""
+	}
+	const body = `{"temperature": 21.5}`
+	request := fmt.Sprintf(`POST /v1/telemetry HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n`, len(body))
+	return fmt.Sprintf("printf %s | openssl s_client -quiet -connect %s -psk_identity %s -psk %s",
+		quote(request+body), address, quote(e.Device+"@"+e.Application), e.Key)
+}
+
+// keyOf is the first pre-shared key, in hexadecimal digits.
+func keyOf(credentials []registry.Credential) string {
+	for _, c := range credentials {
+		if c.PreSharedKey != nil {
+			return hex.EncodeToString(c.PreSharedKey.Key)
+		}
+	}
+	return ""
 }
 
 // quote makes a text one word of a POSIX shell.

@@ -103,9 +103,9 @@ func newHTTP(_ context.Context, c *Config, p *assembly.Parts) (func(context.Cont
 	if err != nil {
 		return nil, err
 	}
-	listener, err := gateway.Listen(auth.Keys(p.Authenticator, c.HTTP.AuthTimeout))
+	listener, err := http.Listen(c.HTTP.TLS, auth.Keys(p.Authenticator, c.HTTP.AuthTimeout), p.Log)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("opening the listener for HTTP: %w", err)
 	}
 	p.Listening("https", listener.Addr().String(), true)
 	return func(ctx context.Context) error { return gateway.Serve(ctx, listener) }, nil
