@@ -32,10 +32,16 @@ func TestCluster(t *testing.T) {
 	step("a TTN body wakes functions/ttn and ends at the Service of the Trigger", w.uplink)
 	step("a device of the MQTT gateway wakes functions/auth and is not refused", w.connect)
 	step("a Trigger that was deleted comes back", w.drift)
+	step("Triggers to functions show tokens if they are to", w.audiences)
 	step("push wakes, delivers with credentials, and sleeps again", w.push)
 	step("a command wakes functions/command and reaches a device", w.command)
 	step("a rolling restart of gateway and function loses nothing", w.restart)
 	step("a consumer with an access token gets an event of a device", w.consume)
+	step("a rolling restart of every gateway and function loses nothing that Kafka was given", w.restartEverything)
+	step("a command that reached its device is there, while functions/command restarts", w.restartCommand)
+	step("a killed functions/push loses nothing", w.killPush)
+	step("a killed functions/provision leaves nothing undone", w.killProvision)
+	step("events of a topic are delivered again from a pod", w.replay)
 	step("a deleted application takes everything with it", w.deletion)
 	step("idle again, every function sleeps", idle)
 }
@@ -214,6 +220,19 @@ func (w *world) drift(t *testing.T) {
 	t.Logf("%s is back %v after a ping", last, took)
 }
 
+// audiences has functions/provision give Triggers an audience, and take it away again.
+func (w *world) audiences(t *testing.T) {
+	trigger := "triggers/" + w.tenant.name + "-command"
+	audience := func() string { return kubectl(t, "get", trigger, "-o", "jsonpath={.spec.subscriber.audience}") }
+	restore := override(t, "fairlead-provision", "FAIRLEAD_PROVISION_OIDC", "true")
+	ping(t)
+	eventually(t, trigger+" to have an audience", "the log of fairlead-provision", func() bool { return audience() == "fairlead-command-events" })
+	kubectl(t, "wait", trigger, "--for", "condition=Ready", "--timeout", "120s")
+	restore()
+	ping(t)
+	eventually(t, trigger+" to have no audience", "the log of fairlead-provision", func() bool { return audience() == "" })
+}
+
 func (w *world) push(t *testing.T) {
 	a := w.tenant
 	must(t, http.MethodPut, a.api+"/"+a.name, a.admin, jsonContent, fmt.Sprintf(`{"metadata":{"name":%q},"spec":{"knative":{"endpoint":{
@@ -241,8 +260,7 @@ func (w *world) command(t *testing.T) {
 	}
 	asleep(t, "fairlead-command")
 	started := time.Now()
-	must(t, http.MethodPost, address(t, "fairlead-command")+"/api/command/v1alpha1/apps/"+a.name+"/devices/commanded?command=switch&timeout=10", a.admin,
-		map[string]string{"Content-Type": "text/plain"}, "on")
+	must(t, http.MethodPost, address(t, "fairlead-command")+"/api/command/v1alpha1/apps/"+a.name+"/devices/commanded?command=switch&timeout=10", a.admin, textContent, "on")
 	for {
 		if err := link.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
@@ -260,9 +278,8 @@ func (w *world) command(t *testing.T) {
 
 func (w *world) restart(t *testing.T) {
 	const devices = 20
-	f := launch(t, w.tenant, devices, 250*time.Millisecond)
-	kubectl(t, "rollout", "restart", "deployment/fairlead-gateway-mqtt")
-	kubectl(t, "rollout", "status", "deployment/fairlead-gateway-mqtt", "--timeout", "180s")
+	f := launch(t, w.tenant, "numbered", overMQTT(t, w.tenant), devices, 250*time.Millisecond)
+	restartPods(t, "fairlead-gateway-mqtt")
 	accepted := w.newRevision(t)
 	eventually(t, "every device to be connected again", "the logs of the gateway", func() bool {
 		f.mu.Lock()
@@ -270,13 +287,8 @@ func (w *world) restart(t *testing.T) {
 		return len(f.gaps) >= devices
 	})
 	f.land()
-	faults := 0
 	eventually(t, "everything that was acknowledged", "the logs of imc-dispatcher, mt-broker-filter and functions/push", func() bool {
-		var err error
-		if faults, err = f.missing(received(t)); err != nil {
-			t.Fatal(err)
-		}
-		return faults == 0
+		return f.lost(came(t, w.tenant, ofTrigger)) == 0
 	})
 	t.Logf("over MQTT: %+v, 0 of them lost; without service: median %v, p99 %v of %d devices", f.Counts(), quantile(f.gaps, 0.5), quantile(f.gaps, 0.99), devices)
 	w.arrives(t, "the last message over HTTP", func(e event) bool { return e.Device == "http" && e.Data == fmt.Sprintf(`{"n":%d}`, accepted) })

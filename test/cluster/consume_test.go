@@ -40,20 +40,22 @@ func hasTopic(t testing.TB, name string) bool {
 	return topics.Has(name)
 }
 
-// writeToKafka has the MQTT gateway write to Kafka until the test ends, whatever the overlay says.
-func writeToKafka(t testing.TB) {
+// toKafka has gateways write to Kafka until the test ends, whatever the overlay says.
+func toKafka(t testing.TB, gateways ...string) {
 	t.Helper()
-	gateway := func(sink string) {
-		kubectl(t, "set", "env", "deployment/fairlead-gateway-mqtt", sink)
-		kubectl(t, "rollout", "status", "deployment/fairlead-gateway-mqtt", "--timeout", "180s")
+	set := func(sink string) {
+		for _, gateway := range gateways {
+			kubectl(t, "set", "env", "deployment/"+gateway, sink)
+			kubectl(t, "rollout", "status", "deployment/"+gateway, "--timeout", "180s")
+		}
 	}
-	gateway("FAIRLEAD_SINK_URL=")
-	t.Cleanup(func() { gateway("FAIRLEAD_SINK_URL-") })
+	set("FAIRLEAD_SINK_URL=")
+	t.Cleanup(func() { set("FAIRLEAD_SINK_URL-") })
 }
 
 // consume reads events at the integration gateway, which has them from Kafka.
 func (w *world) consume(t *testing.T) {
-	writeToKafka(t)
+	toKafka(t, "fairlead-gateway-mqtt")
 	a := w.tenant
 	a.device(t, "consumed", credentials)
 	link := dial(t, a, "consumed")

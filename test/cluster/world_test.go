@@ -168,7 +168,10 @@ func must(t testing.TB, method, url string, as login, header map[string]string, 
 	return answer
 }
 
-var jsonContent = map[string]string{"Content-Type": "application/json"}
+var (
+	jsonContent = map[string]string{"Content-Type": "application/json"}
+	textContent = map[string]string{"Content-Type": "text/plain"}
+)
 
 // A tenant is an application of the test.
 type tenant struct {
@@ -197,12 +200,29 @@ func (a *tenant) device(t testing.TB, name, spec string) {
 }
 
 func (a *tenant) makeDevice(name, spec string) error {
-	status, answer, err := send(http.MethodPost, a.api+"/"+a.name+"/devices", a.admin, jsonContent,
-		fmt.Sprintf(`{"metadata":{"application":%q,"name":%q},"spec":%s}`, a.name, name, spec))
+	status, answer, err := a.postDevice(name, spec)
 	if err == nil && status != http.StatusCreated {
 		err = fmt.Errorf("making the device %s: %d %s", name, status, answer)
 	}
 	return err
+}
+
+// offerDevice makes a device if the registry is there. One whose answer was lost is there already.
+func (a *tenant) offerDevice(name, spec string) (done bool, err error) {
+	status, answer, err := a.postDevice(name, spec)
+	switch {
+	case err != nil || status/100 == 5:
+		return false, nil
+	case status == http.StatusCreated || status == http.StatusConflict:
+		return true, nil
+	default:
+		return false, fmt.Errorf("making the device %s: %d %s", name, status, answer)
+	}
+}
+
+func (a *tenant) postDevice(name, spec string) (status int, answer string, err error) {
+	return send(http.MethodPost, a.api+"/"+a.name+"/devices", a.admin, jsonContent,
+		fmt.Sprintf(`{"metadata":{"application":%q,"name":%q},"spec":%s}`, a.name, name, spec))
 }
 
 const password = "hey-rodney"
@@ -247,9 +267,9 @@ func (a *tenant) ready(t testing.TB) time.Duration {
 
 // An event is what the receiver was given; see test/cluster/receiver.
 type event struct {
-	Type, Application, Device, Subject string
-	User, Password                     string
-	Data                               string
+	ID, Type, Application, Device, Subject string
+	User, Password                         string
+	Data                                   string
 }
 
 // received is everything that the receiver was given.

@@ -14,9 +14,9 @@ import (
 
 // An Event is what came with one request.
 type Event struct {
-	Type, Application, Device, Subject string
-	User, Password                     string
-	Data                               string
+	ID, Type, Application, Device, Subject string
+	User, Password                         string
+	Data                                   string
 }
 
 // A box has everything that came.
@@ -44,7 +44,7 @@ func (b *box) take(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := r.Header
-	e := Event{Type: h.Get("Ce-Type"), Application: h.Get("Ce-Application"), Device: h.Get("Ce-Device"), Subject: h.Get("Ce-Subject"), Data: string(data)}
+	e := Event{ID: h.Get("Ce-Id"), Type: h.Get("Ce-Type"), Application: h.Get("Ce-Application"), Device: h.Get("Ce-Device"), Subject: h.Get("Ce-Subject"), Data: string(data)}
 	e.User, e.Password, _ = r.BasicAuth()
 	b.mu.Lock()
 	defer b.mu.Unlock()
