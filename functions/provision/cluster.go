@@ -50,7 +50,7 @@ func (p *Provisioner) makeObjects(ctx context.Context, a *registry.Application, 
 		break
 	}
 	for _, o := range surplus {
-		result = result.or(of(p.Cluster.Delete(ctx, o)))
+		result = result.or(of(p.remove(ctx, o)))
 	}
 	return result.or(p.await(ctx, applied, wait))
 }
@@ -139,7 +139,7 @@ func (p *Provisioner) clean(ctx context.Context, name string) error {
 			if o.Deleting() {
 				continue
 			}
-			if err := p.Cluster.Delete(ctx, o); err != nil {
+			if err := p.remove(ctx, o); err != nil {
 				return err
 			}
 		}
@@ -148,6 +148,35 @@ func (p *Provisioner) clean(ctx context.Context, name string) error {
 		}
 		if !backoff.Wait(ctx, lookAgain) {
 			return fmt.Errorf("%d objects of the application %q are still being deleted", len(left), name)
+		}
+	}
+}
+
+// remove deletes an object. Of the Triggers at the Broker for all events one is deleted after the other, each with its Subscription: of
+// Subscriptions that end at the same time, Knative leaves some in the channel of a Broker of channels (knative/eventing, issue 6636), which
+// then can deliver no event to all of its subscribers.
+func (p *Provisioner) remove(ctx context.Context, o kube.Object) error {
+	source := p.settings.Broker.Source
+	if source == "" || o.Kind() != triggerKind || o.Text("spec", "broker") != source {
+		return p.Cluster.Delete(ctx, o)
+	}
+	unlock, err := p.feeds.lock(ctx, source)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := p.Cluster.DeleteWithDependents(ctx, o); err != nil {
+		return err
+	}
+	for {
+		there, err := p.Cluster.Get(ctx, o.Kind(), o.Name())
+		switch {
+		case kube.NotFound(err) || err == nil && there.UID() != o.UID():
+			return nil
+		case err != nil:
+			return err
+		case !backoff.Wait(ctx, lookAgain):
+			return fmt.Errorf("the %v is still being deleted", o)
 		}
 	}
 }

@@ -46,6 +46,7 @@ type Provisioner struct {
 	settings Settings
 	names    locks
 	sweeping locks
+	feeds    locks // by the Broker for all events
 	metrics  *metrics
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -112,6 +113,44 @@ func TestObjectsThatLinger(t *testing.T) {
 	w.server.Remove("Broker app")
 	w.reconcile("app")
 	w.want()
+}
+
+// TestFeedsEndOneAfterTheOther deletes applications at once, whose Triggers have Subscriptions to the same channel.
+func TestFeedsEndOneAfterTheOther(t *testing.T) {
+	w := newWorld(t, func(c *Config) {
+		c.Broker, c.DeadLetters.Sink = BrokerConfig{Class: "MTChannelBasedBroker", Source: "all"}, noSink
+	})
+	names := []string{"a", "b", "c", "d"}
+	for _, name := range names {
+		w.put(name, "")
+		w.reconcile(name)
+		if _, err := w.store.DeleteApplication(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.server.Writes()
+	var deleting sync.WaitGroup
+	for _, name := range names {
+		deleting.Go(func() {
+			if err := w.Reconcile(t.Context(), name, ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	deleting.Wait()
+	w.want()
+	under := ""
+	for _, write := range w.server.Writes() {
+		switch what, object, _ := strings.Cut(write, " "); {
+		case !strings.HasPrefix(object, "Trigger "):
+		case what == "delete" && under != "":
+			t.Errorf("%s was deleted before %s was gone", object, under)
+		case what == "delete":
+			under = object
+		default:
+			under = ""
+		}
+	}
 }
 
 // TestGoneWithoutFinalizers is an application whose owner took the finalizers away, and another one that has its name by now.

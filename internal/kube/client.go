@@ -125,8 +125,15 @@ func (c *Client) List(ctx context.Context, k Kind, selector string, each func([]
 
 // Delete deletes an object that was read, and no other one that has its name by now. That it is gone already is no error. It may
 // still be there for a while.
-func (c *Client) Delete(ctx context.Context, o Object) error {
-	options := map[string]any{"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+func (c *Client) Delete(ctx context.Context, o Object) error { return c.delete(ctx, o, "Background") }
+
+// DeleteWithDependents deletes an object as Delete does, which stays until what controllers have made for it is gone.
+func (c *Client) DeleteWithDependents(ctx context.Context, o Object) error {
+	return c.delete(ctx, o, "Foreground")
+}
+
+func (c *Client) delete(ctx context.Context, o Object, policy string) error {
+	options := map[string]any{"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": policy}
 	if uid := o.UID(); uid != "" {
 		options["preconditions"] = map[string]any{"uid": uid}
 	}

@@ -129,6 +129,22 @@ func TestDelete(t *testing.T) {
 	}
 }
 
+func TestDeleteWithDependents(t *testing.T) {
+	s := kubetest.New(t, broker)
+	c := open(t, s, nil)
+	made, err := c.Apply(t.Context(), object("a", nil, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.DeleteWithDependents(t.Context(), made); err != nil {
+		t.Fatal(err)
+	}
+	there, err := c.Get(t.Context(), broker, "a")
+	if err != nil || !there.Deleting() {
+		t.Errorf("it does not wait for its dependents: %v, %v", there, err)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	s := kubetest.New(t, broker)
 	c := open(t, s, nil)

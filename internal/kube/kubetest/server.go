@@ -35,7 +35,13 @@ type Server struct {
 }
 
 // stored is an object with what its manager has applied.
-type stored struct{ live, applied map[string]any }
+type stored struct {
+	live, applied map[string]any
+	looks         int // how often it is still seen, after it was deleted with its dependents
+}
+
+// dependentLooks is how often an object is read that is deleted with its dependents, until these are gone.
+const dependentLooks = 2
 
 // New starts a server that knows some kinds, and stops it when the test ends. Plurals are the kinds in lower case with an s.
 func New(t testing.TB, known ...kube.Kind) *Server {
@@ -52,7 +58,8 @@ func New(t testing.TB, known ...kube.Kind) *Server {
 	return s
 }
 
-// Writes are the requests that changed something, in order, as "apply Broker a" and "delete Broker a". They are forgotten then.
+// Writes are the requests that changed something, in order, as "apply Broker a" and "delete Broker a", and as "gone Broker a" when one has
+// ended that was deleted with its dependents. They are forgotten then.
 func (s *Server) Writes() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,6 +145,9 @@ func (s *Server) object(w http.ResponseWriter, r *http.Request, key string) {
 		return
 	}
 	answer(w, at.live)
+	if r.Method == http.MethodGet && at.looks > 0 {
+		s.seen(key, at)
+	}
 }
 
 func (s *Server) apply(w http.ResponseWriter, r *http.Request, key string, body []byte) {
@@ -162,7 +172,10 @@ func (s *Server) apply(w http.ResponseWriter, r *http.Request, key string, body 
 
 // delete tells whether the object was, or will be, deleted.
 func (s *Server) delete(w http.ResponseWriter, key string, at *stored, body []byte) bool {
-	var options struct{ Preconditions struct{ UID string } }
+	var options struct {
+		PropagationPolicy string
+		Preconditions     struct{ UID string }
+	}
 	_ = json.Unmarshal(body, &options)
 	live := kube.Object(at.live)
 	if uid := options.Preconditions.UID; uid != "" && uid != live.UID() {
@@ -170,12 +183,22 @@ func (s *Server) delete(w http.ResponseWriter, key string, at *stored, body []by
 		return false
 	}
 	s.writes = append(s.writes, "delete "+live.String())
-	if live.Field("metadata", "finalizers") == nil {
+	if options.PropagationPolicy == "Foreground" {
+		at.looks = dependentLooks
+	} else if live.Field("metadata", "finalizers") == nil {
 		delete(s.objects, key)
 		return true
 	}
 	at.live["metadata"].(map[string]any)["deletionTimestamp"] = "2026-01-01T00:00:00Z"
 	return true
+}
+
+// seen ends an object that waits for its dependents, after some looks at it.
+func (s *Server) seen(key string, at *stored) {
+	if at.looks--; at.looks == 0 {
+		s.writes = append(s.writes, "gone "+kube.Object(at.live).String())
+		delete(s.objects, key)
+	}
 }
 
 func (s *Server) list(w http.ResponseWriter, r *http.Request, version, plural string) {
