@@ -233,10 +233,16 @@ func (w *world) audiences(t *testing.T) {
 	eventually(t, trigger+" to have no audience", "the log of fairlead-provision", func() bool { return audience() == "" })
 }
 
+// pushTo gives an application an endpoint, with credentials.
+func (a *tenant) pushTo(t *testing.T, url string) {
+	t.Helper()
+	must(t, http.MethodPut, a.api+"/"+a.name, a.admin, jsonContent, fmt.Sprintf(`{"metadata":{"name":%q},"spec":{"knative":{"endpoint":{
+		"url":%q,"auth":{"basic":{"username":"ada","password":"lovelace"}}}}}}`, a.name, url))
+}
+
 func (w *world) push(t *testing.T) {
 	a := w.tenant
-	must(t, http.MethodPut, a.api+"/"+a.name, a.admin, jsonContent, fmt.Sprintf(`{"metadata":{"name":%q},"spec":{"knative":{"endpoint":{
-		"url":"http://receiver.fairlead.svc.cluster.local/","auth":{"basic":{"username":"ada","password":"lovelace"}}}}}}`, a.name))
+	a.pushTo(t, "http://receiver.fairlead.svc.cluster.local/")
 	eventually(t, "the Trigger to functions/push", "fairlead app get "+a.name+" -o yaml", func() bool {
 		return kubectl(t, "get", "triggers/"+a.name+"-push", "--ignore-not-found", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`) == "True"
 	})

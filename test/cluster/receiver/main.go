@@ -1,5 +1,6 @@
 // Command receiver is the Knative Service at which events end in a test of a cluster. It takes CloudEvents in binary mode and
-// remembers them; GET /events gives those since the number in the query's `from`, as a list in JSON.
+// remembers them; GET /events gives those since the number in the query's `from`, as a list in JSON. With the query `delay`, a duration, it
+// answers that much after it has taken an event.
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // An Event is what came with one request.
@@ -46,10 +48,16 @@ func (b *box) take(w http.ResponseWriter, r *http.Request) {
 	h := r.Header
 	e := Event{ID: h.Get("Ce-Id"), Type: h.Get("Ce-Type"), Application: h.Get("Ce-Application"), Device: h.Get("Ce-Device"), Subject: h.Get("Ce-Subject"), Data: string(data)}
 	e.User, e.Password, _ = r.BasicAuth()
+	b.add(e)
+	delay, _ := time.ParseDuration(r.URL.Query().Get("delay"))
+	time.Sleep(delay)
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func (b *box) add(e Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.events = append(b.events, e)
-	w.WriteHeader(http.StatusAccepted)
 }
 
 func (b *box) list(w http.ResponseWriter, r *http.Request) {
