@@ -21,14 +21,14 @@ type Config struct {
 	Brokers         []string      `doc:"addresses host:port of some brokers, separated by commas"`
 	SecretDir       string        `doc:"folder with a mounted Secret in the layout of Knative's Kafka components: protocol, sasl.mechanism, user, password, ca.crt, user.crt, user.key"`
 	DeliveryTimeout time.Duration `doc:"duration after which a record that Kafka has not acknowledged is answered as unavailable; 1s to 25s, so that the answer leaves before a function's 30s limit"`
-	Linger          time.Duration `doc:"duration that a producer waits for more records before it sends a batch; 0s sends at once"`
+	Linger          time.Duration `doc:"duration that a producer waits for more records before it sends a batch; 0s sends at once, together with what came while the request before was on its way"`
 	MaxRecords      int           `doc:"number of records that may wait for Kafka at once, beyond which senders are told to come back later"`
 	MaxBytes        int           `doc:"bytes of records that may wait for Kafka at once"`
 }
 
 // DefaultConfig has no brokers; everything else suits a function.
 func DefaultConfig() Config {
-	return Config{DeliveryTimeout: 10 * time.Second, Linger: 500 * time.Microsecond, MaxRecords: 10_000, MaxBytes: 64 << 20}
+	return Config{DeliveryTimeout: 10 * time.Second, MaxRecords: 10_000, MaxBytes: 64 << 20}
 }
 
 // Validate names the first bad field.
