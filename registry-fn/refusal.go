@@ -52,6 +52,8 @@ var (
 	topicLeft = &refusal{status: http.StatusServiceUnavailable, retry: true, document: outcome.Document{
 		Error: "ServiceUnavailable", Message: "The events of an earlier application of that name are still being deleted; try again later",
 	}}
+	// tooFast is for devices that register, when too many do.
+	tooFast = &refusal{status: http.StatusTooManyRequests, document: outcome.Document{Error: "Overloaded", Message: "Too many devices were created within the last minute"}, retry: true}
 	// full is for changes that could not be told.
 	full = &refusal{status: http.StatusServiceUnavailable, document: outcome.Document{Error: "Overloaded", Message: "Too many changes wait to be told; try again later"}, retry: true}
 )

@@ -26,12 +26,20 @@ func (p *Parts) openDocuments(c cache.Config, n Neighbours) (err error) {
 }
 
 // judge decides about devices in this process, from the documents.
-func (p *Parts) judge(ctx context.Context, a auth.Config, n Neighbours) {
-	service := auth.NewService(a.Service, p.Documents, p.Log)
-	service.ShareProofs(n.Registry.ProofSecret)
-	p.admit(a, service)
+func (p *Parts) judge(ctx context.Context, c Config, a auth.Config, n Neighbours) error {
+	p.Service = auth.NewService(a.Service, p.Documents, p.Log)
+	p.Service.ShareProofs(n.Registry.ProofSecret)
+	if a.Registry.URL != "" {
+		sign, err := c.Self.Signer()
+		if err != nil {
+			return fmt.Errorf("self.%w", err)
+		}
+		p.Service.RegisterWith(auth.NewRegistryClient(a.Registry, sign))
+	}
+	p.admit(a, p.Service)
 	p.watch(ctx, p.Documents)
 	p.Health.Add(process.Check{Name: "registry", Run: p.Documents.Ready})
+	return nil
 }
 
 // ask has the authentication function decide about devices. The process hears of changes only where Redis is configured;

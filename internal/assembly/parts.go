@@ -32,6 +32,7 @@ type Parts struct {
 
 	Authenticator auth.Authenticator // in all its layers
 	Decisions     *auth.Cache        // the same without what slows refusals down, for the authentication function: that is done where devices are connected, once
+	Service       *auth.Service      // which judges credentials; nil where another process does
 	Documents     *cache.Cache       // of the registry, where the process has them
 	Changes       *cache.Cache       // to hear of changes of the registry; nil where Redis is not configured
 
@@ -143,8 +144,7 @@ func (p *Parts) openAccess(ctx context.Context, of Process, c Config, a auth.Con
 		if err := p.openDocuments(c.Cache, n); err != nil {
 			return err
 		}
-		p.judge(ctx, a, n)
-		return nil
+		return p.judge(ctx, c, a, n)
 	}
 }
 

@@ -8,15 +8,16 @@ import (
 
 // A Config holds the settings of every layer. A process uses those of the layers that it has.
 type Config struct {
-	Service ServiceConfig
-	Cache   CacheConfig
-	Steady  SteadyConfig
-	Client  ClientConfig
+	Service  ServiceConfig
+	Cache    CacheConfig
+	Steady   SteadyConfig
+	Client   ClientConfig
+	Registry RegistryConfig
 }
 
 // DefaultConfig suits an instance with a few cores and 256 MiB.
 func DefaultConfig() Config {
-	return Config{DefaultServiceConfig(), DefaultCacheConfig(), DefaultSteadyConfig(), DefaultClientConfig()}
+	return Config{DefaultServiceConfig(), DefaultCacheConfig(), DefaultSteadyConfig(), DefaultClientConfig(), DefaultRegistryConfig()}
 }
 
 // A ServiceConfig bounds the work that judging a credential takes.
@@ -151,11 +152,8 @@ func DefaultClientConfig() ClientConfig {
 
 // Validate names the first bad field.
 func (c *ClientConfig) Validate() error {
-	if c.URL != "" {
-		u, err := url.Parse(c.URL)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" {
-			return errors.New("url: must be an http or https URL without user and query")
-		}
+	if err := checkBase(c.URL); err != nil {
+		return err
 	}
 	switch {
 	case c.Timeout < 100*time.Millisecond:
@@ -171,3 +169,15 @@ func (ClientConfig) String() string { return "authentication client" }
 
 // GoString keeps the token out of logs.
 func (c ClientConfig) GoString() string { return c.String() }
+
+// checkBase checks the URL of a process that is asked, which may be empty.
+func checkBase(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" {
+		return errors.New("url: must be an http or https URL without user and query")
+	}
+	return nil
+}

@@ -13,6 +13,7 @@ const (
 	errApplicationDisabled reason = "application disabled"
 	errNoDevice            reason = "unknown device"
 	errDeviceDisabled      reason = "device disabled"
+	errNotRegistered       reason = "unknown device, which the registry does not register"
 	errNoCredential        reason = "no credential"
 	errCredentials         reason = "stored credentials do not parse"
 	errPassword            reason = "wrong password"

@@ -26,6 +26,7 @@ type Registry interface {
 // Its sessions are not watched: that is what a Cache does.
 type Service struct {
 	registry  Registry
+	registrar Registrar // nil: unknown devices are refused
 	passwords *passwords
 	prover    *prover
 	log       *zap.Logger
@@ -58,6 +59,9 @@ func (s *Service) authenticate(ctx context.Context, r Request) (*Session, error)
 		return nil, s.refuse(r, err)
 	}
 	device, err := s.device(ctx, application, r.Device)
+	if errors.Is(err, errNoDevice) {
+		device, err = s.register(ctx, application, r)
+	}
 	if err != nil {
 		return nil, s.refuse(r, err)
 	}
@@ -209,6 +213,11 @@ func (s *Service) device(ctx context.Context, application *registry.Application,
 	if err != nil {
 		return nil, err
 	}
+	return enabled(device)
+}
+
+// enabled refuses a device that is disabled or being deleted.
+func enabled(device *registry.Device) (*registry.Device, error) {
 	if device.Metadata.Deleting() || !device.Spec.Enabled() {
 		return nil, errDeviceDisabled
 	}
@@ -246,15 +255,14 @@ func (s *Service) judge(ctx context.Context, a *registry.Application, d *registr
 	case Proof:
 		return s.judgeProof(ctx, a, d, c)
 	case CertificateChain:
-		anchors, _, err := registry.Decode[registry.TrustAnchors](a.Status, registry.SectionTrustAnchors)
-		if err != nil {
-			return v, errAnchors
+		chain, err := verifyDevice(c, r.Device, a, time.Now())
+		if errors.Is(err, errAnchors) {
+			return v, err
 		}
-		chain, err := verifyChain(c, r.Device, anchors, time.Now())
 		if err != nil {
 			return v, errCertificate
 		}
-		return verdict{until: chain.until}, nil
+		return verdict{until: chain.Until}, nil
 	case Password, UserPassword:
 		return s.judgePassword(ctx, a, d, r)
 	default:

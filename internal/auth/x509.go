@@ -133,7 +133,7 @@ func (s *Service) applicationOf(ctx context.Context, r Request) (*registry.Appli
 			return nil, err
 		}
 		if chain, ok := s.issued(application, certificates); ok {
-			found.add(application, chain.proven)
+			found.add(application, chain.Proven)
 		}
 	}
 	return found.decide()
@@ -205,7 +205,7 @@ func issuerKeys(certificates []*x509.Certificate) (aliases []string) {
 }
 
 // issued tells whether the chain leads to a trust anchor of an application, whoever the device is.
-func (s *Service) issued(a *registry.Application, certificates []*x509.Certificate) (chain verified, ok bool) {
+func (s *Service) issued(a *registry.Application, certificates []*x509.Certificate) (chain VerifiedChain, ok bool) {
 	anchors, _, err := registry.Decode[registry.TrustAnchors](a.Status, registry.SectionTrustAnchors)
 	if err != nil {
 		return chain, false
@@ -214,28 +214,43 @@ func (s *Service) issued(a *registry.Application, certificates []*x509.Certifica
 	return chain, err == nil
 }
 
-// A verified chain is one that leads to a trust anchor.
-type verified struct {
-	until  time.Time // when the first certificate expires; of several paths, the one that lasts longest counts
-	proven bool      // whether one of the paths ends at an anchor whose key is proven
+// A VerifiedChain leads to a trust anchor.
+type VerifiedChain struct {
+	Leaf   *x509.Certificate
+	Anchor *x509.Certificate // of several, one whose key is proven comes first
+	Proven bool              // whether the anchor's key is
+	Until  time.Time         // when the first certificate expires; of several paths, the one that lasts longest counts
 }
 
-// verifyChain checks that the chain leads from a leaf with that subject to one of the application's own trust anchors,
-// now, for client authentication.
-func verifyChain(chain CertificateChain, subject string, anchors registry.TrustAnchors, now time.Time) (v verified, err error) {
+// VerifyChain checks that a chain leads to one of the application's own trust anchors, now, for client authentication. It does not
+// look at the device that the chain names, nor at whether the application is enabled.
+func VerifyChain(chain CertificateChain, a *registry.Application, now time.Time) (v VerifiedChain, err error) {
 	certificates, err := parseChain(chain)
 	if err != nil {
 		return v, err
 	}
-	if name, err := registry.DistinguishedName(certificates[0].RawSubject); err != nil || name != subject {
-		return v, errors.New("the certificate is another device's")
+	anchors, _, err := registry.Decode[registry.TrustAnchors](a.Status, registry.SectionTrustAnchors)
+	if err != nil {
+		return v, errAnchors
 	}
 	return verify(certificates, anchors, now)
 }
 
+// verifyDevice is VerifyChain for the device with that subject.
+func verifyDevice(chain CertificateChain, subject string, a *registry.Application, now time.Time) (v VerifiedChain, err error) {
+	if v, err = VerifyChain(chain, a, now); err != nil {
+		return v, err
+	}
+	if name, err := registry.DistinguishedName(v.Leaf.RawSubject); err != nil || name != subject {
+		return v, errors.New("the certificate is another device's")
+	}
+	return v, nil
+}
+
 // verify checks that a chain leads to one of the trust anchors, now, for client authentication: signatures, validity, extended key
 // usages, path lengths and name constraints.
-func verify(certificates []*x509.Certificate, anchors registry.TrustAnchors, now time.Time) (v verified, err error) {
+func verify(certificates []*x509.Certificate, anchors registry.TrustAnchors, now time.Time) (v VerifiedChain, err error) {
+	v.Leaf = certificates[0]
 	intermediates := x509.NewCertPool()
 	for _, c := range certificates[1:] {
 		intermediates.AddCert(c)
@@ -254,10 +269,13 @@ func verify(certificates []*x509.Certificate, anchors registry.TrustAnchors, now
 		return v, err
 	}
 	for _, path := range paths {
-		if end := endOf(path); end.After(v.until) {
-			v.until = end
+		if end := endOf(path); end.After(v.Until) {
+			v.Until = end
 		}
-		v.proven = v.proven || pool.proven[string(path[len(path)-1].Raw)]
+		anchor := path[len(path)-1]
+		if proven := pool.proven[string(anchor.Raw)]; v.Anchor == nil || (proven && !v.Proven) {
+			v.Anchor, v.Proven = anchor, proven
+		}
 	}
 	return v, nil
 }

@@ -121,6 +121,7 @@ func (f *Functions) manage(ctx context.Context, c functions.Config, n *Neighbour
 		return err
 	}
 	f.Registry = api
+	f.Service.RegisterWith(api)
 	f.OnClose(api.Close)
 	return nil
 }

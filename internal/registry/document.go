@@ -59,6 +59,9 @@ func (a *Application) Validate() error {
 	if _, _, err := Decode[Core](a.Spec, SectionCore); err != nil {
 		return fmt.Errorf("spec.%s: %w", SectionCore, err)
 	}
+	if _, err := a.DeviceRegistration(); err != nil {
+		return err
+	}
 	if _, err := a.Aliases(); err != nil {
 		return fmt.Errorf("status: %w", err)
 	}

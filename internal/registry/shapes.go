@@ -15,11 +15,13 @@ var (
 		SectionMQTT:         mqttShape,
 		SectionTrustAnchors: {kind: isObject, members: map[string]*shape{"anchors": {kind: isList, each: anchorShape}}},
 		SectionTTN:          anything,
-		"publish":           anything,
-		"command":           anything,
-		"downstream":        anything,
-		SectionKnative:      knativeShape,
-		"ditto":             anything,
+		// Validate refuses what is not known in it.
+		SectionDeviceRegistration: anything,
+		"publish":                 anything,
+		"command":                 anything,
+		"downstream":              anything,
+		SectionKnative:            knativeShape,
+		"ditto":                   anything,
 	}
 	deviceSections = map[string]*shape{
 		SectionCore:            coreShape,

@@ -13,7 +13,7 @@ import (
 const (
 	// SchemaVersion is the version that this code needs. Migrations only ever add, so that a newer schema serves too
 	// and the old release keeps running while the new one comes up.
-	SchemaVersion = 4
+	SchemaVersion = 5
 	// VersionTable is where the migrations note what they have applied.
 	VersionTable = "fairlead_schema"
 

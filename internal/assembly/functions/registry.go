@@ -2,7 +2,6 @@ package functions
 
 import (
 	"context"
-	"net/http"
 	"sync"
 
 	"go.uber.org/zap"
@@ -19,7 +18,7 @@ import (
 // A Registry is the registry's API with what runs beside it: the relay that tells others of changes, and the sweeper that
 // ends deletions.
 type Registry struct {
-	http.Handler
+	*registryfn.Handler
 	Users *user.Authenticator // of the API
 
 	relay   *changes.Relay

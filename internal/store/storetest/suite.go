@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(*testing.T) *store.Store) {
 		{"an application is not deleted under a new device", testRacingDeletion},
 		{"errors hold no secrets", testSecrets},
 		{"what exists is not created again", testCreate},
+		{"quotas are kept, however many create devices at once", testQuotas},
 		{"writers say what they expect", testExpectations},
 		{"functions change documents", testUpdate},
 		{"one of many expecting writers wins", testRacingExpectations},
