@@ -38,6 +38,16 @@ func ownMQTT(t *testing.T, settings ...string) *mqttGateway {
 	return startMQTT(t, append(gatewaySettings(), settings...))
 }
 
+// gatewayCertificate is the certificate that gateways over TLS show.
+func gatewayCertificate(t *testing.T) authority.Files {
+	t.Helper()
+	files, err := authority.Ensure(filepath.Join(here.dir, "mqtt-tls"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
 // startMQTT starts a gateway for one test that is told nothing of its neighbours but what the settings say.
 func startMQTT(t *testing.T, settings []string) *mqttGateway {
 	t.Helper()
@@ -45,10 +55,7 @@ func startMQTT(t *testing.T, settings []string) *mqttGateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := authority.Ensure(filepath.Join(here.dir, "mqtt-tls"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := gatewayCertificate(t)
 	g := &mqttGateway{ca: files.Authority}
 	for _, address := range []*string{&g.tcp, &g.tls, &g.ws, &g.wss} {
 		if *address, err = gatewaybin.FreeAddress(); err != nil {
