@@ -253,7 +253,7 @@ func verify(certificates []*x509.Certificate, anchors registry.TrustAnchors, now
 	v.Leaf = certificates[0]
 	intermediates := x509.NewCertPool()
 	for _, c := range certificates[1:] {
-		intermediates.AddCert(c)
+		intermediates.AddCert(understood(c))
 	}
 	pool := newAnchorPool(certificates, anchors, now)
 	if pool.empty() {
@@ -269,6 +269,9 @@ func verify(certificates []*x509.Certificate, anchors registry.TrustAnchors, now
 		return v, err
 	}
 	for _, path := range paths {
+		if !namesPermitted(path) {
+			continue
+		}
 		if end := endOf(path); end.After(v.Until) {
 			v.Until = end
 		}
@@ -276,6 +279,9 @@ func verify(certificates []*x509.Certificate, anchors registry.TrustAnchors, now
 		if proven := pool.proven[string(anchor.Raw)]; v.Anchor == nil || (proven && !v.Proven) {
 			v.Anchor, v.Proven = anchor, proven
 		}
+	}
+	if v.Anchor == nil {
+		return v, errors.New("an authority may not issue the name")
 	}
 	return v, nil
 }
@@ -300,7 +306,7 @@ func newAnchorPool(presented []*x509.Certificate, anchors registry.TrustAnchors,
 		}
 		for _, c := range presented {
 			if bytes.Equal(c.RawIssuer, certificate.RawSubject) {
-				pool.roots.AddCert(certificate)
+				pool.roots.AddCert(understood(certificate))
 				pool.proven[string(certificate.Raw)] = anchor.Valid.Proven != nil
 				break
 			}

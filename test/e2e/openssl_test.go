@@ -109,6 +109,8 @@ func deviceCertificates(o *openssl, application string) (single, chains map[stri
 	o.issue("no-authority", "/CN=no authority", "ca", "2", "basicConstraints=critical,CA:FALSE")
 	o.issue("servers-only", "/CN=servers only", "ca", "2", issues, forServers)
 	o.issue("plant", "/CN=plant", "ca", "2", issues, "nameConstraints=critical,permitted;DNS:plant.example")
+	o.issue("fairlead", "/CN=fairlead", "ca", "2", issues, "nameConstraints=critical,permitted;dirName:subtree", "[subtree]", "O=FAIRLEAD")
+	o.issue("elsewhere", "/CN=elsewhere", "ca", "2", issues, "nameConstraints=critical,permitted;dirName:subtree", "[subtree]", "O=Elsewhere")
 	chained := func(name string, admitted bool, issuer string, issuers []string, extensions ...string) {
 		o.issue(name, subject, issuer, "2", append(extensions, forClients)...)
 		o.chain(name, issuers...)
@@ -121,6 +123,8 @@ func deviceCertificates(o *openssl, application string) (single, chains map[stri
 	chained("of-servers-only", false, "servers-only", []string{"servers-only"})
 	chained("named-right", true, "plant", []string{"plant"}, "subjectAltName=DNS:pump.plant.example")
 	chained("named-wrong", false, "plant", []string{"plant"}, "subjectAltName=DNS:pump.office.example")
+	chained("below-right", true, "fairlead", []string{"fairlead"})
+	chained("below-wrong", false, "elsewhere", []string{"elsewhere"})
 	return single, chains
 }
 
