@@ -10,13 +10,17 @@ import (
 	"github.com/fairlead/fairlead/internal/crossorigin"
 )
 
+// minRegistrationToken is how many characters the token for registering devices has at least.
+const minRegistrationToken = 32
+
 // A Config bounds what a request may take, and says where everything is.
 type Config struct {
-	Timeout       time.Duration `doc:"duration after which a request is answered as unavailable"`
-	ListTimeout   time.Duration `doc:"longest time that the answer with a list may take; what is not sent by then is cut off"`
-	SweepInterval time.Duration `doc:"duration between two looks for applications whose deletion was not ended"`
-	Origins       []string      `doc:"web origins, as https://console.example.com, whose pages may use the API; none by default; * is every one, and lets any page that a browser of your network opens read what is public"`
-	Endpoints     EndpointsConfig
+	Timeout           time.Duration `doc:"duration after which a request is answered as unavailable"`
+	ListTimeout       time.Duration `doc:"longest time that the answer with a list may take; what is not sent by then is cut off"`
+	SweepInterval     time.Duration `doc:"duration between two looks for applications whose deletion was not ended"`
+	RegistrationToken string        `doc:"token with which the authentication function may have devices registered when they first connect, and nothing else, auth.registry.token there; at least 32 characters; empty: services may, and nobody else" secret:"true"`
+	Origins           []string      `doc:"web origins, as https://console.example.com, whose pages may use the API; none by default; * is every one, and lets any page that a browser of your network opens read what is public"`
+	Endpoints         EndpointsConfig
 }
 
 // DefaultConfig has no addresses.
@@ -33,6 +37,8 @@ func (c *Config) Validate() error {
 		return errors.New("listTimeout: must lie between timeout and 5m")
 	case c.SweepInterval < 100*time.Millisecond || c.SweepInterval > time.Hour:
 		return errors.New("sweepInterval: must lie between 100ms and 1h")
+	case c.RegistrationToken != "" && len(c.RegistrationToken) < minRegistrationToken:
+		return fmt.Errorf("registrationToken: must have at least %d characters", minRegistrationToken)
 	}
 	return crossorigin.Validate(c.Origins)
 }

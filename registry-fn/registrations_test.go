@@ -53,6 +53,9 @@ func TestRegistrations(t *testing.T) {
 
 	w.as("alice", "POST", path, leaf("d1")).want(t, 403, "-")
 	w.as("", "POST", path, leaf("d1")).want(t, 403, "-")
+	w.as(testConfig().RegistrationToken, "POST", path, registration()).want(t, 409, "-")
+	w.as(testConfig().RegistrationToken, "GET", app, "").want(t, 403, "-")
+	w.as("nobody", "POST", path, leaf("d1")).want(t, 403, "-")
 	w.as("part", "POST", apps+"/none/registrations", leaf("d1")).want(t, 404, "-")
 	w.as("part", "POST", path, `{"certificates":"x"}`).want(t, 400, badRequestBody)
 	w.as("part", "POST", path, `{"chain":[]}`).want(t, 400, badRequestBody)

@@ -44,7 +44,7 @@ func routes() []route {
 		{method: "DELETE", path: app, operation: "deleteApplication", run: applicationKind.delete},
 		{method: "GET", path: anchor + "/code", operation: "getPossessionCode", run: (*Handler).possessionCode},
 		{method: "PUT", path: anchor + "/proof", operation: "proveTrustAnchor", run: (*Handler).proveAnchor},
-		{method: "POST", path: app + "/registrations", operation: "registerDevice", run: (*Handler).register},
+		{method: "POST", path: app + "/registrations", operation: "registerDevice", open: true, run: (*Handler).register},
 		{method: "GET", path: devices, operation: "listDevices", list: true, run: (*Handler).listDevices},
 		{method: "POST", path: devices, operation: "createDevice", run: (*Handler).createDevice},
 		{method: "GET", path: device, operation: "getDevice", run: (*Handler).getDevice},

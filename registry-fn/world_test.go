@@ -124,6 +124,7 @@ func newWorld(t testing.TB) *world {
 func testConfig() Config {
 	c := DefaultConfig()
 	c.Endpoints.API = "https://api.example.com/"
+	c.RegistrationToken = "token for registering devices, and for nothing else"
 	return c
 }
 

@@ -66,9 +66,16 @@ func RegistrationPath(application string) string {
 
 // A RegistryConfig says where the registry is that registers devices.
 type RegistryConfig struct {
-	URL     string        `doc:"base URL of the registry's API, which registers devices when they first connect, in applications that wish it; empty: none are. The registry knows this process as a service, by self"`
+	URL     string        `doc:"base URL of the registry's API, which registers devices when they first connect, in applications that wish it; empty: none are"`
+	Token   string        `doc:"token that the registry takes for registering devices, registry.registrationToken there; empty: this process shows who it is by self, and the registry knows it as a service" secret:"true"`
 	Timeout time.Duration `doc:"longest time for one registration with all attempts, where the request has no earlier deadline"`
 }
+
+// String keeps the token out of logs.
+func (RegistryConfig) String() string { return "registry client" }
+
+// GoString keeps the token out of logs.
+func (c RegistryConfig) GoString() string { return c.String() }
 
 // DefaultRegistryConfig leaves room for a cold start of the registry.
 func DefaultRegistryConfig() RegistryConfig { return RegistryConfig{Timeout: 8 * time.Second} }
@@ -87,22 +94,28 @@ func (c *RegistryConfig) Validate() error {
 // maxRegistered bounds an answer of the registry, in bytes.
 const maxRegistered = 256 << 10
 
-// maxRegistrations is how many devices are registered at once.
-const maxRegistrations = 16
+// Bounds of registering at once.
+const (
+	maxRegistrations = 16   // of all applications; each has a quarter of them at most
+	maxRegistering   = 1024 // that wait for their turn
+)
 
 // A RegistryClient asks the registry to register devices.
 type RegistryClient struct {
 	config RegistryConfig
 	sign   func(*http.Request) error
 	http   *http.Client
+	turns  *turns
 }
 
 var _ Registrar = (*RegistryClient)(nil)
 
-// NewRegistryClient makes a client whose requests carry what a function puts on them, which may be nil.
+// NewRegistryClient makes a client whose requests carry the configured token, or, without one, what a function puts on them, which may be
+// nil.
 func NewRegistryClient(c RegistryConfig, sign func(*http.Request) error) *RegistryClient {
 	transport := &http.Transport{MaxIdleConnsPerHost: 1, MaxConnsPerHost: maxRegistrations, IdleConnTimeout: idleFor}
-	return &RegistryClient{c, sign, &http.Client{Transport: transport, CheckRedirect: noRedirect}}
+	return &RegistryClient{c, sign, &http.Client{Transport: transport, CheckRedirect: noRedirect},
+		newTurns(maxRegistrations, maxRegistrations/4, maxRegistering)}
 }
 
 // Register asks until there is an answer, or the time is over.
@@ -113,6 +126,10 @@ func (c *RegistryClient) Register(ctx context.Context, application string, chain
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
+	if !c.turns.take(ctx, application) {
+		return nil, overloaded("too many devices register at once")
+	}
+	defer c.turns.give(application, 0)
 	pauses := backoff.New(firstPause, longestPause)
 	for {
 		device, again, err := c.try(ctx, application, body)
@@ -129,7 +146,9 @@ func (c *RegistryClient) try(ctx context.Context, application string, body []byt
 		return nil, false, fmt.Errorf("making a registration: %w", err)
 	}
 	request.Header.Set("Content-Type", "application/json")
-	if c.sign != nil {
+	if c.config.Token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.config.Token)
+	} else if c.sign != nil {
 		if err := c.sign(request); err != nil {
 			return nil, true, fmt.Errorf("signing a registration: %w", err)
 		}

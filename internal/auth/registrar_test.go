@@ -92,6 +92,7 @@ func TestRegisterUnknownDevices(t *testing.T) {
 
 func TestRegistryClient(t *testing.T) {
 	const made = `{"metadata":{"name":"new","application":"app1"}}`
+	token := ""
 	f := func(what string, want error, attempts int64, answers ...int) {
 		t.Helper()
 		var asked atomic.Int64
@@ -109,7 +110,10 @@ func TestRegistryClient(t *testing.T) {
 			}
 		}))
 		defer server.Close()
-		c := NewRegistryClient(RegistryConfig{server.URL, time.Minute}, func(r *http.Request) error { r.Header.Set("Authorization", "Bearer me"); return nil })
+		c := NewRegistryClient(RegistryConfig{URL: server.URL, Token: token, Timeout: time.Minute}, func(r *http.Request) error {
+			r.Header.Set("Authorization", "Bearer me")
+			return nil
+		})
 		d, err := c.Register(t.Context(), "app1", CertificateChain{{1}, {2}})
 		switch {
 		case want == nil && (err != nil || d.Metadata.Name != "new"), want != nil && !errors.Is(err, want) && outcome.Of(err) != outcome.Of(want):
@@ -119,6 +123,8 @@ func TestRegistryClient(t *testing.T) {
 		}
 	}
 	f("registered", nil, 1, 200)
+	token = "me"
+	f("with a token", nil, 1, 200)
 	f("after a cold start", nil, 3, 503, 502, 200)
 	f("refused", ErrNotRegistered, 1, 409)
 	f("no application", ErrNotRegistered, 1, 404)

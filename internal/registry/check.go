@@ -35,6 +35,11 @@ func CheckApplication(a *Application) []Problem {
 			}
 		}
 	}
+	if r, err := a.DeviceRegistration(); err == nil {
+		for _, problem := range CheckDevice(r.Template.device(a.Metadata.Name, "")) {
+			c.say("spec."+SectionDeviceRegistration+".template."+problem.Path, problem.Text)
+		}
+	}
 	return c.found
 }
 

@@ -45,6 +45,14 @@ func TestDeviceRegistration(t *testing.T) {
 	f(`{"template":{"spec":{"credentials":{}}}}`, ".template.spec.credentials: devices must not share credentials")
 	f(`{"template":{"spec":{"alias":["x"]}}}`, ".template.spec.alias: devices cannot share names")
 
+	odd, err := DecodeApplication([]byte(`{"metadata":{"name":"app"},"spec":{"deviceRegistration":{"template":{"spec":{"core":{"disable":true}}}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems := CheckApplication(odd); len(problems) != 1 || problems[0].Path != "spec.deviceRegistration.template.spec.core.disable" {
+		t.Errorf("problems of a template: %v", problems)
+	}
+
 	var a Application
 	if r, err := a.DeviceRegistration(); err != nil || r.Enabled {
 		t.Errorf("without a section: %v, %v", r, err)

@@ -6,17 +6,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/test/functionbin"
-	"github.com/fairlead/fairlead/test/issuer"
 	"github.com/fairlead/fairlead/test/neighbour"
 )
 
@@ -34,20 +30,13 @@ type plant struct {
 	gateways []*mqttGateway
 }
 
-// newPlant starts everything that registering needs, around a database of its own. The authentication function is a service that the
-// registry knows.
+// newPlant starts everything that registering needs, around a database of its own.
 func newPlant(t *testing.T, gateways int) *plant {
 	t.Helper()
-	const subject, audience = "system:serviceaccount:fairlead:functions", "fairlead"
-	cluster := issuer.New(t)
+	const token = "token for registering devices, and for nothing else"
 	p := &plant{office: newOffice(t)}
-	p.api = p.openAs(t, "registry", "FAIRLEAD_USER_PROVIDERS_CLUSTER_ISSUER="+cluster.URL, "FAIRLEAD_USER_PROVIDERS_CLUSTER_AUDIENCES="+audience,
-		"FAIRLEAD_USER_PROVIDERS_CLUSTER_SERVICE_SUBJECTS="+subject)
-	token := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(token, []byte(cluster.Token(t, cluster.Key, subject, audience, time.Hour)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	auth := p.openAs(t, "auth", "FAIRLEAD_AUTH_REGISTRY_URL="+p.api.URL(), "FAIRLEAD_SELF_TOKEN_FILE="+token)
+	p.api = p.openAs(t, "registry", "FAIRLEAD_REGISTRY_REGISTRATION_TOKEN="+token)
+	auth := p.openAs(t, "auth", "FAIRLEAD_AUTH_REGISTRY_URL="+p.api.URL(), "FAIRLEAD_AUTH_REGISTRY_TOKEN="+token)
 	settings := append(frontSettings(), "FAIRLEAD_AUTH_CLIENT_URL="+auth.URL(), "FAIRLEAD_CACHE_URL="+here.redis.URL(),
 		"FAIRLEAD_CACHE_INSTANCE="+p.topic, "FAIRLEAD_KAFKA_BROKERS="+here.kafka.Brokers()[0])
 	for range gateways {
