@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/crossorigin"
+	"github.com/fairlead/fairlead/internal/registry"
 )
 
 // minRegistrationToken is how many characters the token for registering devices has at least.
@@ -48,7 +49,9 @@ type EndpointsConfig struct {
 	API                      string `doc:"URL under which clients reach this API"`
 	Console                  string `doc:"URL of a web console"`
 	HTTP                     string `doc:"URL to which devices post"`
+	SecureHTTP               string `doc:"URL to which devices post over TLS, if http is one without"`
 	MQTT                     string `doc:"address host:port for devices that speak MQTT"`
+	SecureMQTT               string `doc:"address host:port for devices that speak MQTT over TLS, if mqtt is one without"`
 	MQTTWS                   string `doc:"URL for devices that speak MQTT over WebSocket"`
 	MQTTWSBrowser            string `doc:"URL for browsers that speak MQTT over WebSocket, where no client certificate is asked for"`
 	COAP                     string `doc:"URL, coap or coaps, for devices that speak CoAP"`
@@ -60,6 +63,7 @@ type EndpointsConfig struct {
 	Redirect                 string `doc:"URL to which a web console has people sent back after they signed in"`
 	Command                  string `doc:"URL of the API for commands"`
 	Kafka                    string `doc:"addresses of Kafka for applications that read their topic"`
+	Authority                string `doc:"certificates, PEM, of this installation's own authority, which clients over TLS have to trust; goes with localCerts"`
 	LocalCerts               bool   `doc:"whether the endpoints have certificates that only this installation's own authority vouches for"`
 }
 
@@ -69,7 +73,7 @@ func (c *EndpointsConfig) Validate() error {
 		return errors.New("api: is missing")
 	}
 	for _, field := range []struct{ name, value string }{
-		{"api", c.API}, {"console", c.Console}, {"http", c.HTTP}, {"mqttws", c.MQTTWS}, {"mqttwsBrowser", c.MQTTWSBrowser}, {"coap", c.COAP},
+		{"api", c.API}, {"console", c.Console}, {"http", c.HTTP}, {"secureHTTP", c.SecureHTTP}, {"mqttws", c.MQTTWS}, {"mqttwsBrowser", c.MQTTWSBrowser}, {"coap", c.COAP},
 		{"mqttIntegrationWS", c.MQTTIntegrationWS}, {"mqttIntegrationWSBrowser", c.MQTTIntegrationWSBrowser},
 		{"websocketIntegration", c.WebsocketIntegration}, {"issuer", c.Issuer}, {"redirect", c.Redirect}, {"command", c.Command},
 	} {
@@ -77,7 +81,12 @@ func (c *EndpointsConfig) Validate() error {
 			return fmt.Errorf("%s: must be a URL", field.name)
 		}
 	}
-	for _, field := range []struct{ name, value string }{{"mqtt", c.MQTT}, {"mqttIntegration", c.MQTTIntegration}} {
+	if c.Authority != "" {
+		if _, err := registry.ParseCertificate([]byte(c.Authority)); err != nil {
+			return fmt.Errorf("authority: %w", err)
+		}
+	}
+	for _, field := range []struct{ name, value string }{{"mqtt", c.MQTT}, {"secureMQTT", c.SecureMQTT}, {"mqttIntegration", c.MQTTIntegration}} {
 		if field.value == "" {
 			continue
 		}

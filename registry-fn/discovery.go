@@ -38,6 +38,11 @@ type endpoints struct {
 	Command                  string           `json:"command_url,omitempty"`
 	LocalCerts               bool             `json:"local_certs,omitempty"`
 	Kafka                    string           `json:"kafka_bootstrap_servers,omitempty"`
+
+	// What follows is Fairlead's own addition, which others ignore.
+	SecureHTTP *urlEndpoint     `json:"http_tls,omitempty"`
+	SecureMQTT *addressEndpoint `json:"mqtt_tls,omitempty"`
+	Authority  string           `json:"ca_certificates,omitempty"`
 }
 
 // newEndpoints makes the document of a valid configuration.
@@ -62,6 +67,9 @@ func newEndpoints(c *EndpointsConfig) endpoints {
 		Command:    c.Command,
 		LocalCerts: c.LocalCerts,
 		Kafka:      c.Kafka,
+		SecureHTTP: newURL(c.SecureHTTP),
+		SecureMQTT: newAddress(c.SecureMQTT),
+		Authority:  c.Authority,
 	}
 }
 

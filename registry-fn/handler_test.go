@@ -125,6 +125,7 @@ func TestDiscovery(t *testing.T) {
 		API: "https://api", Console: "https://console", HTTP: "https://http", MQTT: "mqtt:8883", MQTTWS: "wss://mqtt", MQTTWSBrowser: "wss://browser",
 		COAP: "coaps://coap", MQTTIntegration: "[::1]:18883", MQTTIntegrationWS: "wss://mi", MQTTIntegrationWSBrowser: "wss://mib",
 		WebsocketIntegration: "wss://ws", Issuer: "https://sso/realms/drogue/", Redirect: "https://back", Command: "https://command", Kafka: "kafka:9092", LocalCerts: true,
+		SecureHTTP: "https://tls", SecureMQTT: "tls:8883", Authority: "PEM",
 	}
 	w.handler.endpoints = newEndpoints(&c.Endpoints)
 	w.as("", "GET", "/.well-known/drogue-endpoints", "").want(t, 200, `{
@@ -132,7 +133,7 @@ func TestDiscovery(t *testing.T) {
 		"mqtt_ws":{"url":"wss://mqtt"},"mqtt_ws_browser":{"url":"wss://browser"},"mqtt_integration":{"host":"::1","port":18883},
 		"mqtt_integration_ws":{"url":"wss://mi"},"mqtt_integration_ws_browser":{"url":"wss://mib"},"websocket_integration":{"url":"wss://ws"},
 		"issuer_url":"https://sso/realms/drogue","redirect_url":"https://back","registry":{"url":"https://api"},"command_url":"https://command",
-		"local_certs":true,"kafka_bootstrap_servers":"kafka:9092"}`)
+		"local_certs":true,"kafka_bootstrap_servers":"kafka:9092","http_tls":{"url":"https://tls"},"mqtt_tls":{"host":"tls","port":8883},"ca_certificates":"PEM"}`)
 }
 
 func TestCrossOrigin(t *testing.T) {

@@ -81,7 +81,9 @@ func endpointLines(e *cloud.Endpoints) (lines []endpointLine) {
 		return hostPort(a)
 	}
 	add("http", place(e.HTTP), "devices that post over HTTP")
+	add("http_tls", place(e.SecureHTTP), "devices that post over HTTP with TLS")
 	add("mqtt", host(e.MQTT), "devices that speak MQTT")
+	add("mqtt_tls", host(e.SecureMQTT), "devices that speak MQTT over TLS")
 	add("mqtt_ws", place(e.MQTTWS), "devices that speak MQTT over WebSocket")
 	add("mqtt_ws_browser", place(e.MQTTWSBrowser), "devices in browsers that speak MQTT")
 	add("coap", place(e.CoAP), "devices that speak CoAP")

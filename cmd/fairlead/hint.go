@@ -15,11 +15,8 @@ import (
 	"github.com/fairlead/fairlead/internal/cloud"
 )
 
-// Ports of MQTT.
-const (
-	mqttPlainPort = 1883
-	mqttTLSPort   = 8883
-)
+// mqttPlainPort is that of MQTT without TLS.
+const mqttPlainPort = 1883
 
 // Examples of what a device sends.
 const (
@@ -53,11 +50,12 @@ func (o *ofDevice) hint(ctx context.Context, t terminal, lines func(*cloud.Endpo
 	tls := func(command string) bool {
 		return strings.Contains(command, "https://") || strings.Contains(command, "--tls-")
 	}
-	named := func(command string) bool { return strings.Contains(command, serverAuthority) }
+	asked := func(command string) bool { return strings.Contains(command, " "+serverAuthority) }
+	told := func(command string) bool { return strings.Contains(command, serverAuthority) }
 	switch {
-	case slices.ContainsFunc(commands, named):
-		fmt.Fprintf(t.err, "\n%s is the authority that the servers' certificates come from; fairlead dev prints where its own is.\n", serverAuthority)
-	case endpoints.LocalCerts && slices.ContainsFunc(commands, tls):
+	case slices.ContainsFunc(commands, asked):
+		fmt.Fprintf(t.err, "\n%s is the authority that the servers' certificates come from.\n", serverAuthority)
+	case endpoints.LocalCerts && slices.ContainsFunc(commands, tls) && !slices.ContainsFunc(commands, told):
 		fmt.Fprintln(t.err, "\nThe certificates are of this installation's own authority, which clients have to be told of.")
 	}
 	fmt.Fprintln(t.err)

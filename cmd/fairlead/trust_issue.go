@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -54,7 +55,7 @@ func (c *trustIssue) Run(ctx context.Context, t terminal) error {
 		return err
 	}
 	fmt.Fprintf(t.err, "%s and %s written, valid until %s\n", files.Certificate, files.Key, made.Certificate.NotAfter.Local().Format(time.DateOnly))
-	c.hint(ctx, t, certificateLines(files))
+	c.hint(ctx, t, certificateLines(files, func(e *cloud.Endpoints) string { return trustedFile(c.Dir, e) }))
 	return nil
 }
 
@@ -94,38 +95,65 @@ func fileName(device string) string {
 	return cmp.Or(name, "device")
 }
 
-// serverAuthority stands for the file with the authority of the servers' certificates.
+// serverAuthority is the name of the file with the authority of the servers' certificates.
 const serverAuthority = "server-ca.crt"
 
-// certificateLines use a certificate over MQTT, CoAP and HTTP, where there is TLS.
-func certificateLines(files issuer.Files) func(*cloud.Endpoints, string) []string {
+// trustedFile is the file with the authority of the servers' certificates: in a folder, where it is written if the installation tells it and
+// no other file has its name; else a name for somebody to replace.
+func trustedFile(dir string, e *cloud.Endpoints) string {
+	if _, err := registry.ParseCertificate([]byte(e.Authority)); err != nil {
+		return serverAuthority
+	}
+	name := filepath.Join(dir, serverAuthority)
+	if present, err := os.ReadFile(name); err == nil && string(present) == e.Authority {
+		return name
+	}
+	if issuer.WriteNew(name, []byte(e.Authority)) != nil {
+		return serverAuthority
+	}
+	return name
+}
+
+// certificateLines use a certificate over MQTT, CoAP and HTTP, where there is TLS. The file says whom servers are trusted by.
+func certificateLines(files issuer.Files, trusted func(*cloud.Endpoints) string) func(*cloud.Endpoints, string) []string {
 	return func(e *cloud.Endpoints, _ string) (lines []string) {
+		file := quoted(trusted(e))
 		certificate, key := quoted(files.Certificate), quoted(files.Key)
-		own := func(flag string) string {
-			if e.LocalCerts {
-				return " " + flag + " " + serverAuthority
-			}
-			return ""
-		}
-		if e.MQTT != nil && e.MQTT.Host != "" {
-			host, port, trust := e.MQTT.Host, e.MQTT.Port, mqttTLS(e.MQTT)
-			if trust == "" || e.LocalCerts {
-				trust = " --cafile " + serverAuthority
-			}
-			if port == mqttPlainPort {
-				port = mqttTLSPort
-			}
+		if address, trust := overTLS(e, file); address != nil {
 			lines = append(lines, fmt.Sprintf("mosquitto_pub -h %s -p %d%s --cert %s --key %s -q 1 -t %s -m %s",
-				quoted(host), port, trust, certificate, key, exampleChannel, quoted(exampleBody)))
+				quoted(address.Host), address.Port, trust, certificate, key, exampleChannel, quoted(exampleBody)))
 		}
 		if e.CoAP != nil && strings.HasPrefix(e.CoAP.URL, "coaps://") {
-			lines = append(lines, fmt.Sprintf("%s -m post -c %s -j %s -R %s -t 50 -e %s %s", coapClient(), certificate, key, serverAuthority,
+			lines = append(lines, fmt.Sprintf("%s -m post -c %s -j %s -R %s -t 50 -e %s %s", coapClient(), certificate, key, file,
 				quoted(exampleBody), quoted(strings.TrimRight(e.CoAP.URL, "/")+"/v1/"+exampleChannel)))
 		}
-		if e.HTTP != nil && strings.HasPrefix(e.HTTP.URL, "https://") {
-			lines = append(lines, fmt.Sprintf("curl%s --cert %s --key %s -H 'Content-Type: application/json' -d %s %s", own("--cacert"), certificate, key,
-				quoted(exampleBody), quoted(strings.TrimRight(e.HTTP.URL, "/")+"/v1/"+exampleChannel)))
+		for _, place := range []*cloud.Place{e.SecureHTTP, e.HTTP} {
+			if place == nil || !strings.HasPrefix(place.URL, "https://") {
+				continue
+			}
+			trust := ""
+			if e.LocalCerts {
+				trust = " --cacert " + file
+			}
+			return append(lines, fmt.Sprintf("curl%s --cert %s --key %s -H 'Content-Type: application/json' -d %s %s", trust, certificate, key,
+				quoted(exampleBody), quoted(strings.TrimRight(place.URL, "/")+"/v1/"+exampleChannel)))
 		}
 		return lines
 	}
+}
+
+// overTLS is where MQTT is spoken over TLS, and how mosquitto_pub is told whom to trust; nil is nowhere.
+func overTLS(e *cloud.Endpoints, file string) (address *cloud.Address, trust string) {
+	switch {
+	case e.SecureMQTT != nil && e.SecureMQTT.Host != "":
+		address, trust = e.SecureMQTT, " --tls-use-os-certs"
+	case e.MQTT != nil && e.MQTT.Host != "" && mqttTLS(e.MQTT) != "":
+		address, trust = e.MQTT, mqttTLS(e.MQTT)
+	default:
+		return nil, ""
+	}
+	if e.LocalCerts {
+		trust = " --cafile " + file
+	}
+	return address, trust
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/cloud"
 	"github.com/fairlead/fairlead/internal/issuer"
@@ -32,15 +35,14 @@ func trusting(s *shell) {
 	s.fails("there already", "trust", "create", "--app", "plant", "--dir", dir)
 	_, hint := trust("issue", "pump/1", "--dir", dir)
 	certificate, key := filepath.Join(dir, "pump_1.crt"), filepath.Join(dir, "pump_1.key")
+	port, trusted := s.note.MQTTS[strings.LastIndex(s.note.MQTTS, ":")+1:], filepath.Join(dir, serverAuthority)
 	for _, want := range []string{
-		"mosquitto_pub -h 127.0.0.1 -p ", " --cafile server-ca.crt --cert " + certificate + " --key " + key + " -q 1 ", "server-ca.crt is the authority",
+		"mosquitto_pub -h 127.0.0.1 -p " + port + " --cafile " + trusted + " --cert " + certificate + " --key " + key + " -q 1 ",
+		"curl --cacert " + trusted + " --cert " + certificate + " --key " + key + " ", s.note.HTTPS + "/v1/telemetry\n",
 	} {
 		if !strings.Contains(hint, want) {
 			s.t.Errorf("%q, want %q in it", hint, want)
 		}
-	}
-	if strings.Contains(hint, "curl") {
-		s.t.Errorf("%q: HTTP has no TLS here", hint)
 	}
 	if out, _ := s.do("device", "get", "pump/1", "--app", "plant"); !strings.Contains(out, "- O=Fairlead, OU=plant, CN=pump/1\n") || !strings.Contains(out, "trust-anchor: "+first) {
 		s.t.Error(out)
@@ -126,7 +128,7 @@ func fingerprintIn(t *testing.T, dir, name string) string {
 func TestCertificateLines(t *testing.T) {
 	f := func(e cloud.Endpoints, want ...string) {
 		t.Helper()
-		got := strings.Join(certificateLines(issuer.FilesOf("d"))(&e, "app"), "\n")
+		got := strings.Join(certificateLines(issuer.FilesOf("d"), func(*cloud.Endpoints) string { return "ca.crt" })(&e, "app"), "\n")
 		for _, part := range want {
 			if !strings.Contains(got, part) {
 				t.Errorf("%q, want %q in it", got, part)
@@ -138,9 +140,38 @@ func TestCertificateLines(t *testing.T) {
 	}
 	f(cloud.Endpoints{HTTP: &cloud.Place{URL: "http://example.com"}, CoAP: &cloud.Place{URL: "coap://example.com"}})
 	f(cloud.Endpoints{MQTT: &cloud.Address{Host: "mqtt.example.com", Port: 8883}}, "-p 8883 --tls-use-os-certs --cert d.crt --key d.key -q 1")
-	f(cloud.Endpoints{MQTT: &cloud.Address{Host: "127.0.0.1", Port: 1883}}, "-p 8883 --cafile server-ca.crt")
-	f(cloud.Endpoints{HTTP: &cloud.Place{URL: "https://example.com/"}, LocalCerts: true}, "curl --cacert server-ca.crt --cert d.crt --key d.key", " https://example.com/v1/telemetry")
-	f(cloud.Endpoints{CoAP: &cloud.Place{URL: "coaps://example.com"}}, " -c d.crt -j d.key -R server-ca.crt", " coaps://example.com/v1/telemetry")
+	f(cloud.Endpoints{MQTT: &cloud.Address{Host: "127.0.0.1", Port: 1883}})
+	f(cloud.Endpoints{MQTT: &cloud.Address{Host: "127.0.0.1", Port: 1883}, SecureMQTT: &cloud.Address{Host: "127.0.0.1", Port: 18883}, LocalCerts: true},
+		"-h 127.0.0.1 -p 18883 --cafile ca.crt")
+	f(cloud.Endpoints{HTTP: &cloud.Place{URL: "https://example.com/"}}, "curl --cert d.crt --key d.key", " https://example.com/v1/telemetry")
+	f(cloud.Endpoints{HTTP: &cloud.Place{URL: "http://example.com/"}, SecureHTTP: &cloud.Place{URL: "https://example.com:8443"}, LocalCerts: true},
+		"curl --cacert ca.crt --cert d.crt --key d.key", " https://example.com:8443/v1/telemetry")
+	f(cloud.Endpoints{CoAP: &cloud.Place{URL: "coaps://example.com"}}, " -c d.crt -j d.key -R ca.crt", " coaps://example.com/v1/telemetry")
+}
+
+// TestTrustedFile has the authority of the servers written once, and nothing overwritten.
+func TestTrustedFile(t *testing.T) {
+	dir := t.TempDir()
+	ca, err := issuer.NewAuthority(pkix.Name{CommonName: "servers"}, time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate.Raw}))
+	name := filepath.Join(dir, serverAuthority)
+	f := func(given, want string) {
+		t.Helper()
+		if got := trustedFile(dir, &cloud.Endpoints{Authority: given}); got != want {
+			t.Errorf("%.20q: %s, want %s", given, got, want)
+		}
+	}
+	f("", serverAuthority)
+	f("no certificate", serverAuthority)
+	f(text, name)
+	f(text, name)
+	f(text+text, serverAuthority)
+	if content, err := os.ReadFile(name); err != nil || string(content) != text {
+		t.Errorf("%q, %v", content, err)
+	}
 }
 
 func TestFileNames(t *testing.T) {

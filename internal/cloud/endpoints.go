@@ -25,6 +25,9 @@ type Endpoints struct {
 	Command              string   `json:"command_url"`
 	Kafka                string   `json:"kafka_bootstrap_servers"`
 	LocalCerts           bool     `json:"local_certs"`
+	SecureHTTP           *Place   `json:"http_tls"` // this one, and those below, are not known to Drogue Cloud
+	SecureMQTT           *Address `json:"mqtt_tls"`
+	Authority            string   `json:"ca_certificates"` // PEM; what clients over TLS have to trust, with LocalCerts
 
 	Document json.RawMessage `json:"-"` // all that it says
 }

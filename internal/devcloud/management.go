@@ -158,6 +158,15 @@ func (d *Dev) endpoints(l *listeners, issuer string) registryfn.EndpointsConfig 
 	if l.consumers != nil {
 		e.MQTTIntegration = l.consumers.Addr().String()
 	}
+	if l.mqtts != nil {
+		e.SecureMQTT = l.mqtts.Addr().String()
+	}
+	if l.https != nil {
+		e.SecureHTTP = "https://" + l.https.Addr().String()
+	}
+	if certificates, err := os.ReadFile(d.note.CA); err == nil {
+		e.Authority, e.LocalCerts = string(certificates), true
+	}
 	e.WebsocketIntegration = location("ws", l.consumerWeb)
 	// UDP has no listeners: these sockets are opened later. Where one gets any free port, that is not known yet.
 	for _, socket := range []struct{ scheme, address string }{{"coap", d.config.COAP}, {"coaps", d.config.COAPS}} {

@@ -39,23 +39,24 @@ func (f Files) Write(p *Pair) error {
 	if err != nil {
 		return fmt.Errorf("writing a private key: %w", err)
 	}
-	if err := writeNew(f.Key, "PRIVATE KEY", der); err != nil {
+	if err := WriteNew(f.Key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
 		return err
 	}
-	if err := writeNew(f.Certificate, "CERTIFICATE", p.Certificate.Raw); err != nil {
+	if err := WriteNew(f.Certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.Certificate.Raw})); err != nil {
 		return errors.Join(err, os.Remove(f.Key))
 	}
 	return nil
 }
 
-// writeNew makes a file with one PEM block, which nobody but its owner may read.
-func writeNew(name, kind string, der []byte) error {
+// WriteNew makes a file that nobody but its owner may read. It overwrites none.
+func WriteNew(name string, content []byte) error {
 	const private = 0o600
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, private)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(pem.Encode(file, &pem.Block{Type: kind, Bytes: der}), file.Close()); err != nil {
+	_, err = file.Write(content)
+	if err := errors.Join(err, file.Close()); err != nil {
 		return errors.Join(fmt.Errorf("writing %s: %w", name, err), os.Remove(name))
 	}
 	return nil
