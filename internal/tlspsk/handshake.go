@@ -111,7 +111,9 @@ func (s *shake) compute(ctx context.Context) (*keyConn, error) {
 	s.buffers = piecesPool.Get().(*pieces) //nolint:forcetypeassert // the pool holds nothing else
 	defer piecesPool.Put(s.buffers)
 	if s.keyed {
-		s.session.SetKey(s.identity, s.key.ToProve())
+		if err := s.session.SetKey(s.identity, s.key.ToProve()); err != nil {
+			return nil, err
+		}
 	}
 	for {
 		step, err := s.step(ctx)
@@ -194,8 +196,7 @@ func (s *shake) receiveIdentity(ctx context.Context) error {
 	if err := s.lookup(ctx); err != nil {
 		return err
 	}
-	s.session.SetKey(s.identity, s.key.ToProve())
-	return nil
+	return s.session.SetKey(s.identity, s.key.ToProve())
 }
 
 // finish makes the connection of a handshake that is done.

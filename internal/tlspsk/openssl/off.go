@@ -20,8 +20,8 @@ func (*Context) NewSession(bool) (*Session, error) { return nil, ErrNotBuilt }
 // A Session is one connection. Without OpenSSL there is none.
 type Session struct{}
 
-// SetKey does nothing.
-func (*Session) SetKey(_, _ []byte) {}
+// SetKey fails with ErrNotBuilt.
+func (*Session) SetKey(_, _ []byte) error { return ErrNotBuilt }
 
 // Handshake fails with ErrNotBuilt.
 func (*Session) Handshake(_, _ []byte) (Step, error) { return Step{}, ErrNotBuilt }
