@@ -15,6 +15,9 @@ govulncheck := build/tools/govulncheck-$(GOVULNCHECK_VERSION)-$(go_version)
 
 stage := ./test/stage
 
+# Pre-shared keys for TLS need OpenSSL's headers, which make test installs. On a machine without them everything else works.
+with_openssl := $(if $(wildcard /usr/include/openssl/ssl.h),-tags psk)
+
 # Tests need no version stamp, and must not fail where git refuses another user's checkout.
 test test-busy check bench: export GOFLAGS += -buildvcs=false
 
@@ -32,7 +35,7 @@ own_group = if [[ -t 0 && -r /proc/self/stat ]] && read -r _ _ _ _ group _ _ fro
 .PHONY: run
 run: ## everything in one process on this machine; more flags in ARGS, as in ARGS="--demo"
 	@echo "building fairlead: moments if little has changed, a minute or two the first time"
-	@go build -buildvcs=false -v -o build/fairlead ./cmd/fairlead 2>&1 | awk '$(count_packages)'
+	@go build -buildvcs=false $(with_openssl) -v -o build/fairlead ./cmd/fairlead 2>&1 | awk '$(count_packages)'
 	@$(own_group) build/fairlead dev $(ARGS) || exit $$?
 
 .PHONY: build
@@ -47,7 +50,7 @@ fmt: ## format the Go code
 check: stage-format stage-vet stage-staticcheck stage-units-quick ## the quick loop: format, vet, staticcheck, unit tests
 
 .PHONY: test
-test: stage-deps stage-format stage-vet stage-staticcheck stage-units stage-fuzz stage-integration stage-knative ## everything, with real Kafka, Redis and PostgreSQL and the race detector
+test: stage-deps stage-format stage-vet stage-staticcheck stage-units stage-psk stage-fuzz stage-integration stage-knative ## everything, with real Kafka, Redis and PostgreSQL and the race detector
 
 .PHONY: test-busy
 test-busy: stage-deps ## the integration tests ten times with all cores busy; packages and more in ARGS, as in ARGS="--runs 3 ./test/e2e"
@@ -55,7 +58,7 @@ test-busy: stage-deps ## the integration tests ten times with all cores busy; pa
 
 .PHONY: bench
 bench: stage-deps ## measure, and print ratios
-	@go run ./test/bench $(ARGS)
+	@CGO_ENABLED=1 go run -tags psk ./test/bench $(ARGS)
 
 .PHONY: images
 images: ## build the images of functions, gateways and command line, and push them to REGISTRY; PLATFORMS="linux/amd64" for fewer
@@ -119,13 +122,22 @@ stage-units-quick:
 stage-units:
 	@$(stage) "unit tests, race detector" bash -c 'set -euo pipefail; packages=$$(./test/packages units); CGO_ENABLED=1 go test -race -timeout 10m $$packages'
 
+# What the build tag psk changes. The units have run without it; the integration tests run with it.
+psk_packages := ./internal/tlspsk/... ./test/pskclient ./test/bench
+
+.PHONY: stage-psk
+stage-psk: $(staticcheck)
+	@$(stage) "pre-shared keys for TLS: go vet" env CGO_ENABLED=1 go vet -tags psk $(psk_packages)
+	@$(stage) "pre-shared keys for TLS: staticcheck" env CGO_ENABLED=1 $(staticcheck) -tags psk $(psk_packages)
+	@$(stage) "pre-shared keys for TLS: unit tests, race detector" env CGO_ENABLED=1 go test -race -tags psk -timeout 10m $(psk_packages)
+
 .PHONY: stage-fuzz
 stage-fuzz:
 	@$(stage) "fuzz targets" ./test/fuzz
 
 .PHONY: stage-integration
 stage-integration:
-	@$(stage) "integration and end-to-end tests, race detector" bash -c 'set -euo pipefail; packages=$$(./test/packages integration); CGO_ENABLED=1 go test -race -tags integration -p 1 -count 1 -timeout 25m $$packages'
+	@$(stage) "integration and end-to-end tests, race detector" bash -c 'set -euo pipefail; packages=$$(./test/packages integration); CGO_ENABLED=1 go test -race -tags integration,psk -p 1 -count 1 -timeout 25m $$packages'
 
 # Modules of their own: they require Knative's packages, and those of image registries, which the product does not.
 .PHONY: stage-knative

@@ -200,7 +200,7 @@ func hold(ctx context.Context, gateway *neighbour.Process, address, authority st
 	}
 	smallest := int64(0)
 	if err == nil {
-		smallest, err = smallestResident(ctx, gateway)
+		smallest, err = smallestResident(ctx, gateway, settling)
 	}
 	err = errors.Join(err, release.Close(), command.Wait())
 	if err != nil {
@@ -209,7 +209,7 @@ func hold(ctx context.Context, gateway *neighbour.Process, address, authority st
 	return report, float64(smallest-before) / 1024 / float64(report.Connected), nil
 }
 
-func smallestResident(ctx context.Context, p *neighbour.Process) (smallest int64, err error) {
+func smallestResident(ctx context.Context, p *neighbour.Process, settling time.Duration) (smallest int64, err error) {
 	end := time.NewTimer(settling)
 	defer end.Stop()
 	ticker := time.NewTicker(time.Second)

@@ -19,6 +19,7 @@ func measurements() []measurement {
 		{"http", fmt.Sprintf("telemetry against a bare net/http server: %d connections, bodies of %d bytes", connections, bodySize), measureHTTP},
 		{"sink", fmt.Sprintf("telemetry to Kafka and to a CloudEvents sink over HTTP: %d connections, bodies of %d bytes", connections, bodySize), measureSink},
 		{"coap", fmt.Sprintf("CoAP over DTLS against a bare go-coap echo: %d sessions, confirmable POST of %d bytes", coapSessions, bodySize), measureCoAP},
+		{"psk", fmt.Sprintf("TLS 1.3 with pre-shared keys against mutual certificates on P-256: %d clients at once", tlsWorkers), measureTLS},
 		{"decision", "a cached authentication decision", measureDecision},
 		{"start", "from exec to ready, neighbours running", measureStart},
 		{"trigger", "device to Trigger receiver, one event at a time", measureTrigger},

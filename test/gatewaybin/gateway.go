@@ -21,7 +21,7 @@ type Binary struct {
 	Path string
 }
 
-// Build compiles the program statically and stripped, as for an image, into a folder.
+// Build compiles the program stripped, as for an image, into a folder, with pre-shared keys for TLS.
 func Build(ctx context.Context, dir string) (Binary, error) { return BuildFrom(ctx, "", dir) }
 
 // BuildFrom compiles the program of the repository in the folder root; "" is that of the working directory.
@@ -30,9 +30,9 @@ func BuildFrom(ctx context.Context, root, dir string) (Binary, error) {
 	if err != nil {
 		return Binary{}, fmt.Errorf("building the gateway: %w", err)
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", path,
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-tags", "psk", "-ldflags", "-s -w", "-o", path,
 		"github.com/fairlead/fairlead/cmd/gateway")
-	build.Env, build.Dir = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="), root
+	build.Env, build.Dir = append(os.Environ(), "CGO_ENABLED=1", "GOFLAGS="), root
 	if output, err := build.CombinedOutput(); err != nil {
 		return Binary{}, fmt.Errorf("building the gateway: %w\n%s", err, output)
 	}
