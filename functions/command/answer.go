@@ -11,13 +11,11 @@ import (
 
 	commands "github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/endpoint"
+	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/user"
 )
-
-// HeaderReached is how many listeners took the command.
-const HeaderReached = "Fairlead-Reached"
 
 // errHidden is for an application that is not there, and for one with which the caller may not do that.
 var errHidden = errors.New("the application is not there, or the caller may not send commands to its devices")
@@ -81,7 +79,10 @@ func (h *Handler) write(c *call, s *sent) int {
 
 // writeResult says what was reached in a header, and to who accepts JSON in full.
 func writeResult(c *call, r *Result) int {
-	c.w.Header().Set(HeaderReached, strconv.Itoa(r.Reached))
+	c.w.Header().Set(commands.HeaderReached, strconv.Itoa(r.Reached))
+	if r.Awaited != "" {
+		c.w.Header().Set(commands.HeaderAwaited, event.HeaderValue(r.Awaited))
+	}
 	switch {
 	case r.Answer != nil:
 		return writeAnswer(c, r.Answer)

@@ -29,7 +29,7 @@ func TestAsk(t *testing.T) {
 		}()
 		got := w.do(asking+"1", "x", as("owner"))
 		<-done
-		if got.Code != status || !strings.Contains(got.Body.String(), body) || got.Header().Get(HeaderReached) != "1" {
+		if got.Code != status || !strings.Contains(got.Body.String(), body) || got.Header().Get(commands.HeaderReached) != "1" {
 			t.Errorf("%d %q, want %d %q", got.Code, got.Body, status, body)
 		}
 		if status == http.StatusOK && (got.Header().Get("Content-Type") != "text/plain" || got.Header().Get("X-Content-Type-Options") != "nosniff") {

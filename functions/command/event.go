@@ -1,6 +1,7 @@
 package command
 
 import (
+	commands "github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/delivery"
 	"github.com/fairlead/fairlead/internal/endpoint"
 	"github.com/fairlead/fairlead/internal/event"
@@ -50,7 +51,7 @@ func (h *Handler) requestOf(c *call, ofTrigger string, body []byte) (*request, e
 	}
 	w := &request{
 		application: m.Attribute("application"), device: m.Attribute("device"), name: m.Attribute("subject"),
-		contentType: m.Header.Get(header.ContentType), payload: m.Body,
+		contentType: m.Header.Get(header.ContentType), payload: m.Body, correlation: c.r.Header.Get(commands.HeaderCorrelation),
 	}
 	if w.application == "" {
 		w.application = ofTrigger
@@ -62,6 +63,8 @@ func (h *Handler) requestOf(c *call, ofTrigger string, body []byte) (*request, e
 		return nil, outcome.New(outcome.Invalid, "the event is for a device of another application")
 	case w.application == "" || w.device == "":
 		return nil, outcome.New(outcome.Invalid, "the event needs the attributes application and device")
+	case w.correlation != "" && commands.ValidateCorrelation(w.correlation) != nil:
+		return nil, outcome.New(outcome.Invalid, "the header "+commands.HeaderCorrelation+" is none of a process that waits")
 	case len(w.payload) > h.config.MaxBody:
 		return nil, outcome.New(outcome.TooLarge, "the event's data is too large")
 	}

@@ -153,7 +153,7 @@ func TestCommand(t *testing.T) {
 	w := newWorld(t, nil)
 	queue := w.listen(t, "d")
 	got := w.do(toDevice, "now", func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") })
-	if got.Code != 202 || got.Body.Len() != 0 || got.Header().Get(HeaderReached) != "1" {
+	if got.Code != 202 || got.Body.Len() != 0 || got.Header().Get(commands.HeaderReached) != "1" {
 		t.Errorf("%d %q %v", got.Code, got.Body, got.Header())
 	}
 	if c := <-queue.C(); c.Application != "app" || c.Gateway != "d" || c.Device != "d" || c.Name != "on" || c.ContentType != "text/plain" || string(c.Payload) != "now" {
@@ -253,7 +253,7 @@ func TestTimeoutWaitsForAListener(t *testing.T) {
 	go func() { answered <- w.do(toDevice+"&timeout=60", "x", nil) }()
 	neighbour.Eventually(t, "the request to wait", func() bool { return w.waiting.Len() > 0 })
 	queue := w.listen(t, "d")
-	if got := <-answered; got.Code != 202 || got.Header().Get(HeaderReached) != "1" {
+	if got := <-answered; got.Code != 202 || got.Header().Get(commands.HeaderReached) != "1" {
 		t.Errorf("%d %v", got.Code, got.Header())
 	}
 	<-queue.C()

@@ -28,7 +28,8 @@ type Result struct {
 	Reached  int      `json:"reached"` // listeners, or the endpoint outside
 	Targets  []Target `json:"targets"`
 
-	Answer *commands.Answer `json:"-"` // of the device; nil if there is none
+	Answer  *commands.Answer `json:"-"` // of the device; nil if there is none
+	Awaited string           `json:"-"` // the device that may answer to another process; "" if none does
 }
 
 // add adds what became of the command for one connected device.

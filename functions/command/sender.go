@@ -46,6 +46,7 @@ type request struct {
 	payload             []byte
 	timeout             time.Duration // how long to wait for a listener
 	wait                time.Duration // how long to wait for the device's answer; 0 for none
+	correlation         string        // with which another process waits for the device's answer; "" if none does
 }
 
 // unknown is for what is not there, and for what is disabled.
@@ -65,6 +66,7 @@ func (s *sender) send(ctx context.Context, w *request) (Result, error) {
 	// The rules of the application for commands go here: they judge and change w before it is sent.
 	c := commands.Command{
 		Application: application.Metadata.Name, Device: device.Metadata.Name, Name: w.name, ContentType: w.contentType, Payload: w.payload,
+		Respond: w.correlation != "", Correlation: w.correlation,
 	}
 	connected := append(gateways, device)
 	if result, ok, err := s.sendOut(ctx, application, connected, c); ok {
@@ -74,7 +76,11 @@ func (s *sender) send(ctx context.Context, w *request) (Result, error) {
 	if w.wait > 0 {
 		return s.ask(ctx, connected, c, w)
 	}
-	return s.sendWithin(ctx, connected, c, w.timeout)
+	result, err := s.sendWithin(ctx, connected, c, w.timeout)
+	if w.correlation != "" && result.handed() {
+		result.Awaited = c.Device
+	}
+	return result, err
 }
 
 // ask hands the command to who listens, and waits for the device's answer if somebody does.
@@ -89,13 +95,10 @@ func (s *sender) ask(ctx context.Context, connected []*registry.Device, c comman
 	if err != nil || !result.handed() {
 		return result, err
 	}
-	late := time.NewTimer(w.wait)
-	defer late.Stop()
-	select {
-	case answer := <-expected.C():
+	ctx, cancel := context.WithTimeout(ctx, w.wait)
+	defer cancel()
+	if answer, ok := expected.Wait(ctx, c.Device); ok {
 		result.Answer = &answer
-	case <-late.C:
-	case <-ctx.Done():
 	}
 	return result, nil
 }

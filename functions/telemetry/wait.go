@@ -12,11 +12,8 @@ import (
 	"github.com/fairlead/fairlead/internal/refusal"
 )
 
-// Headers of an answer with a command.
-const (
-	headerCommand     = "Command"             // its name
-	headerCorrelation = "Command-Correlation" // what the device repeats in its answer, if somebody waits for one
-)
+// headerCommand is the name of a command in an answer.
+const headerCommand = "Command"
 
 // publishAndWait publishes a message and answers: at once, or, if the device waits, when a command has come, when the time is over, when
 // the client is gone, when the device is not admitted any more, or when the server shuts down. It listens before it publishes, so that
@@ -88,7 +85,7 @@ func writeCommand(w http.ResponseWriter, c *command.Command) {
 	}
 	header.Set(headerCommand, c.Name)
 	if c.Respond {
-		header.Set(headerCorrelation, c.Correlation)
+		header.Set(command.HeaderCorrelation, c.Correlation)
 	}
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(c.Payload)

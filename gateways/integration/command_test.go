@@ -8,12 +8,14 @@ import (
 
 	"github.com/eclipse/paho.golang/paho"
 	"github.com/google/go-cmp/cmp"
+
+	commanding "github.com/fairlead/fairlead/internal/command"
 )
 
 // A commandFunction answers as the function that takes commands does.
 func commandFunction(t *testing.T, got chan<- [6]string) string {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		h := r.Header
 		got <- [6]string{r.URL.Path, h.Get("ce-type"), h.Get("ce-device"), h.Get("ce-subject"), h.Get("Content-Type"), string(body)}
@@ -23,13 +25,19 @@ func commandFunction(t *testing.T, got chan<- [6]string) string {
 		case "away":
 			w.WriteHeader(http.StatusServiceUnavailable)
 		case "asleep":
-			w.Header().Set(reachedHeader, "0")
+			w.Header().Set(commanding.HeaderReached, "0")
 			w.WriteHeader(http.StatusAccepted)
 		default:
-			w.Header().Set(reachedHeader, "1")
+			w.Header().Set(commanding.HeaderReached, "1")
 			w.WriteHeader(http.StatusAccepted)
 		}
 	}))
+}
+
+// serveHTTP serves a handler until the test ends.
+func serveHTTP(t *testing.T, h http.Handler) (url string) {
+	t.Helper()
+	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return server.URL
 }

@@ -23,6 +23,7 @@ func (g *Gateway) Connect(ctx context.Context, c *protocol.Conn, p *packet.Conne
 		return nil, err
 	}
 	s := &client{gateway: g, conn: c, user: admitted, subscriptions: map[string]*subscription{}}
+	s.life, s.end = context.WithCancel(context.Background())
 	if !c.Unnamed() {
 		s.id = strings.Clone(p.ClientID)
 		s.holder = holder{admitted.Identity().ID, s.id}
@@ -55,6 +56,10 @@ type client struct {
 	id      string // client identifier; "" if the client sent none
 	holder  holder
 	recheck *protocol.Recheck
+	life    context.Context // ends with the connection
+	end     context.CancelFunc
+
+	responses responses
 
 	subscriptions map[string]*subscription // by filter; only for the connection's own goroutine
 	closing       sync.WaitGroup           // subscriptions that end
@@ -93,6 +98,7 @@ func endText(why protocol.RecheckResult) string {
 
 // Closed ends every subscription, and commits what the client has acknowledged.
 func (s *client) Closed(protocol.End) {
+	s.end()
 	s.recheck.Close()
 	s.user.Close()
 	s.gateway.holders.release(s.holder, s.conn)

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	commanding "github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/feed"
 	protocol "github.com/fairlead/fairlead/internal/mqtt"
 	"github.com/fairlead/fairlead/internal/refusal"
@@ -18,6 +19,7 @@ import (
 type Parts struct {
 	Guard    *feed.Guard
 	Feed     *feed.Feed
+	Router   *commanding.Router // hears the answers to commands; nil where there are none
 	Refusals *refusal.Log
 	Sign     func(*http.Request) error // shows who sends commands; may be nil
 	Log      *zap.Logger               // may be nil

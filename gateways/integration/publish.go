@@ -14,7 +14,7 @@ import (
 )
 
 // Publish sends a command: to command/APPLICATION/DEVICE/COMMAND. PUBACK says what became of it; in version 5 it tells when nobody
-// listened.
+// listened. Where the message has a response topic, the device's answer goes there.
 func (s *client) Publish(p *packet.Publish, done func(protocol.Answer)) {
 	c, ok := commandOf(p)
 	if !ok {
@@ -22,8 +22,7 @@ func (s *client) Publish(p *packet.Publish, done func(protocol.Answer)) {
 		return
 	}
 	where := &packet.Publish{Topic: strings.Clone(p.Topic), QoS: p.QoS}
-	go func() { // a client has no more of them than the receive maximum
-		reached, err := s.gateway.sendCommand(context.Background(), s.user, c)
+	acknowledge := func(reached int, err error) {
 		switch {
 		case err != nil:
 			s.refuse(where, outcome.ResultOf(err), done)
@@ -32,6 +31,15 @@ func (s *client) Publish(p *packet.Publish, done func(protocol.Answer)) {
 		default:
 			done(protocol.Answer{Reason: packet.Success})
 		}
+	}
+	if p.ResponseTopic != "" {
+		q := questionOf(p, c)
+		go s.ask(q, acknowledge)
+		return
+	}
+	go func() { // a client has no more of them than the receive maximum
+		sent, err := s.gateway.sendCommand(context.Background(), s.user, c)
+		acknowledge(sent.reached, err)
 	}()
 }
 

@@ -39,7 +39,9 @@ func (s *socket) answer(ctx context.Context, document []byte) {
 	var result commandResult
 	c, err := s.commandOf(document)
 	if err == nil {
-		result.Command.Reached, err = s.web.gateway.sendCommand(ctx, s.user, c)
+		var sent receipt
+		sent, err = s.web.gateway.sendCommand(ctx, s.user, c)
+		result.Command.Reached = sent.reached
 	}
 	r := outcome.Result{Outcome: outcome.Accepted}
 	if err != nil {

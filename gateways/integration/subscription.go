@@ -51,6 +51,10 @@ func (s *client) Subscribe(wanted packet.Subscription, id uint32, properties pac
 }
 
 func (s *client) subscribe(wanted packet.Subscription, id uint32, properties packet.UserProperties) (packet.Reason, error) {
+	full := len(s.subscriptions)+s.responses.len() >= s.gateway.config.MaxSubscriptions
+	if isResponseFilter(wanted.Filter) {
+		return s.subscribeToResponses(wanted, id, full), nil
+	}
 	f, reason := parseFilter(wanted.Filter)
 	if reason.Refuses() {
 		return reason, nil
@@ -64,7 +68,7 @@ func (s *client) subscribe(wanted packet.Subscription, id uint32, properties pac
 		existing.terms.Store(agreed)
 		return packet.Reason(agreed.qos), nil
 	}
-	if len(s.subscriptions) >= s.gateway.config.MaxSubscriptions {
+	if full {
 		return packet.QuotaExceeded, nil
 	}
 	added := &subscription{client: s, filter: f.clone()}
@@ -119,6 +123,9 @@ func (f topicFilter) clone() topicFilter {
 // Unsubscribe ends the subscription with exactly that filter. What is on its way may still be acknowledged.
 func (s *client) Unsubscribe(filter string) packet.Reason {
 	ended, ok := s.subscriptions[filter]
+	if s.responses.unsubscribe(filter) {
+		return packet.Success
+	}
 	if !ok {
 		return packet.NoSubscriptionExisted
 	}

@@ -77,7 +77,7 @@ type world struct {
 	stop      func()
 }
 
-func newWorld(t *testing.T, change func(*Config)) *world {
+func newWorld(t *testing.T, change func(*Config), parts ...func(*Parts)) *world {
 	t.Helper()
 	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "events-plant", "events-public"))
 	if err != nil {
@@ -102,8 +102,11 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 	}
 	w := &world{T: t, people: &people{}, producer: producer}
 	w.guard = feed.NewGuard(w.people, w.people)
-	gateway := New(c, Parts{Guard: w.guard, Feed: feed.New(c.Feed, cluster, nil), Refusals: refusal.NewLog(zap.NewNop(), nil)})
-	w.serve(gateway)
+	p := Parts{Guard: w.guard, Feed: feed.New(c.Feed, cluster, nil), Refusals: refusal.NewLog(zap.NewNop(), nil)}
+	for _, change := range parts {
+		change(&p)
+	}
+	w.serve(New(c, p))
 	return w
 }
 

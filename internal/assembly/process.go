@@ -109,7 +109,7 @@ var Processes = []Process{
 	},
 	{
 		Name: Integration, Kind: Gateway, Summary: "users who consume events: MQTT 3.1.1 and 5, WebSocket and Server-Sent Events",
-		Groups: []string{groupKafka, "user", "cache", "integration"}, Access: Asks,
+		Groups: []string{groupKafka, "user", "cache", "integration"}, Access: Asks, Commands: true,
 	},
 }
 

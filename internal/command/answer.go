@@ -40,38 +40,67 @@ func isRandom(text string) bool {
 
 // An Expectation waits for the answer to one command.
 type Expectation struct {
-	answers chan Answer
-	cancel  func()
+	Correlation string // that goes with the command
+	answers     chan Answer
+	cancel      func()
 }
+
+// maxAnswers is how many answers wait to be looked at. One is enough where only the device that was asked is heard.
+const maxAnswers = 4
 
 // Expect begins to wait for an answer to a command, which it marks: application and device must not change afterwards. Only the device
 // that the command is for can answer, and only with the correlation that goes with the command. The error is outcome.Unavailable if
 // Redis does not let it listen. Close must be called.
 func (r *Router) Expect(ctx context.Context, c *Command) (*Expectation, error) {
-	correlation := r.name + "." + rand.Text()
-	e := &Expectation{answers: make(chan Answer, 1)}
-	application, device := c.Application, c.Device
-	cancel, err := r.expect(ctx, correlation, func(answer reply, body []byte) {
+	device := c.Device
+	e, err := r.expectAnswer(ctx, c.Application, func(of string) bool { return of == device })
+	if err != nil {
+		return nil, err
+	}
+	c.Respond, c.Correlation = true, e.Correlation
+	return e, nil
+}
+
+// ExpectFrom begins to wait for an answer to a command that another process sends to a device of the application, with the expectation's
+// correlation. Which device that is Wait is told. Errors are those of Expect. Close must be called.
+func (r *Router) ExpectFrom(ctx context.Context, application string) (*Expectation, error) {
+	return r.expectAnswer(ctx, application, func(string) bool { return true })
+}
+
+// expectAnswer waits for answers of the devices of an application that are accepted.
+func (r *Router) expectAnswer(ctx context.Context, application string, accepted func(device string) bool) (*Expectation, error) {
+	e := &Expectation{Correlation: r.name + "." + rand.Text(), answers: make(chan Answer, maxAnswers)}
+	cancel, err := r.expect(ctx, e.Correlation, func(answer reply, body []byte) {
 		from := answer.Answer
-		if from == nil || from.Application != application || from.Device != device {
+		if from == nil || from.Application != application || !accepted(from.Device) {
 			r.metrics.broken()
 			return
 		}
 		select {
 		case e.answers <- Answer{from.Application, from.Device, from.ContentType, body}:
-		default: // the first one counts
+		default: // the first ones count
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
 	e.cancel = cancel
-	c.Respond, c.Correlation = true, correlation
 	return e, nil
 }
 
-// C is where the answer comes out.
-func (e *Expectation) C() <-chan Answer { return e.answers }
+// Wait waits for the answer of a device, and tells whether it came before ctx ended. The first one counts.
+func (e *Expectation) Wait(ctx context.Context, device string) (a Answer, ok bool) {
+	for {
+		select {
+		case a = <-e.answers:
+			if a.Device == device {
+				return a, true
+			}
+		case <-ctx.Done():
+			return Answer{}, false
+		}
+	}
+}
 
 // Close ends waiting.
 func (e *Expectation) Close() { e.cancel() }

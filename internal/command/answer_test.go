@@ -31,6 +31,11 @@ func testAnswers(t *testing.T, url, mode string) {
 	first, c := expect(asking)
 	second, d := expect(asking)
 	third, _ := expect(otherAsking)
+	whoever, err := asking.ExpectFrom(t.Context(), "app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whoever.Close()
 
 	// Nobody else can answer, nor with another correlation. What comes last shows that what came before was heard.
 	device.Answer(c.Correlation, Answer{Application: "other", Device: "d", Payload: []byte("wrong")})
@@ -39,16 +44,27 @@ func testAnswers(t *testing.T, url, mode string) {
 	other.Answer(c.Correlation, Answer{Application: "app", Device: "d", ContentType: "text/plain", Payload: []byte("21.5")})
 	device.Answer(d.Correlation, Answer{Application: "app", Device: "d", Payload: []byte("second")})
 
-	if got := <-first.C(); got.Application != "app" || got.Device != "d" || got.ContentType != "text/plain" || string(got.Payload) != "21.5" {
+	device.Answer(whoever.Correlation, Answer{Application: "other", Device: "d", Payload: []byte("wrong")})
+	device.Answer(whoever.Correlation, Answer{Application: "app", Device: "gw", Payload: []byte("wrong")})
+	device.Answer(whoever.Correlation, Answer{Application: "app", Device: "d", Payload: []byte("any")})
+
+	wait := func(e *Expectation) Answer {
+		answer, _ := e.Wait(t.Context(), "d")
+		return answer
+	}
+	if got := wait(first); got.Application != "app" || got.Device != "d" || got.ContentType != "text/plain" || string(got.Payload) != "21.5" {
 		t.Errorf("got %+v", got)
 	}
-	if got := <-second.C(); string(got.Payload) != "second" {
+	if got := wait(second); string(got.Payload) != "second" {
 		t.Errorf("got %+v", got)
 	}
-	select {
-	case got := <-third.C():
+	if got := wait(whoever); string(got.Payload) != "any" {
+		t.Errorf("got %+v", got)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, ok := third.Wait(over, "d"); ok {
 		t.Errorf("another process got %+v", got)
-	default:
 	}
 	first.Close()
 	device.Answer(c.Correlation, Answer{Application: "app", Device: "d"}) // to nobody

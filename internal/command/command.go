@@ -14,6 +14,13 @@ const (
 	MaxPayload = 900 << 10 // hard limit; who takes commands from applications has a lower one
 )
 
+// Header fields of the function that takes commands, and of answers to devices.
+const (
+	HeaderReached     = "Fairlead-Reached"    // how many listeners took the command
+	HeaderCorrelation = "Command-Correlation" // what the device repeats in its answer, if somebody waits for one
+	HeaderAwaited     = "Fairlead-Awaited"    // the device that may answer, where HeaderCorrelation went with the command; percent-encoded
+)
+
 // A Command is one message from an application to a device.
 type Command struct {
 	Application string // registry name

@@ -86,7 +86,7 @@ func TestAnswersOutliveRedis(t *testing.T) {
 			if err := server.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if got := <-expected.C(); string(got.Payload) != "21.5" {
+			if got, _ := expected.Wait(t.Context(), "d"); string(got.Payload) != "21.5" {
 				t.Errorf("got %+v", got)
 			}
 		})

@@ -42,7 +42,7 @@ func TestAnswersAreSentAgain(t *testing.T) {
 		device.Answer(c.Correlation, Answer{Application: "app", Device: "d", Payload: []byte("21.5")})
 		answering.reporter.again.await(t, 1)
 		restore()
-		if got := <-expected.C(); string(got.Payload) != "21.5" {
+		if got, _ := expected.Wait(t.Context(), "d"); string(got.Payload) != "21.5" {
 			t.Errorf("got %+v", got)
 		}
 		answering.reporter.again.await(t, 0)

@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/fairlead/fairlead/functions/command"
+	commands "github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/downlink"
 	"github.com/fairlead/fairlead/test/authority"
 )
@@ -100,7 +100,7 @@ func TestDownlinkByTheWebhook(t *testing.T) {
 	send := func(name, payload string) answer {
 		return post(t, c.URL()+"/api/command/v1alpha1/apps/"+a.name+"/devices/"+device+"?command="+name, "alice:"+c.secret, payload)
 	}
-	if got := send("port:15", "early"); got.status != http.StatusAccepted || got.header.Get(command.HeaderReached) != "0" {
+	if got := send("port:15", "early"); got.status != http.StatusAccepted || got.header.Get(commands.HeaderReached) != "0" {
 		t.Errorf("before the webhook: %+v", got)
 	}
 	path := "/api/v3/as/applications/a/webhooks/w/devices/" + device + "/down/push"
@@ -109,7 +109,7 @@ func TestDownlinkByTheWebhook(t *testing.T) {
 
 	f := func(name, payload, downlinks string) {
 		t.Helper()
-		if got := send(name, payload); got.status != http.StatusOK || got.header.Get(command.HeaderReached) != "1" {
+		if got := send(name, payload); got.status != http.StatusOK || got.header.Get(commands.HeaderReached) != "1" {
 			t.Fatalf("%s: %+v", name, got)
 		}
 		want := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: fairlead\r\nContent-Length: %d\r\nAuthorization: Bearer NNSXS.KEY\r\n"+

@@ -68,7 +68,7 @@ func NewIntegration(
 		p.OnClose(func(context.Context) error { stop(); return nil })
 	}
 	return integration.New(c.Integration, integration.Parts{
-		Guard: guard, Feed: feed.New(c.Integration.Feed, cluster, p.Log), Refusals: p.Refusals, Sign: sign, Log: p.Log,
+		Guard: guard, Feed: feed.New(c.Integration.Feed, cluster, p.Log), Router: p.Router, Refusals: p.Refusals, Sign: sign, Log: p.Log,
 	}), nil
 }
 
