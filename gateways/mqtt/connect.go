@@ -60,13 +60,16 @@ func (g *Gateway) connect(ctx context.Context, c client, p *packet.Connect, requ
 // requestOf makes the request that a CONNECT stands for. A log-in that cannot be read is asked for all the same, as one
 // that nobody answers to, so that it is refused like every other.
 func requestOf(c client, p *packet.Connect) auth.Request {
+	proven := c.TLS()
 	request, err := auth.FromMQTT(auth.MQTTLogin{
 		ClientID:    p.ClientID,
 		HasUsername: p.HasUsername,
 		Username:    p.Username,
 		HasPassword: p.HasPassword,
 		Password:    p.Password,
-		Chain:       chainOf(c),
+		Chain:       proven.Chain,
+		Identity:    proven.Identity,
+		Proof:       auth.Proof(proven.Proof),
 	})
 	if err != nil {
 		request = auth.Request{}

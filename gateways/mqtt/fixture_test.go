@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
 	"github.com/fairlead/fairlead/internal/presence"
 	"github.com/fairlead/fairlead/internal/registry"
+	"github.com/fairlead/fairlead/internal/tlspsk"
 )
 
 // documents are a registry in memory. Devices are kept by application and any of their names.
@@ -230,9 +231,14 @@ var _ client = (*peer)(nil)
 
 func newPeer() *peer { return &peer{version: packet.V5, ended: make(chan struct{})} }
 
-func (p *peer) Version() packet.Version               { return p.version }
-func (p *peer) Remote() string                        { return "192.0.2.1" }
-func (p *peer) PeerCertificates() []*x509.Certificate { return p.chain }
+func (p *peer) Version() packet.Version { return p.version }
+func (p *peer) Remote() string          { return "192.0.2.1" }
+func (p *peer) TLS() (state tlspsk.State) {
+	for _, certificate := range p.chain {
+		state.Chain = append(state.Chain, certificate.Raw)
+	}
+	return state
+}
 
 func (p *peer) Deliver(m *packet.Publish) (taken bool) {
 	p.mu.Lock()

@@ -67,7 +67,7 @@ func everywhere(t *testing.T, f *fixture) (at running, trusted *x509.CertPool) {
 	c.TCP.Address, c.TLS.Address, c.WebSocket.Address, c.WebSocketTLS.Address = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	c.TLS.CertificateFile, c.TLS.KeyFile = certificateFile, keyFile
 	c.WebSocketTLS.CertificateFile, c.WebSocketTLS.KeyFile = certificateFile, keyFile
-	l, err := protocol.Listen(c.ListenConfig, f.log)
+	l, err := protocol.Listen(c.ListenConfig, c.Keys(f.devices), f.log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,11 @@ func (g *Gateway) reportConnect(c *protocol.Conn, r auth.Request, err error) {
 // reportBroken reports a client that broke the protocol, or met a bound of it.
 func (g *Gateway) reportBroken(b protocol.Broken) {
 	report := b.Report()
+	if f := b.Handshake; f != nil && len(f.Identity) > 0 {
+		named := auth.ReportOf(f)
+		named.Protocol, named.Where, named.Answer = report.Protocol, report.Where, report.Answer
+		report = named
+	}
 	if s, ok := b.Session.(*session); ok {
 		s.name(&report)
 	}
@@ -81,16 +86,21 @@ func explainLogin(c client, p *packet.Connect, r auth.Request, err error) error 
 		return err
 	}
 	var text unreadableLogin
+	proven := c.TLS()
 	switch {
-	case !p.HasUsername && !p.HasPassword && len(c.PeerCertificates()) == 0:
-		text = "no user name and password, and no client certificate"
+	case proven.Identity != "" && (p.HasUsername || p.HasPassword):
+		text = "a user name or a password beside a pre-shared key"
+	case proven.Identity != "":
+		text = "the identity of the pre-shared key is not DEVICE@APPLICATION"
+	case !p.HasUsername && !p.HasPassword && len(proven.Chain) == 0:
+		text = "no user name and password, no client certificate, and no pre-shared key"
 	case !p.HasUsername && !p.HasPassword:
 		text = "the client certificate names no device"
 	case !p.HasPassword:
 		text = "no password"
 	case !p.HasUsername:
 		text = "no user name"
-	case len(c.PeerCertificates()) > 0:
+	case len(proven.Chain) > 0:
 		text = "a client certificate beside a user name"
 	default:
 		text = "neither user name nor client id is DEVICE@APPLICATION"

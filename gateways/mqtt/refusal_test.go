@@ -82,7 +82,7 @@ func TestExplainsLoginsThatCannotBeRead(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	f(func(p *packet.Connect) { p.HasUsername, p.HasPassword = false, false }, "no user name and password, and no client certificate")
+	f(func(p *packet.Connect) { p.HasUsername, p.HasPassword = false, false }, "no user name and password, no client certificate, and no pre-shared key")
 	f(func(p *packet.Connect) { p.HasPassword = false }, "no password")
 	f(func(p *packet.Connect) { p.HasUsername = false }, "no user name")
 	f(func(p *packet.Connect) { p.Username = "device" }, "neither user name nor client id is DEVICE@APPLICATION")

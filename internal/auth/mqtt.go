@@ -12,7 +12,8 @@ const (
 )
 
 // An MQTTLogin is what a client presents when it connects by MQTT: the fields of its CONNECT packet (MQTT 5.0 section
-// 3.1.3), and the chain of its TLS certificate in DER, leaf first, whose key the handshake has proven.
+// 3.1.3), and what the handshake of TLS has proven: the chain of its certificate in DER, leaf first, or the identity of a
+// pre-shared key, with what names that key.
 type MQTTLogin struct {
 	ClientID    string
 	HasUsername bool
@@ -20,6 +21,8 @@ type MQTTLogin struct {
 	HasPassword bool
 	Password    []byte
 	Chain       [][]byte
+	Identity    string
+	Proof       Proof
 }
 
 // FromMQTT makes a request of a log-in by MQTT:
@@ -29,11 +32,18 @@ type MQTTLogin struct {
 //	U          yes       D@A                     device D of application A, user name U and password
 //	                     anything   chain        as FromCertificates has it
 //	@A                   anything   chain        as FromCertificates has it, of application A
+//	                     anything   identity     as FromIdentity has it
 //
 // User name and client id are split at the first "@"; what is left of it is percent-decoded, the application is taken
-// literally. Everything else is outcome.Unauthenticated, as are a password that is not UTF-8 and a certificate beside any
-// other user name. The request shares no memory with the log-in but the chain.
+// literally. Everything else is outcome.Unauthenticated, as are a password that is not UTF-8, a certificate beside any
+// other user name, and a pre-shared key beside a user name or a password. The request shares no memory with the log-in but the chain.
 func FromMQTT(l MQTTLogin) (Request, error) {
+	if l.Identity != "" {
+		if l.HasUsername || l.HasPassword {
+			return Request{}, refused()
+		}
+		return FromIdentity(l.Identity, l.Proof)
+	}
 	if !l.HasUsername && !l.HasPassword {
 		return FromCertificates(l.Chain)
 	}

@@ -66,6 +66,23 @@ func TestFromMQTTWithCertificate(t *testing.T) {
 	}
 }
 
+func TestFromMQTTWithPreSharedKey(t *testing.T) {
+	got, err := FromMQTT(MQTTLogin{ClientID: "x@y", Identity: "d@a", Proof: "proof"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Request{Application: "a", Device: "d", Credential: Proof("proof")}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	l := mqttLogin("d@a", "p", "")
+	l.Identity, l.Proof = "d@a", "proof"
+	for _, l := range []MQTTLogin{l, {HasUsername: true, Identity: "d@a", Proof: "proof"}, {Identity: "d", Proof: "proof"}} {
+		if _, err := FromMQTT(l); outcome.Of(err) != outcome.Unauthenticated {
+			t.Errorf("%+v: %v", l, err)
+		}
+	}
+}
+
 func TestFromMQTTRefuses(t *testing.T) {
 	f := func(l MQTTLogin) {
 		t.Helper()

@@ -220,7 +220,7 @@ func (d *Dev) take(flag, address string, secure bool) (net.Listener, error) {
 	if err != nil {
 		return nil, explain(flag, address, err)
 	}
-	return listenSecurely(flag, address, files)
+	return d.listenSecurely(flag, address, files)
 }
 
 // authority makes the certificate for an address, and notes what clients have to trust.

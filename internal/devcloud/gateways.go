@@ -13,21 +13,27 @@ import (
 	"github.com/fairlead/fairlead/gateways/coap"
 	"github.com/fairlead/fairlead/gateways/mqtt"
 	"github.com/fairlead/fairlead/internal/assembly/gateways"
+	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/cache"
 	"github.com/fairlead/fairlead/internal/devcloud/authority"
 	protocol "github.com/fairlead/fairlead/internal/mqtt"
 	"github.com/fairlead/fairlead/internal/presence"
+	"github.com/fairlead/fairlead/internal/psk"
 	"github.com/fairlead/fairlead/internal/transport"
 )
 
 // presenceDrain is how long the ends of sessions may take to be made known when everything ends.
 const presenceDrain = 5 * time.Second
 
-// listenSecurely takes an address for TLS with a certificate of the development authority.
-func listenSecurely(flag, address string, files authority.Files) (net.Listener, error) {
+// listenSecurely takes an address for TLS with a certificate of the development authority. Keys are not looked up before there
+// are the functions that know them.
+func (d *Dev) listenSecurely(flag, address string, files authority.Files) (net.Listener, error) {
 	c := transport.DefaultConfig()
 	c.Address, c.CertificateFile, c.KeyFile = address, files.Certificate, files.Key
-	listener, err := transport.Listen(c, nil)
+	keys := func(ctx context.Context, identity []byte) (psk.Key, error) {
+		return auth.Keys(d.functions.Authenticator, mqtt.DefaultConfig().AuthTimeout)(ctx, identity)
+	}
+	listener, err := transport.ListenTLS(c, nil, keys, nil)
 	if err != nil {
 		return nil, explain(flag, address, err)
 	}

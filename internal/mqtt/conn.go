@@ -1,13 +1,12 @@
 package mqtt
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"net"
 	"sync"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
+	"github.com/fairlead/fairlead/internal/tlspsk"
 )
 
 // A Conn is the connection of one client. Its methods may be called from any goroutine.
@@ -63,13 +62,10 @@ func (c *Conn) Remote() string {
 	return address
 }
 
-// PeerCertificates is the chain that the client has shown, its own certificate first, not verified. It is nil without
-// TLS or without a certificate.
-func (c *Conn) PeerCertificates() []*x509.Certificate {
-	if secured, ok := c.link.(interface{ ConnectionState() tls.ConnectionState }); ok {
-		return secured.ConnectionState().PeerCertificates
-	}
-	return nil
+// TLS is what the client has proven in its TLS handshake: nothing without TLS.
+func (c *Conn) TLS() tlspsk.State {
+	state, _ := tlspsk.StateOf(c.link)
+	return state
 }
 
 // Deliver sends a message of QoS 0 to the client: topic, payload, subscription identifiers, content type. It copies what it

@@ -148,8 +148,8 @@ func TestHandlerSeesConnect(t *testing.T) {
 			var got []string
 			w.gateway.connect = func(_ context.Context, c *Conn, p *packet.Connect) error {
 				got = append(got, strings.Clone(p.ClientID), strings.Clone(p.Username), string(p.Password), strings.Clone(p.Will.Topic), string(p.Will.Payload), c.Remote())
-				if c.Version() != v || c.PeerCertificates() != nil {
-					t.Errorf("version %d, certificates %v", c.Version(), c.PeerCertificates())
+				if c.Version() != v || c.TLS().Chain != nil {
+					t.Errorf("version %d, certificates %v", c.Version(), c.TLS().Chain)
 				}
 				return nil
 			}

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fairlead/fairlead/internal/psk"
 	"github.com/fairlead/fairlead/internal/transport"
 )
 
@@ -53,8 +54,9 @@ type Listeners struct {
 	WebSocketTLS net.Listener
 }
 
-// Listen opens the listeners of a valid configuration: all of them, or none and an error. The log may be nil.
-func Listen(c ListenConfig, log *zap.Logger) (Listeners, error) {
+// Listen opens the listeners of a valid configuration: all of them, or none and an error. With TLS, clients may have the
+// pre-shared keys that keys finds; nil is none. The log may be nil.
+func Listen(c ListenConfig, keys psk.Lookup, log *zap.Logger) (Listeners, error) {
 	var l Listeners
 	for _, t := range []struct {
 		name   string
@@ -69,13 +71,20 @@ func Listen(c ListenConfig, log *zap.Logger) (Listeners, error) {
 		if t.config.Address == "" {
 			continue
 		}
-		opened, err := transport.Listen(t.config, log)
+		opened, err := listen(t.config, keys, log)
 		if err != nil {
 			return Listeners{}, errors.Join(fmt.Errorf("opening %s: %w", t.name, err), l.Close())
 		}
 		*t.into = opened
 	}
 	return l, nil
+}
+
+func listen(c transport.Config, keys psk.Lookup, log *zap.Logger) (net.Listener, error) {
+	if c.CertificateFile == "" || keys == nil {
+		return transport.Listen(c, log)
+	}
+	return transport.ListenTLS(c, nil, keys, log)
 }
 
 // An Endpoint is one listener, and what is spoken there.

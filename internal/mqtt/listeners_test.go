@@ -44,7 +44,7 @@ func TestListenOpensAllOrNothing(t *testing.T) {
 	defer taken.Close()
 	c := DefaultListenConfig()
 	c.TCP.Address, c.WebSocket.Address = "127.0.0.1:0", taken.Addr().String()
-	l, err := Listen(c, nil)
+	l, err := Listen(c, nil, nil)
 	if err == nil || !strings.HasPrefix(err.Error(), "opening webSocket: ") || l != (Listeners{}) {
 		t.Errorf("%v, %+v", err, l)
 	}
@@ -53,7 +53,7 @@ func TestListenOpensAllOrNothing(t *testing.T) {
 func TestListenSaysWhatItCannotOpen(t *testing.T) {
 	c := DefaultListenConfig()
 	c.TCP.Address = "127.0.0.1:99999"
-	if _, err := Listen(c, nil); err == nil || !strings.HasPrefix(err.Error(), "opening tcp: ") {
+	if _, err := Listen(c, nil, nil); err == nil || !strings.HasPrefix(err.Error(), "opening tcp: ") {
 		t.Errorf("%v", err)
 	}
 }
@@ -63,7 +63,7 @@ func TestEndpoints(t *testing.T) {
 	c := DefaultListenConfig()
 	c.TCP.Address, c.WebSocketTLS.Address = "127.0.0.1:0", "127.0.0.1:0"
 	c.WebSocketTLS.CertificateFile, c.WebSocketTLS.KeyFile = certificateFile, keyFile
-	l, err := Listen(c, nil)
+	l, err := Listen(c, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
 	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/psk"
 	"github.com/fairlead/fairlead/internal/refusal"
 )
 
@@ -20,6 +21,8 @@ type Broken struct {
 	Reason  packet.Reason
 	Text    string // may be ""
 	Answer  string // what the client was told: "CONNACK 0x84"
+
+	Handshake *psk.Failure // of a TLS handshake whose client may have had a pre-shared key; nil otherwise
 }
 
 // Report is what the operator is told of it. Who an admitted client is, the gateway knows.

@@ -133,7 +133,7 @@ func TestSecondGateway(t *testing.T) {
 	}, func(r refusal.Report) { reports <- r })
 	c := mqtt.DefaultListenConfig()
 	c.TCP.Address, c.WebSocket.Address = "127.0.0.1:0", "127.0.0.1:0"
-	listeners, err := mqtt.Listen(c, nil)
+	listeners, err := mqtt.Listen(c, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,6 @@ package mqtt
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -46,11 +44,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	frames.SetReadLimit(maxMessage)
-	link := &webSocket{Conn: taker.link, frames: frames, status: websocket.StatusNormalClosure}
-	if r.TLS != nil {
-		link.peer = r.TLS.PeerCertificates
-	}
-	s.begin(link)
+	s.begin(&webSocket{Conn: taker.link, frames: frames, status: websocket.StatusNormalClosure})
 }
 
 // A webSocket is a link whose bytes are those of binary messages, wherever these begin and end. Deadlines are set on the
@@ -60,7 +54,6 @@ type webSocket struct {
 	frames  *websocket.Conn
 	message io.Reader            // what is left of the message that is being read
 	status  websocket.StatusCode // to close with
-	peer    []*x509.Certificate  // that the client has shown in the TLS handshake
 }
 
 var errText = errors.New("a websocket message is not binary")
@@ -108,10 +101,8 @@ func (w *webSocket) CloseWrite() error {
 // Close closes the connection without further words.
 func (w *webSocket) Close() error { return w.frames.CloseNow() }
 
-// ConnectionState has the certificates of the client, and nothing else.
-func (w *webSocket) ConnectionState() tls.ConnectionState {
-	return tls.ConnectionState{PeerCertificates: w.peer}
-}
+// NetConn is the connection below, which knows what the client has proven.
+func (w *webSocket) NetConn() net.Conn { return w.Conn }
 
 // A linkTaker keeps the connection that a WebSocket takes over from its HTTP server, and gives it smaller buffers than
 // those of HTTP.
@@ -141,6 +132,10 @@ type takenLink struct {
 	early []byte
 }
 
+// NetConn is the connection that was taken over.
+func (l *takenLink) NetConn() net.Conn { return l.Conn }
+
+// Read begins with what the HTTP server has read too much.
 func (l *takenLink) Read(b []byte) (int, error) {
 	if len(l.early) == 0 {
 		return l.Conn.Read(b)

@@ -1,2 +1,3 @@
-// Package pskclient is a TLS client with a pre-shared key for tests and benchmarks, on OpenSSL. It needs the build tag psk.
+// Package pskclient has TLS clients with a pre-shared key for tests and benchmarks: the command lines of OpenSSL and GnuTLS, and
+// one on OpenSSL in the process of the test, which needs the build tag psk.
 package pskclient

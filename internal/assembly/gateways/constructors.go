@@ -43,7 +43,7 @@ func newMQTT(ctx context.Context, c *Config, p *assembly.Parts) (func(context.Co
 	}
 	p.OnClose(closeTracker)
 	p.Health.Add(process.Check{Name: "presence", Run: tracker.Ready}) // it says no while devices would be refused
-	listeners, err := protocol.Listen(c.MQTT.ListenConfig, p.Log)
+	listeners, err := protocol.Listen(c.MQTT.ListenConfig, c.MQTT.Keys(p.Authenticator), p.Log)
 	if err != nil {
 		return nil, err
 	}

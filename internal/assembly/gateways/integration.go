@@ -76,7 +76,7 @@ func NewIntegration(
 func listenForConsumers(c *integration.Config, p *assembly.Parts) (integration.Listeners, error) {
 	var l integration.Listeners
 	var err error
-	if l.MQTT, err = protocol.Listen(c.MQTT, p.Log); err != nil {
+	if l.MQTT, err = protocol.Listen(c.MQTT, nil, p.Log); err != nil {
 		return l, err
 	}
 	for _, e := range l.MQTT.Endpoints() {
