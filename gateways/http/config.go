@@ -14,7 +14,7 @@ type Config struct {
 	TLS transport.Config
 
 	TelemetryURL string `doc:"base URL of the function telemetry, to which requests are forwarded"`
-	TTNURL       string `doc:"base URL of the function ttn, to which requests below /ttn/ are forwarded; empty: telemetry gets them, which knows no such path"`
+	WebhookURL   string `doc:"base URL of the function ttn, to which requests below /ttn/ are forwarded; empty: telemetry gets them, which knows no such path"`
 
 	MaxBody        int `doc:"largest body in bytes that is forwarded; not smaller than what the functions take, which have bounds of their own"`
 	MaxHandshakes  int `doc:"number of TLS handshakes at once, beyond which new connections are closed unheard"`
@@ -53,7 +53,7 @@ func (c *Config) Validate() error {
 	if c.TelemetryURL == "" {
 		return errors.New("telemetryURL: is missing")
 	}
-	for name, address := range map[string]string{"telemetryURL": c.TelemetryURL, "ttnURL": c.TTNURL} {
+	for name, address := range map[string]string{"telemetryURL": c.TelemetryURL, "webhookURL": c.WebhookURL} {
 		if err := validateURL(address); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

@@ -21,11 +21,11 @@ func TestConfigNamesTheBadField(t *testing.T) {
 		}
 	}
 	f("", func(*Config) {})
-	f("", func(c *Config) { c.TTNURL = "https://ttn.example:8443/base" })
+	f("", func(c *Config) { c.WebhookURL = "https://ttn.example:8443/base" })
 	f("telemetryURL", func(c *Config) { c.TelemetryURL = "" })
 	for _, bad := range []string{"ftp://x", "telemetry:80", "http://", "http://x?y", "http://x#y", "http://u:p@x", "http://x y"} {
 		f("telemetryURL", func(c *Config) { c.TelemetryURL = bad })
-		f("ttnURL", func(c *Config) { c.TTNURL = bad })
+		f("webhookURL", func(c *Config) { c.WebhookURL = bad })
 	}
 	f("tls.address", func(c *Config) { c.TLS.Address = "" })
 	f("tls.certificateFile", func(c *Config) { c.TLS.CertificateFile = "" })

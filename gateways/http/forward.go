@@ -32,9 +32,9 @@ func newForwarder(c Config, through http.RoundTripper, refusals *refusal.Log, m 
 	if f.telemetry, err = url.Parse(c.TelemetryURL); err != nil {
 		return nil, fmt.Errorf("telemetryURL: %w", err)
 	}
-	if c.TTNURL != "" {
-		if f.ttn, err = url.Parse(c.TTNURL); err != nil {
-			return nil, fmt.Errorf("ttnURL: %w", err)
+	if c.WebhookURL != "" {
+		if f.ttn, err = url.Parse(c.WebhookURL); err != nil {
+			return nil, fmt.Errorf("webhookURL: %w", err)
 		}
 	}
 	f.proxy = &httputil.ReverseProxy{

@@ -31,6 +31,7 @@ func TestCluster(t *testing.T) {
 	step("idle, every function sleeps", idle)
 	step("a TTN body wakes functions/ttn and ends at the Service of the Trigger", w.uplink)
 	step("a device of the MQTT gateway wakes functions/auth and is not refused", w.connect)
+	step("a device with a certificate wakes functions/telemetry through gateway http", w.front)
 	step("a Trigger that was deleted comes back", w.drift)
 	step("Triggers to functions show tokens if they are to", w.audiences)
 	step("push wakes, delivers with credentials, and sleeps again", w.push)

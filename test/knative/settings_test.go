@@ -23,6 +23,7 @@ var secrets = map[string]map[string]string{
 	"fairlead-database-app": {"uri": "postgresql://fairlead:x@fairlead-database-rw:5432/app", "username": "fairlead", "password": "x", "dbname": "app"},
 	"fairlead-redis":        {"url": "redis://:x@redis:6379", "password": "x"},
 	"fairlead-auth":         {"token": "0123456789abcdef0123456789abcdef"},
+	"fairlead-assertion":    {"keys": "0123456789abcdef0123456789abcdef"},
 	"fairlead-kafka":        {},
 	"fairlead-tls":          {},
 }
@@ -166,7 +167,7 @@ func TestGatewaysLoadTheirSettings(t *testing.T) {
 			found++
 			settings := understood(t, environment(t, c, maps), "gateway", c.Args[0])
 			checkPorts(t, c, settings)
-			checkFiles(t, pod, settings["KAFKA_SECRET_DIR"], settings["MQTT_TLS_CERTIFICATE_FILE"], settings["COAP_CERTIFICATE_FILE"])
+			checkFiles(t, pod, settings["KAFKA_SECRET_DIR"], settings["MQTT_TLS_CERTIFICATE_FILE"], settings["COAP_CERTIFICATE_FILE"], settings["HTTP_TLS_CERTIFICATE_FILE"])
 			checkGrace(t, pod, settings[strings.ToUpper(c.Args[0])+"_DRAIN_TIMEOUT"])
 		}
 		if found < 2 {
@@ -198,6 +199,8 @@ func checkPorts(t *testing.T, c *corev1.Container, settings map[string]string) {
 		want = append(want, settings["MQTT_TCP_ADDRESS"], settings["MQTT_TLS_ADDRESS"])
 	case "integration":
 		want = append(want, settings["INTEGRATION_MQTT_TCP_ADDRESS"], settings["INTEGRATION_MQTT_TLS_ADDRESS"], settings["INTEGRATION_WEB_ADDRESS"])
+	case "http":
+		want = append(want, settings["HTTP_TLS_ADDRESS"])
 	case "coap":
 		want = append(want, settings["COAP_ADDRESS"], settings["COAP_SECURE_ADDRESS"])
 	}
