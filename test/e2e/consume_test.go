@@ -15,103 +15,10 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead/fairlead/test/neighbour"
 	"github.com/fairlead/fairlead/test/numbered"
 )
-
-// Whatever devices speak, every consumer gets the same events, in every mode.
-func TestEveryProtocolReachesEveryConsumer(t *testing.T) {
-	a, c := newTenant(t), consumer(t, "matrix")
-	a.own(c)
-	a.device("device", password("p"))
-	g, devices := ownIntegration(t), ownMQTT(t)
-	host, port, err := net.SplitHostPort(g.mqtt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	login := []string{"-h", host, "-p", port, "-u", c.name, "-P", c.secret, "-q", "1"}
-	consumers := map[string]bool{}
-	events := map[string]map[string]shown{} // by consumer and channel
-	var mu sync.Mutex
-	take := func(name string, read func(string) (shown, bool)) func(string) {
-		consumers[name], events[name] = true, map[string]shown{}
-		return func(line string) {
-			if e, ok := read(line); ok {
-				mu.Lock()
-				defer mu.Unlock()
-				events[name][e.Subject] = e
-			}
-		}
-	}
-	ofStream := func(line string) (shown, bool) {
-		data, ok := dataOf(line)
-		if !ok {
-			return shown{}, false
-		}
-		return structuredEvent(data)
-	}
-	topic := "app/" + a.name
-	follow(t, take("mqtt 3.1.1", structuredEvent), "mosquitto_sub", append(slices.Clone(login), "-t", topic, "-i", "old")...)
-	follow(t, take("mqtt 5", structuredEvent), "mosquitto_sub", append(slices.Clone(login), "-V", "5", "-t", "$share/g/"+topic)...)
-	follow(t, take("mqtt 5 binary", binaryEvent), "mosquitto_sub", append(slices.Clone(login), "-V", "5", "-t", topic+"/+/device", "-F", "%J",
-		"-D", "subscribe", "user-property", "content-mode", "binary")...)
-	follow(t, take("sse", ofStream), "curl", "-sN", "--noproxy", "*", "-u", c.name+":"+c.secret, "http://"+g.web+"/"+a.name)
-	webSocket(t, "ws://"+g.web+"/"+a.name+"?username="+c.name+"&api_key="+c.secret, take("websocket", structuredEvent))
-	webSocket(t, "ws://"+g.web+"/"+a.name+"?group_id=w&token="+c.secret, take("websocket, group", structuredEvent))
-
-	// What was sent before a consumer has subscribed is not for it: one event tells that all have.
-	neighbour.Eventually(t, "all consumers to be there", func() bool {
-		accepted(t, "hello", post(t, here.telemetry.URL()+"/v1/hello", "device@"+a.name+":p", `{}`, "-H", "Content-Type: application/json"))
-		mu.Lock()
-		defer mu.Unlock()
-		for name := range consumers {
-			if _, ok := events[name]["hello"]; !ok {
-				return false
-			}
-		}
-		return true
-	})
-	const body = `{"temperature":21.5}`
-	accepted(t, "http", post(t, here.telemetry.URL()+"/v1/http?data_schema=urn:schema", "device@"+a.name+":p", body, "-H", "Content-Type: application/json"))
-	for version, channel := range map[string]string{"mqttv311": "mqtt3", "mqttv5": "mqtt5"} {
-		arguments := []string{"-V", version, "-q", "1", "-t", channel, "-m", body}
-		if version == "mqttv5" {
-			arguments = append(arguments, "-D", "publish", "content-type", "application/json")
-		}
-		if output, ok := mosquittoPub(t, devices.tcp, "device@"+a.name, "p", arguments...); !ok {
-			t.Fatal(output)
-		}
-	}
-	for channel, schema := range map[string]string{"http": "urn:schema", "mqtt3": "", "mqtt5": ""} {
-		neighbour.Eventually(t, "the event of "+channel+" everywhere", func() bool {
-			mu.Lock()
-			defer mu.Unlock()
-			for name := range consumers {
-				if _, ok := events[name][channel]; !ok {
-					return false
-				}
-			}
-			return true
-		})
-		for name := range consumers {
-			mu.Lock()
-			got := events[name][channel]
-			mu.Unlock()
-			want := shown{
-				ID: got.ID, Type: "io.drogue.event.v1", Subject: channel, Application: a.name, Device: "device", Sender: "device", Instance: "drogue",
-				Schema: schema, ContentType: got.ContentType, Data: map[string]any{"temperature": 21.5},
-			}
-			if channel == "mqtt3" { // says nothing of its content
-				want.Data = got.Data
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("%s to %s: %s", channel, name, diff)
-			}
-		}
-	}
-}
 
 // A denied application and one that does not exist look the same, and a session ends with what it rests on.
 func TestConsumersThatMayNot(t *testing.T) {

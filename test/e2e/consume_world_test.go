@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ import (
 // A consumerGateway is a process of the gateway for users who consume events.
 type consumerGateway struct {
 	*gatewaybin.Gateway
-	mqtt, web string // addresses
+	mqtt, mqttWeb, web string // addresses; mqttWeb is for MQTT over WebSocket
 }
 
 // ownIntegration starts a gateway for one test.
@@ -32,13 +33,14 @@ func ownIntegration(t *testing.T, settings ...string) *consumerGateway {
 		t.Fatal(err)
 	}
 	g := &consumerGateway{}
-	for _, address := range []*string{&g.mqtt, &g.web} {
+	for _, address := range []*string{&g.mqtt, &g.mqttWeb, &g.web} {
 		if *address, err = gatewaybin.FreeAddress(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	settings = append(append(gatewaySettings(),
-		"FAIRLEAD_INTEGRATION_MQTT_TCP_ADDRESS="+g.mqtt, "FAIRLEAD_INTEGRATION_WEB_ADDRESS="+g.web,
+		"FAIRLEAD_INTEGRATION_MQTT_TCP_ADDRESS="+g.mqtt, "FAIRLEAD_INTEGRATION_MQTT_WEB_SOCKET_ADDRESS="+g.mqttWeb,
+		"FAIRLEAD_INTEGRATION_WEB_ADDRESS="+g.web,
 	), settings...)
 	if g.Gateway, err = program.Start(bounded(t), "integration", settings...); err != nil {
 		t.Fatal(err)
@@ -91,6 +93,8 @@ func follow(t *testing.T, take func(line string), program string, arguments ...s
 	if err != nil {
 		t.Fatal(err)
 	}
+	var problems strings.Builder
+	command.Stderr = &problems
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +102,9 @@ func follow(t *testing.T, take func(line string), program string, arguments ...s
 	t.Cleanup(func() {
 		_ = command.Process.Kill()
 		<-ended
-		_ = command.Wait() // it was killed
+		if err := command.Wait(); t.Failed() { // it was killed
+			t.Logf("%s: %v\n%s", command, err, problems.String())
+		}
 	})
 	go func() {
 		defer close(ended)
@@ -143,10 +149,14 @@ func binaryEvent(line string) (e shown, ok bool) {
 	return e, e.ID != ""
 }
 
-// webSocket reads messages until the test ends. An error ends it.
-func webSocket(t *testing.T, url string, take func(string)) {
+// webSocket reads messages until the test ends. An error ends it. authorization is the header of that name; "" sends none.
+func webSocket(t *testing.T, url, authorization string, take func(string)) {
 	t.Helper()
-	conn, _, err := websocket.Dial(bounded(t), url, nil)
+	header := http.Header{}
+	if authorization != "" {
+		header.Set("Authorization", authorization)
+	}
+	conn, _, err := websocket.Dial(bounded(t), url, &websocket.DialOptions{HTTPHeader: header})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,6 +171,3 @@ func webSocket(t *testing.T, url string, take func(string)) {
 		}
 	}()
 }
-
-// dataOf is the event of a line of Server-Sent Events.
-func dataOf(line string) (string, bool) { return strings.CutPrefix(line, "data: ") }
