@@ -46,7 +46,7 @@ func toKafka(t testing.TB, gateways ...string) {
 	set := func(sink string) {
 		for _, gateway := range gateways {
 			kubectl(t, "set", "env", "deployment/"+gateway, sink)
-			kubectl(t, "rollout", "status", "deployment/"+gateway, "--timeout", "180s")
+			rolledOut(t, gateway)
 		}
 	}
 	set("FAIRLEAD_SINK_URL=")

@@ -64,7 +64,17 @@ func restartFunction(t testing.TB, function string) {
 func restartPods(t testing.TB, gateway string) {
 	t.Helper()
 	kubectl(t, "rollout", "restart", "deployment/"+gateway)
+	rolledOut(t, gateway)
+}
+
+// rolledOut waits until a gateway has its new pods, and none of those before, which go on accepting for a moment.
+func rolledOut(t testing.TB, gateway string) {
+	t.Helper()
 	kubectl(t, "rollout", "status", "deployment/"+gateway, "--timeout", "180s")
+	eventually(t, "the old pods of "+gateway+" to end", "kubectl -n fairlead get pods", func() bool {
+		return kubectl(t, "get", "pods", "-l", "app.kubernetes.io/name="+gateway, "-o",
+			"go-template={{range .items}}{{if .metadata.deletionTimestamp}}{{.metadata.name}} {{end}}{{end}}") == ""
+	})
 }
 
 // override gives a function a setting of its own, whatever the overlay says, until restore is called.
