@@ -78,26 +78,18 @@ func (s *scene) rounds(ctx context.Context, sides []*side) error {
 
 // startBare runs this program as the bare server.
 func startBare(ctx context.Context) (*neighbour.Process, string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, "", fmt.Errorf("looking for this program: %w", err)
+	return startSelf(ctx, bareCommand)
+}
+
+// accepts is ready when somebody listens at an address.
+func accepts(address string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err != nil {
+			return err
+		}
+		return connection.Close()
 	}
-	port, err := neighbour.FreePort()
-	if err != nil {
-		return nil, "", err
-	}
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	process, err := neighbour.StartProcess(ctx, neighbour.Command{
-		Name: "bare", Path: self, Args: []string{bareCommand, "--address", address},
-		Ready: func(ctx context.Context) error {
-			connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-			if err != nil {
-				return err
-			}
-			return connection.Close()
-		},
-	})
-	return process, address, err
 }
 
 // A side is one of the two servers, and what was measured of it.
@@ -106,6 +98,8 @@ type side struct {
 	address string
 	broker  *neighbour.Process
 	bursts  []burst
+
+	loadArguments []string // further ones of the load generator
 }
 
 // load runs the load generator and takes the processor times around it.
@@ -114,7 +108,7 @@ func (s *side) load(ctx context.Context, duration time.Duration) (burst, error) 
 	if err != nil {
 		return burst{}, err
 	}
-	report, err := runLoad(ctx, s.address, duration)
+	report, err := runLoad(ctx, s.address, duration, s.loadArguments...)
 	if err != nil {
 		return burst{}, err
 	}
@@ -150,13 +144,13 @@ func cpuTimes(processes ...*neighbour.Process) ([]time.Duration, error) {
 }
 
 // runLoad runs this program as the load generator.
-func runLoad(ctx context.Context, address string, duration time.Duration) (report loadReport, err error) {
+func runLoad(ctx context.Context, address string, duration time.Duration, more ...string) (report loadReport, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return loadReport{}, fmt.Errorf("looking for this program: %w", err)
 	}
-	command := exec.CommandContext(ctx, self, loadCommand,
-		"--address", address, "--devices", strconv.Itoa(devices), "--duration", duration.String())
+	arguments := []string{loadCommand, "--address", address, "--devices", strconv.Itoa(devices), "--duration", duration.String()}
+	command := exec.CommandContext(ctx, self, append(arguments, more...)...)
 	var problems bytes.Buffer
 	command.Stderr = &problems
 	output, err := command.Output()

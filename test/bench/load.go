@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -40,12 +41,18 @@ func load(ctx context.Context, arguments []string, output io.Writer) error {
 	address := flags.String("address", "", "of the server, host:port")
 	devices := flags.Int("devices", 1, "number of devices that the connections are shared among")
 	duration := flags.Duration("duration", time.Second, "how long to post")
+	certificate := flags.String("certificate", "", "file of the certificate that is shown over TLS; empty: no TLS")
+	key := flags.String("key", "", "file of its key")
 	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	secure, err := clientTLS(*certificate, *key)
+	if err != nil {
 		return err
 	}
 	// One processor is enough to keep the servers busy, and handing over between two costs what the servers could use.
 	runtime.GOMAXPROCS(1)
-	senders, err := dialSenders(ctx, *address, *devices)
+	senders, err := dialSenders(ctx, *address, *devices, secure)
 	if err != nil {
 		return err
 	}
@@ -56,12 +63,27 @@ func load(ctx context.Context, arguments []string, output io.Writer) error {
 	return json.NewEncoder(output).Encode(report)
 }
 
-func dialSenders(ctx context.Context, address string, devices int) ([]*sender, error) {
+// clientTLS is the configuration of a client that shows a certificate and believes any server; nil without one.
+func clientTLS(certificate, key string) (*tls.Config, error) {
+	if certificate == "" {
+		return nil, nil //nolint:nilnil // nil is no TLS
+	}
+	pair, err := tls.LoadX509KeyPair(certificate, key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{pair}}, nil //nolint:gosec // the server is ours
+}
+
+func dialSenders(ctx context.Context, address string, devices int, secure *tls.Config) ([]*sender, error) {
 	senders := make([]*sender, connections)
 	for i := range senders {
 		connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		if err != nil {
 			return nil, fmt.Errorf("connecting: %w", err)
+		}
+		if secure != nil {
+			connection = tls.Client(connection, secure)
 		}
 		senders[i] = newSender(connection, request(address, benchUser(i%devices), benchPassword))
 	}

@@ -24,6 +24,8 @@ func run(ctx context.Context, arguments []string) error {
 		switch arguments[0] {
 		case bareCommand:
 			return bare(ctx, arguments[1:])
+		case bareProxyCommand:
+			return bareProxy(ctx, arguments[1:])
 		case loadCommand:
 			return load(ctx, arguments[1:], os.Stdout)
 		case mqttLoadCommand:

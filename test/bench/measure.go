@@ -18,6 +18,7 @@ func measurements() []measurement {
 	return []measurement{
 		{"http", fmt.Sprintf("telemetry against a bare net/http server: %d connections, bodies of %d bytes", connections, bodySize), measureHTTP},
 		{"sink", fmt.Sprintf("telemetry to Kafka and to a CloudEvents sink over HTTP: %d connections, bodies of %d bytes", connections, bodySize), measureSink},
+		{"front", fmt.Sprintf("HTTP gateway against a bare TLS proxy: %d connections with certificates, bodies of %d bytes", connections, bodySize), measureFront},
 		{"coap", fmt.Sprintf("CoAP over DTLS against a bare go-coap echo: %d sessions, confirmable POST of %d bytes", coapSessions, bodySize), measureCoAP},
 		{"psk", fmt.Sprintf("TLS 1.3 with pre-shared keys against mutual certificates on P-256: %d clients at once", tlsWorkers), measureTLS},
 		{"decision", "a cached authentication decision", measureDecision},
