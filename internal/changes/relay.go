@@ -138,13 +138,17 @@ func (r *Relay) Run(ctx context.Context) {
 	}
 }
 
-// drainAttempts is how often Drain tries to have its turn.
-const drainAttempts = 5
+const (
+	drainAttempts = 5                // of Drain to have its turn
+	drainTimeout  = 10 * time.Second // of Drain, so that a process ends in time where Kafka does not answer
+)
 
-// Drain tells what waits until nothing does, something fails, or the context ends. It is for the end of a process, after
-// Run. While another process is at it, or the database still holds the lock of a Run that was cut short, it tries again
-// for about an interval.
+// Drain tells what waits until nothing does, something fails, ten seconds are over, or the context ends. It is for the end of a
+// process, after Run. While another process is at it, or the database still holds the lock of a Run that was cut short, it tries again
+// for about an interval. What is left is told by another process.
 func (r *Relay) Drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
 	for range drainAttempts {
 		next := again
 		for next == again {

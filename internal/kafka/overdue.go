@@ -13,6 +13,7 @@ type overdue struct {
 	mu          sync.Mutex
 	first, last *write // those without an answer, oldest first
 	timer       *time.Timer
+	none        func() // called when the last of them was finished because its time was over; may be nil
 }
 
 func newOverdue(timeout time.Duration) *overdue {
@@ -64,6 +65,25 @@ func (o *overdue) unlink(w *write) {
 func (o *overdue) expire() {
 	for _, w := range o.due(time.Now()) {
 		w.finish(errOverdue)
+	}
+	o.mu.Lock()
+	none := o.none
+	left := o.first != nil
+	o.mu.Unlock()
+	if none != nil && !left {
+		none()
+	}
+}
+
+// whenNone has f called, once or more, as soon as no write waits for an answer any more: now, or when the time of the last one is over.
+// It is not called where Kafka answers the last one.
+func (o *overdue) whenNone(f func()) {
+	o.mu.Lock()
+	o.none = f
+	left := o.first != nil
+	o.mu.Unlock()
+	if !left {
+		f()
 	}
 }
 

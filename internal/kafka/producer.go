@@ -176,9 +176,16 @@ func (p *Producer) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Close waits, as long as ctx allows, until every record has its answer, and disconnects.
+// Close waits, as long as ctx allows, until every record has its answer, and disconnects. It does not wait for a Kafka that does not
+// answer once all records are overdue.
 func (p *Producer) Close(ctx context.Context) error {
-	err := p.client().Flush(ctx)
+	waiting, done := context.WithCancel(ctx)
+	defer done()
+	p.overdue.whenNone(done)
+	err := p.client().Flush(waiting)
+	if ctx.Err() == nil {
+		err = nil
+	}
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()

@@ -91,6 +91,38 @@ func TestWriteToASilentBrokerIsUnavailableInTime(t *testing.T) {
 	}
 }
 
+// A broker that has gone silent does not keep a process from ending once nobody waits for it.
+func TestCloseDoesNotWaitForWhatIsOverdue(t *testing.T) {
+	c, config := cluster(t)
+	config.DeliveryTimeout = time.Second
+	held := make(chan struct{})
+	defer close(held)
+	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		c.SleepControl(func() { <-held })
+		return nil, nil, false
+	})
+	for _, overdue := range []bool{false, true} {
+		p, err := NewProducer(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := make(chan error, 1)
+		p.Write(t.Context(), &kgo.Record{Topic: "events-x"}, func(err error) { answer <- err })
+		if overdue {
+			answer <- <-answer
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := p.Close(ctx); err != nil {
+			t.Errorf("already overdue %v: Close() = %v", overdue, err)
+		}
+		if err := <-answer; !errors.Is(err, errOverdue) {
+			t.Errorf("already overdue %v: the record's answer is %v", overdue, err)
+		}
+	}
+}
+
 func TestWriteBeyondTheBoundIsOverloaded(t *testing.T) {
 	c, config := cluster(t)
 	config.MaxRecords = 1
