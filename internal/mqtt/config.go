@@ -22,12 +22,11 @@ type Config struct {
 	TopicAliasMaximum int `doc:"number of topic aliases that a client of version 5 may use; 0 to 1024"`
 	TopicAliasBytes   int `doc:"bytes that the topics of one client's aliases may have together"`
 
-	MaxConnections   int `doc:"number of admitted connections, beyond which clients are told to come back later"`
-	MaxUnadmitted    int `doc:"number of connections without a CONNACK, beyond which new ones are closed unheard"`
-	ConnectRate      int `doc:"CONNECT packets per second that are judged; further clients are told to come back later"`
-	ConnectBurst     int `doc:"CONNECT packets that are judged at once after a quiet time, beyond connectRate"`
-	ConnectsAtOnce   int `doc:"number of CONNECT packets that are being judged at the same time; further clients are told that the server is busy"`
-	HandshakesAtOnce int `doc:"number of TLS handshakes that are being computed at the same time; further ones wait"`
+	MaxConnections int `doc:"number of admitted connections, beyond which clients are told to come back later"`
+	MaxUnadmitted  int `doc:"number of connections without a CONNACK, beyond which new ones are closed unheard"`
+	ConnectRate    int `doc:"CONNECT packets per second that are judged; further clients are told to come back later"`
+	ConnectBurst   int `doc:"CONNECT packets that are judged at once after a quiet time, beyond connectRate"`
+	ConnectsAtOnce int `doc:"number of CONNECT packets that are being judged at the same time; further clients are told that the server is busy"`
 
 	DeliveryQueue int           `doc:"number of messages that wait for a client that reads slowly; the oldest gives way"`
 	DeliveryBytes int           `doc:"bytes of messages that wait for a client that reads slowly; the oldest give way"`
