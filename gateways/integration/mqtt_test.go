@@ -181,7 +181,12 @@ func TestUnacknowledgedComesAgain(t *testing.T) {
 	last := w.subscriber("a", "ada", nil)
 	last.subscribe(filter)
 	w.produce(deviceEvent("5", "temp", "d"))
-	same(t, string(last.next().Payload), structured("5", "temp", "d"))
+	// Paho sends acknowledgements a moment after it was told to, so that the last one may have gone with the connection.
+	payload := string(last.next().Payload)
+	if payload == structured("4", "temp", "d") {
+		payload = string(last.next().Payload)
+	}
+	same(t, payload, structured("5", "temp", "d"))
 }
 
 // A client that acknowledges nothing holds up only itself.
