@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"strconv"
 	"time"
 
@@ -144,31 +142,11 @@ func startCoAP(ctx context.Context, n *neighbours, command string) (*neighbour.P
 }
 
 // A coapLoad is this program as the load generator.
-type coapLoad struct {
-	command *exec.Cmd
-	in      io.WriteCloser
-	out     *bufio.Reader
-}
+type coapLoad struct{ *companion }
 
 func beginCoAPLoad(ctx context.Context, address string, duration time.Duration) (*coapLoad, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("looking for this program: %w", err)
-	}
-	l := &coapLoad{command: exec.CommandContext(ctx, self, coapLoadCommand, "--address", address, "--duration", duration.String())}
-	l.command.Stderr = os.Stderr
-	if l.in, err = l.command.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := l.command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	l.out = bufio.NewReader(out)
-	if err := l.command.Start(); err != nil {
-		return nil, fmt.Errorf("starting the load: %w", err)
-	}
-	return l, nil
+	c, err := startCompanion(ctx, os.Stderr, coapLoadCommand, "--address", address, "--duration", duration.String())
+	return &coapLoad{c}, err
 }
 
 // connect has the load open its sessions.
@@ -188,11 +166,6 @@ func (l *coapLoad) run() (report coapReport, err error) {
 		return report, fmt.Errorf("reading the report of the load: %w", err)
 	}
 	return report, nil
-}
-
-func (l *coapLoad) end() {
-	_ = l.in.Close()
-	_ = l.command.Wait()
 }
 
 // compareCoAP makes the rows of two series of rounds.

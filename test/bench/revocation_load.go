@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -141,32 +138,15 @@ func admittedDevice(ctx context.Context, address, identity string) (*coapDevice,
 
 // heldSessions is this program as the holder of sessions.
 type heldSessions struct {
-	command *exec.Cmd
-	in      io.WriteCloser
-	out     *bufio.Reader
-	count   int
-	log     strings.Builder
+	*companion
+	count int
+	log   strings.Builder
 }
 
-func holdElsewhere(ctx context.Context, kind, address string, first, count int) (*heldSessions, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("looking for this program: %w", err)
-	}
-	h := &heldSessions{count: count, command: exec.CommandContext(ctx, self, heldCommand, kind, address, "--first", strconv.Itoa(first), "--count", strconv.Itoa(count))}
-	h.command.Stderr = &h.log
-	if h.in, err = h.command.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := h.command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	h.out = bufio.NewReader(out)
-	if err := h.command.Start(); err != nil {
-		return nil, fmt.Errorf("starting the holder of sessions: %w", err)
-	}
-	return h, nil
+func holdElsewhere(ctx context.Context, kind, address string, first, count int) (h *heldSessions, err error) {
+	h = &heldSessions{count: count}
+	h.companion, err = startCompanion(ctx, &h.log, heldCommand, kind, address, "--first", strconv.Itoa(first), "--count", strconv.Itoa(count))
+	return h, err
 }
 
 func (h *heldSessions) connected() error {
@@ -192,9 +172,4 @@ func (h *heldSessions) ends(began time.Time) (times sample[time.Duration], err e
 		return times, fmt.Errorf("only %d of %d sessions were closed within %v", len(at), h.count, endsLimit)
 	}
 	return times, nil
-}
-
-func (h *heldSessions) end() {
-	_ = h.in.Close()
-	_ = h.command.Wait()
 }

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"os/exec"
 	"strconv"
 	"time"
 
@@ -188,31 +185,11 @@ func idleTLS(ctx context.Context, dir, kind string) (r row, err error) {
 }
 
 // A tlsClients is this program as the load.
-type tlsClients struct {
-	command *exec.Cmd
-	in      io.WriteCloser
-	out     *bufio.Reader
-}
+type tlsClients struct{ *companion }
 
 func beginTLSLoad(ctx context.Context, arguments ...string) (*tlsClients, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("looking for this program: %w", err)
-	}
-	l := &tlsClients{command: exec.CommandContext(ctx, self, append([]string{tlsLoadCommand}, arguments...)...)}
-	l.command.Stderr = os.Stderr
-	if l.in, err = l.command.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := l.command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	l.out = bufio.NewReader(out)
-	if err := l.command.Start(); err != nil {
-		return nil, fmt.Errorf("starting the load: %w", err)
-	}
-	return l, nil
+	c, err := startCompanion(ctx, os.Stderr, append([]string{tlsLoadCommand}, arguments...)...)
+	return &tlsClients{c}, err
 }
 
 // report waits for what the load tells when it has made its handshakes.
@@ -223,6 +200,3 @@ func (l *tlsClients) report() (r tlsReport, err error) {
 	}
 	return r, json.Unmarshal(line, &r)
 }
-
-// end lets go of the connections that the load holds.
-func (l *tlsClients) end() error { return errors.Join(l.in.Close(), l.command.Wait()) }
