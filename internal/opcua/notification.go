@@ -1,0 +1,69 @@
+package opcua
+
+import (
+	"time"
+)
+
+// A Handler is told what happens. Its methods are called one after the other, from one goroutine, and must not block.
+type Handler interface {
+	// Connected is called after each connect, when the items are monitored.
+	Connected(Info)
+	// Disconnected is called when the connection that Connected told of is gone, and not when an attempt to connect fails.
+	Disconnected(error)
+	// Notified hands a message of the server over. It is the handler's until it is settled. Messages of a subscription come in
+	// their order, those that were lost on the way included.
+	Notified(*Notification)
+	// Lost tells that notifications are gone.
+	Lost(Loss)
+	// Refused tells of items that the server does not monitor. The others are. It is called before Connected.
+	Refused([]Refusal)
+}
+
+// Info is about a connection.
+type Info struct {
+	ServerURI  string   // the ApplicationURI of the server, which may differ from what the URL suggests
+	Namespaces []string // by index
+	Items      int      // that are monitored
+	Resumed    bool     // the subscriptions of an earlier connection go on
+}
+
+// A Loss is a gap in what a server told.
+type Loss struct {
+	Messages int       // that are missing; 0 is an unknown number, which may be none
+	Since    time.Time // when the last message before the gap came
+	Reason   string    // for people
+}
+
+// A Notification is one message of the server: values and events that it sent together.
+type Notification struct {
+	Subscription uint32
+	Sequence     uint32 // within the subscription
+	Published    time.Time
+	Values       []Value
+	Events       []Event
+
+	settle func(*Notification)
+	origin string
+}
+
+// Settle says that everything in the message is stored: it is acknowledged to the server, which forgets it. It may be called
+// from any goroutine, also within Notified, once.
+func (n *Notification) Settle() {}
+
+// ID is a UUID for the value or event with an index, counted through Values and then Events. It is the same each time the
+// server sends the message, also to the process that takes over after this one was killed.
+func (n *Notification) ID(index int) string { return "" }
+
+// A Value is the value of a node, with its quality and times.
+type Value struct {
+	Key  any // of the item
+	Node NodeRef
+	DataValue
+}
+
+// An Event is an event of a node.
+type Event struct {
+	Key    any // of the item
+	Node   NodeRef
+	Fields []Variant // as in EventFilter.Fields; null where the event has no such field
+}
