@@ -94,6 +94,3 @@ func (e *ValueError) Error() string {
 	}
 	return e.Path + ": " + e.Reason
 }
-
-// Error is the symbolic name.
-func (s Status) Error() string { return s.String() }

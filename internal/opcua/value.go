@@ -2,22 +2,13 @@ package opcua
 
 import (
 	"time"
+
+	"github.com/fairlead/fairlead/internal/opcua/binary"
 )
 
-// A Status is an OPC UA status code.
-type Status uint32
-
-// Good tells that the value can be used. Uncertain and bad ones are neither good nor absent.
-func (s Status) Good() bool { return s>>30 == 0 }
-
-// Bad tells that the value cannot be used, or that what was asked for was not done.
-func (s Status) Bad() bool { return s>>30 >= 2 }
-
-// Overflow tells that the server dropped other values of the node, since its queue was full.
-func (s Status) Overflow() bool { return false }
-
-// String is the symbolic name, such as "BadNodeIdUnknown", without what the lower bits say; an unknown code is a number.
-func (s Status) String() string { return "" }
+// A Status is an OPC UA status code: the quality of a value, or the result of what was asked for. It is an error, whose text is
+// the symbolic name, such as "BadNodeIdUnknown".
+type Status = binary.StatusCode
 
 // A DataValue is a value with its quality and times.
 type DataValue struct {
@@ -28,19 +19,15 @@ type DataValue struct {
 
 // A Variant is a value of a built-in type, or an array or matrix of such. The zero value is null.
 type Variant struct {
-	typ   Type
-	array bool
-	dims  []int32 // of a matrix
-	value any
+	v binary.Variant
+	s *space // of the connection that it comes from, which knows namespaces and structures
 }
 
-// A Type is one of the built-in types of OPC UA, by its number.
-type Type uint8
-
 // IsNull tells whether there is no value.
-func (v Variant) IsNull() bool { return v.typ == 0 }
+func (v Variant) IsNull() bool { return v.v.Type == binary.TypeNull }
 
-// Type is the name of the built-in type, such as "Double", "Double[]" or "Double[][]"; null is "Null".
+// Type is the name of the built-in type, such as "Double", "Double[]" or "Double[][]"; a structure has the name of its data type
+// if the server has told it, and null is "Null".
 func (v Variant) Type() string { return "" }
 
 // Float is the value of a scalar number.
@@ -58,6 +45,9 @@ func (v Variant) Bytes() ([]byte, bool) { return nil, false }
 // Node is the value of a scalar NodeId.
 func (v Variant) Node() (NodeRef, bool) { return NodeRef{}, false }
 
+// Field is a field of a scalar structure, such as "Low" of an EURange; null if there is none.
+func (v Variant) Field(name string) Variant { return Variant{} }
+
 // A Form is how a value is written in JSON (OPC 10000-6, 5.4).
 type Form int
 
@@ -74,5 +64,4 @@ const (
 // definition, otherwise their bytes in base64; matrices are arrays of arrays.
 func (v Variant) AppendJSON(dst []byte, f Form) []byte { return append(dst, "null"...) }
 
-// Field is a field of a scalar structure, such as "Low" of an EURange; null if there is none.
-func (v Variant) Field(name string) Variant { return Variant{} }
+type space struct{}
