@@ -17,6 +17,8 @@ const (
 	lookAgain = 300 * time.Millisecond
 	// sayTimeout bounds writing down what became of an application.
 	sayTimeout = 3 * time.Second
+	// longDeletion is how long a Trigger at the Broker for all events may take to go until others no longer wait for it.
+	longDeletion = time.Minute
 )
 
 // makeObjects gives an application its objects and takes away those that it does not need. One that cannot be made keeps none of
@@ -156,18 +158,51 @@ func (p *Provisioner) clean(ctx context.Context, name string) error {
 // Subscriptions that end at the same time, Knative leaves some in the channel of a Broker of channels (knative/eventing, issue 6636), which
 // then can deliver no event to all of its subscribers.
 func (p *Provisioner) remove(ctx context.Context, o kube.Object) error {
-	source := p.settings.Broker.Source
-	if source == "" || o.Kind() != triggerKind || o.Text("spec", "broker") != source {
+	if !p.feeds(o) {
 		return p.Cluster.Delete(ctx, o)
 	}
-	unlock, err := p.feeds.lock(ctx, source)
+	return p.Store.Exclusive(ctx, "Triggers of "+p.settings.Broker.Source, func(ctx context.Context) error { return p.removeFeed(ctx, o) })
+}
+
+// feeds tells whether an object is a Trigger at the Broker for all events.
+func (p *Provisioner) feeds(o kube.Object) bool {
+	source := p.settings.Broker.Source
+	return source != "" && o.Kind() == triggerKind && o.Text("spec", "broker") == source
+}
+
+// removeFeed deletes a Trigger when those are gone that another process had begun to delete before it ended.
+func (p *Provisioner) removeFeed(ctx context.Context, o kube.Object) error {
+	leaving, err := p.leavingFeeds(ctx)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	for _, before := range leaving {
+		if err := p.gone(ctx, before); err != nil {
+			return err
+		}
+	}
 	if err := p.Cluster.DeleteWithDependents(ctx, o); err != nil {
 		return err
 	}
+	return p.gone(ctx, o)
+}
+
+// leavingFeeds are the Triggers at the Broker for all events that are being deleted. One that has been for long is kept by somebody, and
+// must not keep others.
+func (p *Provisioner) leavingFeeds(ctx context.Context) (leaving []kube.Object, err error) {
+	err = p.Cluster.List(ctx, triggerKind, labelApplication, func(page []kube.Object) error {
+		for _, o := range page {
+			if since, deleting := o.Deleted(); deleting && p.feeds(o) && time.Since(since) < longDeletion {
+				leaving = append(leaving, o)
+			}
+		}
+		return nil
+	})
+	return leaving, err
+}
+
+// gone waits until an object that was deleted is there no longer.
+func (p *Provisioner) gone(ctx context.Context, o kube.Object) error {
 	for {
 		there, err := p.Cluster.Get(ctx, o.Kind(), o.Name())
 		switch {

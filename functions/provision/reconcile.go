@@ -46,7 +46,6 @@ type Provisioner struct {
 	settings Settings
 	names    locks
 	sweeping locks
-	feeds    locks // by the Broker for all events
 	metrics  *metrics
 }
 

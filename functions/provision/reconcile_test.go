@@ -115,11 +115,14 @@ func TestObjectsThatLinger(t *testing.T) {
 	w.want()
 }
 
-// TestFeedsEndOneAfterTheOther deletes applications at once, whose Triggers have Subscriptions to the same channel.
+// throughChannels has each application get its events by a Trigger at a Broker for all events.
+func throughChannels(c *Config) {
+	c.Broker, c.DeadLetters.Sink = BrokerConfig{Class: "MTChannelBasedBroker", Source: "all"}, noSink
+}
+
+// TestFeedsEndOneAfterTheOther deletes applications at once, in two processes, whose Triggers have Subscriptions to the same channel.
 func TestFeedsEndOneAfterTheOther(t *testing.T) {
-	w := newWorld(t, func(c *Config) {
-		c.Broker, c.DeadLetters.Sink = BrokerConfig{Class: "MTChannelBasedBroker", Source: "all"}, noSink
-	})
+	w := newWorld(t, throughChannels)
 	names := []string{"a", "b", "c", "d"}
 	for _, name := range names {
 		w.put(name, "")
@@ -129,22 +132,48 @@ func TestFeedsEndOneAfterTheOther(t *testing.T) {
 		}
 	}
 	w.server.Writes()
+	processes := []*Provisioner{w.Provisioner, New(w.settings, w.Parts)}
 	var deleting sync.WaitGroup
-	for _, name := range names {
+	for i, name := range names {
 		deleting.Go(func() {
-			if err := w.Reconcile(t.Context(), name, ""); err != nil {
+			if err := processes[i%len(processes)].Reconcile(t.Context(), name, ""); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	deleting.Wait()
 	w.want()
+	w.oneAfterTheOther()
+}
+
+// TestFeedOfAnEndedProcess has a process end while a Trigger of an application goes.
+func TestFeedOfAnEndedProcess(t *testing.T) {
+	w := newWorld(t, throughChannels)
+	for _, name := range []string{"a", "b"} {
+		w.put(name, "")
+		w.reconcile(name)
+	}
+	w.server.Writes()
+	if err := w.Cluster.DeleteWithDependents(t.Context(), w.server.Objects()["Trigger a-events"]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.DeleteApplication(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	w.reconcile("b")
+	w.want("Broker a")
+	w.oneAfterTheOther()
+}
+
+// oneAfterTheOther checks that no Trigger was deleted before the one before it was gone.
+func (w *world) oneAfterTheOther() {
+	w.Helper()
 	under := ""
 	for _, write := range w.server.Writes() {
 		switch what, object, _ := strings.Cut(write, " "); {
 		case !strings.HasPrefix(object, "Trigger "):
 		case what == "delete" && under != "":
-			t.Errorf("%s was deleted before %s was gone", object, under)
+			w.Errorf("%s was deleted before %s was gone", object, under)
 		case what == "delete":
 			under = object
 		default:

@@ -1,6 +1,9 @@
 package kube
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // A Kind names a kind of objects, as manifests do.
 type Kind struct{ APIVersion, Kind string }
@@ -46,6 +49,12 @@ func (o Object) UID() string { return o.Text("metadata", "uid") }
 
 // Deleting tells whether the object is on its way out.
 func (o Object) Deleting() bool { return o.Text("metadata", "deletionTimestamp") != "" }
+
+// Deleted tells when the object was deleted, of one that is on its way out.
+func (o Object) Deleted() (at time.Time, deleting bool) {
+	at, err := time.Parse(time.RFC3339, o.Text("metadata", "deletionTimestamp"))
+	return at, err == nil
+}
 
 // Label is the value of a label, "" if the object has none of that name.
 func (o Object) Label(name string) string { return o.Text("metadata", "labels", name) }

@@ -11,6 +11,8 @@ type Dialect struct {
 	// TryLock takes the lock on the outbox, for the rest of the transaction, and selects whether it could. It is empty
 	// where only one process uses the database.
 	TryLock string
+	// Lock waits for the lock that a number names, an int32, and has it for the rest of the transaction. It is empty where TryLock is.
+	Lock string
 	// Unprepared, unless it is nil, is given to the driver before the parameters of a query that is to be planned for
 	// their values, and not once for all.
 	Unprepared any

@@ -27,7 +27,8 @@ type Store struct {
 	applications, devices *collection
 	creations             *gather.Group[*creation]
 	tenants               *gather.Reads[string, *Tenant]
-	relaying              sync.Mutex // where the database has no locks of its own
+	relaying              sync.Mutex    // where the database has no locks of its own
+	exclusive             chan struct{} // has an element while a function of Exclusive runs
 }
 
 // New makes a store of the pools for reading and for writing, which may be the same. The store closes them. It does
@@ -39,6 +40,7 @@ func New(read, write *sql.DB, dialect Dialect) *Store {
 		dialect:      dialect,
 		applications: newApplications(dialect),
 		devices:      newDevices(dialect),
+		exclusive:    make(chan struct{}, 1),
 	}
 	s.creations = newCreations(s)
 	s.tenants = gather.NewReads(func(ctx context.Context, application string) (*Tenant, error) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/kube"
 )
@@ -189,7 +190,7 @@ func (s *Server) delete(w http.ResponseWriter, key string, at *stored, body []by
 		delete(s.objects, key)
 		return true
 	}
-	at.live["metadata"].(map[string]any)["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+	at.live["metadata"].(map[string]any)["deletionTimestamp"] = time.Now().UTC().Format(time.RFC3339)
 	return true
 }
 

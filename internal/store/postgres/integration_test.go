@@ -32,6 +32,18 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) *store.Store { return open(t, server.Database(t)) })
 }
 
+// Two processes wait for each other.
+func TestExclusive(t *testing.T) {
+	url := neighbour.SharedPostgres(t).Database(t)
+	one, other := open(t, url), open(t, url)
+	defer one.Close()
+	defer other.Close()
+	if err := migrate.Up(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	storetest.Exclusive(t, one, other)
+}
+
 func TestMigratingAtOnce(t *testing.T) {
 	url := neighbour.SharedPostgres(t).Database(t)
 	var group sync.WaitGroup

@@ -61,6 +61,7 @@ func Run(t *testing.T, open func(*testing.T) *store.Store) {
 		{"one relays at a time", testRelayingAtOnce},
 		{"a relay that ends early sends again", testRelayAgain},
 		{"positions are kept", testPositions},
+		{"functions of one name run one at a time", testExclusive},
 		{"access tokens are kept", testTokens},
 		{"users are known by name", testUsers},
 	}
