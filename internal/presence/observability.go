@@ -58,6 +58,7 @@ func newMetrics(sessions, waiting func() int64) *metrics {
 	m.queued = count("events.queued", "Connection events and wills that were put into an outbox by this process, by event.")
 	m.events = count("events", "Connection events and wills that this process was to store, by what became of them.")
 	m.deaths = count("deaths", "Other processes that this process declared dead.")
+	m.deaths.Add(context.Background(), 0) // so that the first one is an increase, of which an alert tells
 	m.releases = count("releases", "Devices of dead processes that this process released.")
 	m.failures = count("failures", "Failures of Redis and of what it keeps.")
 	m.delay, _ = meter.Float64Histogram("fairlead.presence.events.delay", metric.WithUnit("s"),

@@ -35,6 +35,7 @@ func TestMetrics(t *testing.T) {
 		"fairlead.presence.sessions":                         1,
 		"fairlead.presence.claims outcome=accepted":          3,
 		"fairlead.presence.claims outcome=invalid":           1,
+		"fairlead.presence.deaths":                           0,
 		"fairlead.presence.takeovers":                        1,
 		"fairlead.presence.losses":                           1,
 		"fairlead.presence.events.queued event=connected":    3,

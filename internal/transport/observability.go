@@ -21,11 +21,14 @@ func newMetrics() *metrics {
 		metric.WithDescription("Connections that could not be accepted for lack of file descriptors or memory."))
 	m.loads, _ = meter.Int64Counter("fairlead.transport.certificate.loads",
 		metric.WithDescription("Changed certificates that were read, by whether they can be used."))
+	m.count(false, 0) // so that the first failure is an increase, of which an alert tells
 	return m
 }
 
 func (m *metrics) failed() { m.failures.Add(context.Background(), 1) }
 
-func (m *metrics) loaded(err error) {
-	m.loads.Add(context.Background(), 1, metric.WithAttributes(attribute.Bool("ok", err == nil)))
+func (m *metrics) loaded(err error) { m.count(err == nil, 1) }
+
+func (m *metrics) count(ok bool, n int64) {
+	m.loads.Add(context.Background(), n, metric.WithAttributes(attribute.Bool("ok", ok)))
 }
