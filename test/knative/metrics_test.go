@@ -144,7 +144,7 @@ func TestMetricsExist(t *testing.T) {
 	var dashboard struct {
 		Panels []struct {
 			Title   string
-			Targets []struct{ Expr string }
+			Targets []struct{ RefID, Expr string }
 		}
 	}
 	if err := json.Unmarshal([]byte(configMaps(t, monitored)["fairlead-dashboard"]["fairlead.json"]), &dashboard); err != nil {
@@ -152,7 +152,7 @@ func TestMetricsExist(t *testing.T) {
 	}
 	for _, p := range dashboard.Panels {
 		for _, target := range p.Targets {
-			asked["panel "+p.Title] = target.Expr
+			asked["panel "+p.Title+" "+target.RefID] = target.Expr
 		}
 	}
 	if len(asked) < 25 {
