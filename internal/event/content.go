@@ -28,7 +28,7 @@ func Normalize(contentType string, body []byte) (normalType string, data []byte,
 	if contentType != "" && !IsJSON(contentType) {
 		return contentType, append([]byte(nil), body...), nil
 	}
-	compact, err := compactJSON(make([]byte, 0, len(body)), body)
+	compact, err := AppendJSON(make([]byte, 0, len(body)), body)
 	switch {
 	case err == nil:
 		return JSON, compact, nil

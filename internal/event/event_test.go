@@ -1,11 +1,14 @@
 package event
 
 import (
+	"bytes"
+	"encoding/json"
 	"mime"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/cloudevents/sdk-go/v2/binding/format"
 )
@@ -76,15 +79,15 @@ func TestNormalize(t *testing.T) {
 func TestCompactJSON(t *testing.T) {
 	f := func(src, want string) {
 		t.Helper()
-		got, err := compactJSON(nil, []byte(src))
+		got, err := AppendJSON(nil, []byte(src))
 		if want == "" {
 			if err == nil {
-				t.Errorf("compactJSON(%q) accepted as %q", src, got)
+				t.Errorf("AppendJSON(%q) accepted as %q", src, got)
 			}
 			return
 		}
 		if err != nil || string(got) != want {
-			t.Errorf("compactJSON(%q) = %q, %v; want %q", src, got, err, want)
+			t.Errorf("AppendJSON(%q) = %q, %v; want %q", src, got, err, want)
 		}
 	}
 	f(`{"a":1,"b":2,"a":3}`, `{"a":3,"b":2}`)
@@ -120,6 +123,43 @@ func TestCompactJSON(t *testing.T) {
 	}
 	many.WriteString(`}`)
 	f(many.String(), `{"k0":1}`)
+}
+
+// TestPlainText has each kind of byte at each place of texts around the eight that are looked at together.
+func TestPlainText(t *testing.T) {
+	for length := range 20 {
+		text := bytes.Repeat([]byte("\x7f"), length)
+		if got := plainText(text); got != length {
+			t.Errorf("plainText(%q) = %d", text, got)
+		}
+		for at := range length {
+			for c := range 256 {
+				text[at] = byte(c)
+				want := length
+				if c < ' ' || c == '"' || c == '\\' {
+					want = at
+				}
+				if got := plainText(text); got != want {
+					t.Errorf("plainText(%q) = %d, want %d", text, got, want)
+				}
+			}
+			text[at] = '\x7f'
+		}
+	}
+}
+
+func FuzzAppendJSONText(f *testing.F) {
+	f.Add("plain")
+	f.Add("a\"b\\c\x00\n\u2028é and more than eight")
+	f.Fuzz(func(t *testing.T, text string) {
+		if !utf8.ValidString(text) {
+			return
+		}
+		var read string
+		if err := json.Unmarshal(AppendJSONText(nil, []byte(text)), &read); err != nil || read != text {
+			t.Errorf("%q is read as %q, %v", text, read, err)
+		}
+	})
 }
 
 func TestValidateDataSchema(t *testing.T) {

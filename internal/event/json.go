@@ -2,8 +2,10 @@ package event
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"math/bits"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -17,11 +19,11 @@ const manyMembers = 16
 
 var errJSON = errors.New("not valid JSON")
 
-// compactJSON appends a JSON text (RFC 8259) to dst without insignificant white space. It is as strict as the strictest
+// AppendJSON appends a JSON text (RFC 8259) to dst without insignificant white space. It is as strict as the strictest
 // reader downstream, so that no event poisons a consumer: text that is not UTF-8, lone surrogates, numbers beyond a
 // double, and nesting beyond maxDepth are errors. Members keep their order and numbers their digits; of members with
 // the same name the last value stays, at the place of the first.
-func compactJSON(dst, src []byte) ([]byte, error) {
+func AppendJSON(dst, src []byte) ([]byte, error) {
 	if !utf8.Valid(src) {
 		return nil, errJSON
 	}
@@ -35,6 +37,25 @@ func compactJSON(dst, src []byte) ([]byte, error) {
 		return nil, errJSON
 	}
 	return c.dst, nil
+}
+
+// AppendJSONText appends a JSON string to dst. The text is UTF-8.
+func AppendJSONText(dst, text []byte) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for {
+		n := plainText(text)
+		dst = append(dst, text[:n]...)
+		if n == len(text) {
+			return append(dst, '"')
+		}
+		if c := text[n]; c < ' ' {
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		} else {
+			dst = append(dst, '\\', c)
+		}
+		text = text[n+1:]
+	}
 }
 
 // A compactor reads src from pos and appends to dst. Its methods tell whether what they read was valid.
@@ -227,21 +248,39 @@ func (c *compactor) name(m member) string {
 func (c *compactor) text() bool {
 	start := c.pos
 	c.pos++
-	for c.pos < len(c.src) {
-		switch b := c.src[c.pos]; {
-		case b == '"':
+	for {
+		c.pos += plainText(c.src[c.pos:])
+		switch c.peek() {
+		case '"':
 			c.pos++
 			c.dst = append(c.dst, c.src[start:c.pos]...)
 			return true
-		case b < ' ':
-			return false
-		case b != '\\':
-			c.pos++
-		case !c.escape():
+		case '\\':
+			if !c.escape() {
+				return false
+			}
+		default: // a control character, or the end
 			return false
 		}
 	}
-	return false
+}
+
+// plainText counts the bytes before the first quote, backslash or control character. It looks at eight at a time: a byte of found has its
+// highest bit set where the text has one of those, and perhaps further up, but not further down.
+func plainText(text []byte) (n int) {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(text)-n >= 8; n += 8 {
+		eight := binary.LittleEndian.Uint64(text[n:])
+		quotes, backslashes := eight^'"'*ones, eight^'\\'*ones
+		found := ((eight-' '*ones)&^eight | (quotes-ones)&^quotes | (backslashes-ones)&^backslashes) & high
+		if found != 0 {
+			return n + bits.TrailingZeros64(found)/8
+		}
+	}
+	for n < len(text) && text[n] >= ' ' && text[n] != '"' && text[n] != '\\' {
+		n++
+	}
+	return n
 }
 
 // escape consumes one escape sequence, or two that make one character.

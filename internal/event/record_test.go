@@ -118,7 +118,7 @@ func FuzzNormalize(f *testing.F) {
 		if json.Unmarshal(body, &before) != nil || json.Unmarshal(data, &after) != nil || !reflect.DeepEqual(before, after) {
 			t.Fatalf("%q became %q", body, data)
 		}
-		again, err := compactJSON(nil, data)
+		again, err := AppendJSON(nil, data)
 		if err != nil || string(again) != string(data) {
 			t.Fatalf("compacting twice: %q, %v", again, err)
 		}

@@ -25,11 +25,11 @@ func (e *Event) AppendJSON(b []byte) []byte {
 		b = append(b, ',', '"')
 		b = append(b, a.Name...)
 		b = append(b, '"', ':')
-		b = appendQuoted(b, a.Value)
+		b = event.AppendJSONText(b, a.Value)
 	}
 	if e.ContentType != nil {
 		b = append(b, `,"datacontenttype":`...)
-		b = appendQuoted(b, e.ContentType)
+		b = event.AppendJSONText(b, e.ContentType)
 	}
 	return append(e.appendData(b), '}')
 }
@@ -38,38 +38,17 @@ func (e *Event) appendData(b []byte) []byte {
 	if len(e.Data) == 0 {
 		return b
 	}
-	if event.IsJSON(string(e.ContentType)) && json.Valid(e.Data) {
-		b = append(b, `,"data":`...)
-		if bytes.IndexByte(e.Data, '\n') < 0 && bytes.IndexByte(e.Data, '\r') < 0 {
-			return append(b, e.Data...)
+	if event.IsJSON(string(e.ContentType)) {
+		line := append(b, `,"data":`...)
+		if compact, err := event.AppendJSON(line, e.Data); err == nil {
+			return compact
 		}
-		line := bytes.NewBuffer(b)
-		_ = json.Compact(line, e.Data) // is valid
-		return line.Bytes()
+		// What others have written may be JSON that no device could send, such as a number beyond a double.
+		if compact := bytes.NewBuffer(line); json.Compact(compact, e.Data) == nil {
+			return compact.Bytes()
+		}
 	}
 	b = append(b, `,"data_base64":"`...)
 	b = base64.StdEncoding.AppendEncode(b, e.Data)
-	return append(b, '"')
-}
-
-// appendQuoted writes a JSON string. The text is UTF-8.
-func appendQuoted(b, text []byte) []byte {
-	const hex = "0123456789abcdef"
-	b = append(b, '"')
-	from := 0
-	for i, c := range text {
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		b = append(b, text[from:i]...)
-		if c < ' ' {
-			b = append(b, `\u00`...)
-			b = append(b, hex[c>>4], hex[c&15])
-		} else {
-			b = append(b, '\\', c)
-		}
-		from = i + 1
-	}
-	b = append(b, text[from:]...)
 	return append(b, '"')
 }
