@@ -43,6 +43,7 @@ func ReturnMemory(ctx context.Context) {
 type heap struct {
 	allocated uint64 // since the start
 	unused    uint64 // garbage, and free memory that is not returned
+	live      uint64 // in use at the last collection
 }
 
 func readHeap() heap {
@@ -57,9 +58,9 @@ func readHeap() heap {
 		}
 		return samples[i].Value.Uint64()
 	}
-	h := heap{allocated: value(0), unused: value(1)}
-	if objects, live := value(2), value(3); objects > live {
-		h.unused += objects - live
+	h := heap{allocated: value(0), unused: value(1), live: value(3)}
+	if objects := value(2); objects > h.live {
+		h.unused += objects - h.live
 	}
 	return h
 }

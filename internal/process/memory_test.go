@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"testing"
 )
@@ -36,4 +37,48 @@ func TestTuneMemory(t *testing.T) {
 	f("something else", nil, "-1", 400, math.MaxInt64)
 	f("own limit", map[string]string{"GOMEMLIMIT": "1GiB"}, "268435456\n", 400, math.MaxInt64)
 	f("own percent", map[string]string{"GOGC": "100"}, "268435456\n", 77, 268435456/100*80)
+}
+
+func TestGrowthFor(t *testing.T) {
+	f := func(live uint64, least, want int) {
+		t.Helper()
+		if got := growthFor(live, least); got != want {
+			t.Errorf("growthFor(%d, %d) = %d, want %d", live, least, got, want)
+		}
+	}
+	f(0, 50, 3200)
+	f(8<<20, 50, 400)
+	f(32<<20, 50, 100)
+	f(64<<20, 50, 50)
+	f(1<<30, 50, 50)
+	f(8<<20, 500, 500)
+}
+
+// TestGrowthFollowsCollections has garbage collected, and waits for the growth that is set then.
+func TestGrowthFollowsCollections(t *testing.T) {
+	set := make(chan int)
+	live := []uint64{2 << 20, 2<<20 + 1, 64 << 20, 16 << 20} // of which the second changes nothing
+	g := &growth{least: 50, now: 50, set: func(percent int) int { set <- percent; return 0 }}
+	g.live = func() uint64 {
+		if len(live) == 0 {
+			return 16 << 20
+		}
+		next := live[0]
+		live = live[1:]
+		return next
+	}
+	g.followCollections(t.Context())
+	for _, want := range []int{1600, 50, 200} {
+		for got := 0; got != want; {
+			runtime.GC()
+			select {
+			case got = <-set:
+				if got != want {
+					t.Fatalf("the heap may grow by %d %%, want %d", got, want)
+				}
+			default: // nothing to change, or not yet done
+				runtime.Gosched()
+			}
+		}
+	}
 }

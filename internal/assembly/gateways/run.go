@@ -43,6 +43,7 @@ func run(ctx context.Context, p assembly.Process, c Config, construct constructo
 	idle, stop := context.WithCancel(ctx)
 	defer stop()
 	go process.ReturnMemory(idle)
+	process.SpareCollections(idle)
 	defer context.AfterFunc(ctx, func() { stage.now.Store(stopping) })()
 	stage.now.CompareAndSwap(starting, serving)
 	return serve(ctx)
