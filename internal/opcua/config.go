@@ -1,7 +1,15 @@
 package opcua
 
 import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
 	"time"
+
+	"github.com/gopcua/opcua/ua"
+
+	"github.com/fairlead/fairlead/internal/opcua/channel"
 )
 
 // A Policy is a security policy, by the last part of its URI.
@@ -50,6 +58,7 @@ type EndpointConfig struct {
 
 	Timeout        time.Duration // of connecting, and of a request; 0 is 10 s
 	SessionTimeout time.Duration // how long the server keeps a session without a connection; 0 is 5 min
+	TokenLifetime  time.Duration // of the keys of a secure channel; 0 is 1 h
 	Outage         time.Duration // how long the server keeps a subscription that nobody asks for messages; 0 is 1 h
 	KeepAlive      time.Duration // how often a silent server is asked whether it is there; 0 is 5 s
 	FirstPause     time.Duration // before connecting again, growing to LongestPause; 0 is 500 ms
@@ -58,4 +67,102 @@ type EndpointConfig struct {
 	Window     int // messages that may be unsettled; 0 is 64
 	MaxMessage int // bytes of an answer of the server; 0 is 16 MiB
 	MaxItems   int // that may be monitored; 0 is 100,000
+}
+
+var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// withDefaults is the configuration with its defaults, if it is valid.
+func (c EndpointConfig) withDefaults() (EndpointConfig, error) {
+	set(&c.Policy, PolicyNone)
+	if c.Policy == PolicyNone {
+		set(&c.Mode, ModeNone)
+	}
+	set(&c.Mode, ModeSignAndEncrypt)
+	set(&c.Timeout, 10*time.Second)
+	set(&c.SessionTimeout, 5*time.Minute)
+	set(&c.TokenLifetime, time.Hour)
+	set(&c.Outage, time.Hour)
+	set(&c.KeepAlive, 5*time.Second)
+	set(&c.FirstPause, 500*time.Millisecond)
+	set(&c.LongestPause, 30*time.Second)
+	set(&c.Window, 64)
+	set(&c.MaxMessage, 16<<20)
+	set(&c.MaxItems, 100_000)
+	if c.ApplicationURI == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "localhost"
+		}
+		c.ApplicationURI = "urn:" + host + ":fairlead:opcua"
+	}
+	return c, c.check()
+}
+
+// set gives what is zero its default.
+func set[T comparable](p *T, value T) {
+	var zero T
+	if *p == zero {
+		*p = value
+	}
+}
+
+func (c *EndpointConfig) check() error {
+	if !validName.MatchString(c.Name) {
+		return fmt.Errorf("name: %q is not 1 to 64 letters, digits, - and _", c.Name)
+	}
+	if _, err := channel.Address(c.URL); err != nil {
+		return fmt.Errorf("url: %w", err)
+	}
+	if _, err := c.policyURI(); err != nil {
+		return err
+	}
+	if (c.Policy == PolicyNone) != (c.Mode == ModeNone) {
+		return fmt.Errorf("mode: %s does not go with the policy %s", c.Mode, c.Policy)
+	}
+	if _, err := c.mode(); err != nil {
+		return err
+	}
+	if c.Folder == "" {
+		return errors.New("folder: is missing")
+	}
+	if c.Identity.User != "" && c.Identity.CertificateFile != "" {
+		return errors.New("identity: a user has either a password or a certificate")
+	}
+	for name, d := range map[string]time.Duration{"timeout": c.Timeout, "session timeout": c.SessionTimeout, "token lifetime": c.TokenLifetime,
+		"outage": c.Outage, "keep alive": c.KeepAlive, "first pause": c.FirstPause, "longest pause": c.LongestPause} {
+		if d < 0 {
+			return fmt.Errorf("%s: %s is negative", name, d)
+		}
+	}
+	for name, n := range map[string]int{"window": c.Window, "max message": c.MaxMessage, "max items": c.MaxItems} {
+		if n < 0 {
+			return fmt.Errorf("%s: %d is negative", name, n)
+		}
+	}
+	return nil
+}
+
+// policyURI is the URI of the policy.
+func (c *EndpointConfig) policyURI() (string, error) {
+	switch c.Policy {
+	case PolicyNone, PolicyBasic256Sha256, PolicyAes128Sha256RsaOaep, PolicyAes256Sha256RsaPss:
+		return ua.SecurityPolicyURIPrefix + string(c.Policy), nil
+	default:
+		return "", fmt.Errorf("policy: %q is none of %s, %s, %s and %s", c.Policy, PolicyNone, PolicyBasic256Sha256, PolicyAes128Sha256RsaOaep,
+			PolicyAes256Sha256RsaPss)
+	}
+}
+
+// mode is the number of the mode.
+func (c *EndpointConfig) mode() (channel.Mode, error) {
+	switch c.Mode {
+	case ModeNone:
+		return channel.ModeNone, nil
+	case ModeSign:
+		return channel.ModeSign, nil
+	case ModeSignAndEncrypt:
+		return channel.ModeSignAndEncrypt, nil
+	default:
+		return 0, fmt.Errorf("mode: %q is none of %s, %s and %s", c.Mode, ModeNone, ModeSign, ModeSignAndEncrypt)
+	}
 }

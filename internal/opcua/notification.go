@@ -1,7 +1,10 @@
 package opcua
 
 import (
+	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // A Handler is told what happens. Its methods are called one after the other, from one goroutine, and must not block.
@@ -11,11 +14,12 @@ type Handler interface {
 	// Disconnected is called when the connection that Connected told of is gone, and not when an attempt to connect fails.
 	Disconnected(error)
 	// Notified hands a message of the server over. It is the handler's until it is settled. Messages of a subscription come in
-	// their order, those that were lost on the way included.
+	// their order, those that were lost on the way included. They may come before Connected.
 	Notified(*Notification)
 	// Lost tells that notifications are gone.
 	Lost(Loss)
-	// Refused tells of items that the server does not monitor. The others are. It is called before Connected.
+	// Refused tells of items that the server does not monitor. The others are. It is called before Connected, and after
+	// [Server.Refresh].
 	Refused([]Refusal)
 }
 
@@ -42,17 +46,19 @@ type Notification struct {
 	Values       []Value
 	Events       []Event
 
-	settle func(*Notification)
-	origin string
+	server *Server
+	of     *subscription
 }
 
 // Settle says that everything in the message is stored: it is acknowledged to the server, which forgets it. It may be called
 // from any goroutine, also within Notified, once.
-func (n *Notification) Settle() {}
+func (n *Notification) Settle() { n.server.settle(n.of, n.Sequence) }
 
 // ID is a UUID for the value or event with an index, counted through Values and then Events. It is the same each time the
 // server sends the message, also to the process that takes over after this one was killed.
-func (n *Notification) ID(index int) string { return "" }
+func (n *Notification) ID(index int) string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "%s/%d/%d", n.of.origin, n.Sequence, index)).String()
+}
 
 // A Value is the value of a node, with its quality and times.
 type Value struct {

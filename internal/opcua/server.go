@@ -2,95 +2,188 @@ package opcua
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"sync"
+	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/fairlead/fairlead/internal/backoff"
+	"github.com/fairlead/fairlead/internal/opcua/binary"
 )
 
 // ErrNotConnected is the error of requests while there is no connection.
 var ErrNotConnected = errors.New("the OPC UA server is not connected")
 
 // A Server is one OPC UA server, seen from here.
-type Server struct{}
+type Server struct {
+	config  EndpointConfig
+	items   Items
+	handler Handler
+	log     *zap.Logger
+	metrics *metrics
+	files   stateFiles
+
+	wake    chan struct{} // something was settled
+	refresh chan struct{} // the items are to be asked for again
+
+	mu      sync.Mutex
+	conn    *Connection // whose items are monitored
+	settled []settlement
+	forget  bool
+
+	// What follows belongs to the goroutine of Run.
+	session    *session
+	serverID   serverID // of the server that has the subscriptions
+	subs       map[uint32]*subscription
+	nextHandle uint32
+	unsettled  int
+}
+
+// A settlement is a message that was settled and not yet noted as such.
+type settlement struct {
+	of       *subscription
+	sequence uint32
+}
+
+// A serverID is one life of a server: after a restart its subscriptions are others, even if they have the same numbers.
+type serverID struct {
+	URI     string
+	Started time.Time
+}
 
 // NewServer checks the configuration, and makes the client's certificate if there is none. Nothing is connected yet.
 func NewServer(c EndpointConfig, items Items, h Handler, log *zap.Logger) (*Server, error) {
-	return nil, errors.ErrUnsupported
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := ownKeyPair(c.Folder, c.ApplicationURI); err != nil {
+		return nil, err
+	}
+	s := &Server{config: c, items: items, handler: h, log: log.With(zap.String("server", c.Name)), metrics: newMetrics(c.Name),
+		files: stateFiles{folder: c.Folder, name: c.Name}, wake: make(chan struct{}, 1), refresh: make(chan struct{}, 1),
+		subs: map[uint32]*subscription{}}
+	return s, nil
 }
 
 // Run connects, monitors the items, hands over what the server tells and connects again after failures, until ctx ends. The
 // subscriptions stay at the server, for whoever runs next with the same folder, unless [Server.Forget] was called. It returns
 // nil when ctx has ended.
-func (s *Server) Run(ctx context.Context) error { return errors.ErrUnsupported }
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.restore(); err != nil {
+		s.log.Warn("The subscriptions of before cannot be read: they are made anew.", zap.Error(err))
+	}
+	pauses := backoff.New(s.config.FirstPause, s.config.LongestPause)
+	for ctx.Err() == nil {
+		served, err := s.live(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		s.metrics.failed()
+		s.log.Warn("No connection to the OPC UA server.", zap.Error(err))
+		if served {
+			pauses.Reset()
+		}
+		pauses.Wait(ctx)
+	}
+	s.noteSettled()
+	s.savePositions()
+	return nil
+}
 
 // Forget makes Run delete its subscriptions at the server when it ends.
-func (s *Server) Forget() {}
+func (s *Server) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget = true
+}
 
 // Ready returns nil if the server is connected and its items are monitored.
-func (s *Server) Ready(context.Context) error { return errors.ErrUnsupported }
+func (s *Server) Ready(context.Context) error {
+	_, err := s.Connection()
+	return err
+}
 
 // Refresh asks for the items again, and monitors what is new and no longer what is gone, without a new connection.
-func (s *Server) Refresh() {}
+func (s *Server) Refresh() { signal(s.refresh) }
 
 // Connection is the connection that is there, or ErrNotConnected.
-func (s *Server) Connection() (*Connection, error) { return nil, ErrNotConnected }
-
-// Dial connects once, for command lines: nothing is monitored, and nothing is connected again.
-func Dial(ctx context.Context, c EndpointConfig, log *zap.Logger) (*Connection, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// A Connection is one session at a server. Its methods may be called from any goroutine; their errors are about the
-// connection or about what was asked for, and [Status] if the server gave one (errors.As).
-type Connection struct{}
-
-// Info is about the connection.
-func (c *Connection) Info() Info { return Info{} }
-
-// Close ends the session.
-func (c *Connection) Close() error { return nil }
-
-// Read reads the values of nodes. Each has its own status. Key is nil.
-func (c *Connection) Read(ctx context.Context, nodes ...NodeRef) ([]Value, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// Write writes the value of a node. JSON is read as the data type that the node has (see [Variant.AppendJSON], form Plain; the
-// form Reversible is read too). An error of type *ValueError says that the JSON does not fit. Otherwise the status says
-// whether the server has written it.
-func (c *Connection) Write(ctx context.Context, node NodeRef, value json.RawMessage) (Status, error) {
-	return 0, errors.ErrUnsupported
-}
-
-// Call calls a method of an object. Arguments are read as the data types that the method asks for, as in Write; their number
-// has to be right.
-func (c *Connection) Call(ctx context.Context, object, method NodeRef, arguments []json.RawMessage) (CallResult, error) {
-	return CallResult{}, errors.ErrUnsupported
-}
-
-// Resolve follows a path of browse names from a node ("TranslateBrowsePathsToNodeIds"). The zero NodeRef and no error say that
-// there is no such node.
-func (c *Connection) Resolve(ctx context.Context, start NodeRef, path []QualifiedName) (NodeRef, error) {
-	return NodeRef{}, errors.ErrUnsupported
-}
-
-// A CallResult is how a call ended.
-type CallResult struct {
-	Status    Status
-	Arguments []Status  // of each argument, if the server says that one is wrong
-	Outputs   []Variant // of a call that was good
-}
-
-// A ValueError says why JSON is no value of a data type.
-type ValueError struct {
-	Path   string // within the value, such as "[3].Low"; "" is all of it
-	Reason string
-}
-
-func (e *ValueError) Error() string {
-	if e.Path == "" {
-		return e.Reason
+func (s *Server) Connection() (*Connection, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		return nil, ErrNotConnected
 	}
-	return e.Path + ": " + e.Reason
+	return s.conn, nil
+}
+
+func (s *Server) setConnection(c *Connection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = c
+	s.metrics.connected(c != nil)
+}
+
+// signal wakes whoever receives from a channel of one place.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// settle notes that a message is settled.
+func (s *Server) settle(of *subscription, sequence uint32) {
+	s.mu.Lock()
+	s.settled = append(s.settled, settlement{of, sequence})
+	s.mu.Unlock()
+	signal(s.wake)
+}
+
+// live is the life of one connection. served tells whether the items were monitored.
+func (s *Server) live(ctx context.Context) (served bool, err error) {
+	conn, resumed, err := connect(ctx, &s.config, s.session, s.log)
+	if err != nil {
+		return false, err
+	}
+	defer s.leave(ctx, conn)
+	s.session = &conn.session
+	if err := s.takeOver(ctx, conn, resumed); err != nil {
+		return false, err
+	}
+	conn.resumed = len(s.subs) > 0
+	if err := s.monitor(ctx, conn); err != nil {
+		return false, err
+	}
+	s.log.Info("Connected to the OPC UA server.", zap.String("uri", conn.session.serverURI), zap.Int("items", conn.items),
+		zap.Bool("resumed", conn.resumed))
+	s.setConnection(conn)
+	s.handler.Connected(conn.Info())
+	p := newPublisher(s, conn)
+	err = p.run(ctx)
+	s.setConnection(nil)
+	s.handler.Disconnected(err)
+	s.leave(ctx, conn)
+	p.giveBack()
+	return true, err
+}
+
+// leave ends a connection. When Run ends, so does the session; its subscriptions stay unless they are to be forgotten.
+func (s *Server) leave(ctx context.Context, conn *Connection) {
+	if ctx.Err() != nil && conn.channel.Err() == nil {
+		s.mu.Lock()
+		forget := s.forget
+		s.mu.Unlock()
+		if forget {
+			s.subs = map[uint32]*subscription{}
+			s.files.remove()
+		}
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Timeout)
+		defer cancel()
+		if _, err := do[*binary.CloseSessionResponse](last, conn, &binary.CloseSessionRequest{DeleteSubscriptions: forget}); err != nil {
+			s.log.Debug("The session was not closed.", zap.Error(err))
+		}
+	}
+	conn.channel.Close()
 }

@@ -143,7 +143,7 @@ func (r *Reader) nodeID(encoding byte) (n NodeID) {
 	case nodeBytes:
 		n.Kind, n.Namespace, n.Text = 'b', r.Uint16(), r.String()
 	default:
-		r.malformed("NodeId encoding %#x", encoding)
+		r.Malformed("NodeId encoding %#x", encoding)
 	}
 	return n
 }
@@ -260,7 +260,7 @@ func (r *Reader) ExtensionObject() (e ExtensionObject) {
 	case BodyBinary, BodyXML:
 		e.Body = r.Bytes()
 	default:
-		r.malformed("ExtensionObject encoding %#x", e.Encoding)
+		r.Malformed("ExtensionObject encoding %#x", e.Encoding)
 	}
 	return e
 }
@@ -286,10 +286,10 @@ const (
 
 // DataValue reads a DataValue.
 func (r *Reader) DataValue() (d DataValue) {
-	if !r.enter() {
+	if !r.Enter() {
 		return d
 	}
-	defer r.leave()
+	defer r.Leave()
 	mask := r.Byte()
 	if d.HasValue = mask&hasValue != 0; d.HasValue {
 		d.Value = r.Variant()
@@ -334,10 +334,10 @@ func (w *Writer) DataValue(d DataValue) {
 
 // DiagnosticInfo reads a DiagnosticInfo.
 func (r *Reader) DiagnosticInfo() (d DiagnosticInfo) {
-	if !r.enter() {
+	if !r.Enter() {
 		return d
 	}
-	defer r.leave()
+	defer r.Leave()
 	mask := r.Byte()
 	number := func(flag byte) *int32 {
 		if mask&flag == 0 {
@@ -356,7 +356,7 @@ func (r *Reader) DiagnosticInfo() (d DiagnosticInfo) {
 		d.InnerStatus = &s
 	}
 	const size = 64
-	if mask&0x40 != 0 && r.charge(size) {
+	if mask&0x40 != 0 && r.Charge(size) {
 		inner := r.DiagnosticInfo()
 		d.Inner = &inner
 	}

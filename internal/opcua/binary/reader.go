@@ -56,8 +56,8 @@ func (r *Reader) take(n int) []byte {
 	return head
 }
 
-// charge counts n bytes as allocated and tells whether they may be.
-func (r *Reader) charge(n int) bool {
+// Charge counts n bytes as allocated and tells whether they may be.
+func (r *Reader) Charge(n int) bool {
 	if n > r.room {
 		r.fail(ErrLimits)
 		return false
@@ -66,8 +66,8 @@ func (r *Reader) charge(n int) bool {
 	return r.err == nil
 }
 
-// enter begins a value within another and tells whether it may. leave ends it.
-func (r *Reader) enter() bool {
+// Enter begins a value within another and tells whether it may. Leave ends it.
+func (r *Reader) Enter() bool {
 	if r.depth >= maxNesting {
 		r.fail(ErrLimits)
 		return false
@@ -76,7 +76,8 @@ func (r *Reader) enter() bool {
 	return r.err == nil
 }
 
-func (r *Reader) leave() { r.depth-- }
+// Leave ends a value within another.
+func (r *Reader) Leave() { r.depth-- }
 
 // length reads the length of an array whose elements take at least a byte each. It is -1 for a null array.
 func (r *Reader) length() int {
@@ -147,7 +148,7 @@ func (r *Reader) Bytes() []byte {
 // bytes is a part of the message.
 func (r *Reader) bytes() []byte {
 	n := int32(r.Uint32())
-	if r.err != nil || n < 0 || !r.charge(int(n)) {
+	if r.err != nil || n < 0 || !r.Charge(int(n)) {
 		return nil
 	}
 	return r.take(int(n))
@@ -177,7 +178,7 @@ func Slice[T any](r *Reader, read func(*Reader) T) []T {
 		return nil
 	}
 	var zero T
-	if !r.charge(n * int(unsafe.Sizeof(zero))) {
+	if !r.Charge(n * int(unsafe.Sizeof(zero))) {
 		return nil
 	}
 	s := make([]T, n)
@@ -190,7 +191,7 @@ func Slice[T any](r *Reader, read func(*Reader) T) []T {
 	return s
 }
 
-// malformed fails with what is wrong.
-func (r *Reader) malformed(format string, args ...any) {
+// Malformed fails with what is wrong.
+func (r *Reader) Malformed(format string, args ...any) {
 	r.fail(fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...)))
 }

@@ -83,7 +83,7 @@ func (r *Reader) decodeBuiltin(v reflect.Value) bool {
 
 func (r *Reader) decodeSlice(v reflect.Value) {
 	n := r.length()
-	if n < 0 || !r.charge(n*int(v.Type().Elem().Size())) {
+	if n < 0 || !r.Charge(n*int(v.Type().Elem().Size())) {
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), n, n))

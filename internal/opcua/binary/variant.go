@@ -69,23 +69,23 @@ const (
 
 // Variant reads a Variant.
 func (r *Reader) Variant() (v Variant) {
-	if !r.enter() {
+	if !r.Enter() {
 		return v
 	}
-	defer r.leave()
+	defer r.Leave()
 	mask := r.Byte()
 	v.Type = Type(mask &^ (variantDims | variantArray))
 	switch {
 	case v.Type > TypeDiagnosticInfo && v.Type < 32:
 		v.Type = TypeByteString // reserved numbers are read as this (OPC 10000-6, 5.2.2.16)
 	case v.Type >= 32:
-		r.malformed("built-in type %d", v.Type)
+		r.Malformed("built-in type %d", v.Type)
 		return Variant{}
 	case v.Type == TypeNull:
 		return Variant{}
 	}
 	const boxed = 32 // bytes of a scalar behind an interface, about
-	if !r.charge(boxed) {
+	if !r.Charge(boxed) {
 		return Variant{}
 	}
 	codec := &codecs[v.Type]
@@ -107,13 +107,13 @@ func (r *Reader) dims(count int) []int32 {
 	product := int64(1)
 	for _, d := range dims {
 		if d < 0 || product*int64(d) > int64(count) {
-			r.malformed("a matrix of %d elements has dimensions %v", count, dims)
+			r.Malformed("a matrix of %d elements has dimensions %v", count, dims)
 			return nil
 		}
 		product *= int64(d)
 	}
 	if r.err == nil && product != int64(count) {
-		r.malformed("a matrix of %d elements has dimensions %v", count, dims)
+		r.Malformed("a matrix of %d elements has dimensions %v", count, dims)
 	}
 	if len(dims) < 2 {
 		return nil
@@ -226,7 +226,7 @@ func init() {
 func readVariantPointer(r *Reader) *Variant {
 	const size = 64
 	v := &Variant{}
-	if r.charge(size) {
+	if r.Charge(size) {
 		*v = r.Variant()
 	}
 	return v
@@ -234,37 +234,32 @@ func readVariantPointer(r *Reader) *Variant {
 
 // ReadValue reads a value of a built-in type as it stands in a structure, without a Variant around it.
 func (r *Reader) ReadValue(t Type) Variant {
-	if t == TypeNull || t > TypeDiagnosticInfo || !r.enter() {
-		r.malformed("built-in type %d", t)
+	if t == TypeNull || t > TypeDiagnosticInfo || !r.Enter() {
+		r.Malformed("built-in type %d", t)
 		return Variant{}
 	}
-	defer r.leave()
+	defer r.Leave()
 	return Variant{Type: t, Value: codecs[t].read(r)}
 }
 
 // ReadArray reads an array of a built-in type as it stands in a structure; dims is how many dimensions it has.
 func (r *Reader) ReadArray(t Type, dims int) Variant {
-	if t == TypeNull || t > TypeDiagnosticInfo || !r.enter() {
-		r.malformed("built-in type %d", t)
+	if t == TypeNull || t > TypeDiagnosticInfo || !r.Enter() {
+		r.Malformed("built-in type %d", t)
 		return Variant{}
 	}
-	defer r.leave()
+	defer r.Leave()
 	v := Variant{Type: t, Array: true}
 	if dims < 2 {
 		v.Value, _ = codecs[t].readSlice(r)
 		return v
 	}
-	v.Dims = Slice(r, func(r *Reader) int32 { return int32(r.Uint32()) })
-	count := int64(1)
-	for _, d := range v.Dims {
-		if d < 0 || count*int64(d) > int64(len(r.b)) {
-			r.malformed("a matrix has dimensions %v", v.Dims)
-			return Variant{}
-		}
-		count *= int64(d)
+	count := 0
+	if v.Dims, count = r.Shape(dims); count < 0 {
+		return Variant{}
 	}
 	const boxed = 48 // bytes of an element with its interface, about
-	if !r.charge(int(count) * boxed) {
+	if !r.Charge(count * boxed) {
 		return Variant{}
 	}
 	values := make([]any, 0, count)
@@ -275,13 +270,43 @@ func (r *Reader) ReadArray(t Type, dims int) Variant {
 	return v
 }
 
+// Shape reads how many elements of at least a byte an array in a structure has, and the lengths of its dimensions if there are
+// several. count is -1 for a null array and after an error.
+func (r *Reader) Shape(rank int) (dims []int32, count int) {
+	if rank < 2 {
+		return nil, r.length()
+	}
+	dims = Slice(r, func(r *Reader) int32 { return int32(r.Uint32()) })
+	product := int64(1)
+	for _, d := range dims {
+		if d < 0 || product*int64(d) > int64(len(r.b)) {
+			r.Malformed("a matrix has dimensions %v", dims)
+			return nil, -1
+		}
+		product *= int64(d)
+	}
+	if r.err != nil {
+		return nil, -1
+	}
+	return dims, int(product)
+}
+
+// Shape writes what Reader.Shape reads.
+func (w *Writer) Shape(count int, dims []int32) {
+	if len(dims) < 2 {
+		w.Uint32(uint32(count))
+		return
+	}
+	WriteSlice(w, dims, func(w *Writer, d int32) { w.Uint32(uint32(d)) })
+}
+
 // WriteValue writes a value as it stands in a structure, without a Variant around it.
 func (w *Writer) WriteValue(v Variant) {
 	switch {
 	case !v.Array:
 		codecs[v.Type].write(w, v.Value)
 	case len(v.Dims) > 1:
-		WriteSlice(w, v.Dims, func(w *Writer, d int32) { w.Uint32(uint32(d)) })
+		w.Shape(0, v.Dims)
 		for _, e := range Elements(v) {
 			codecs[v.Type].write(w, e.Value)
 		}

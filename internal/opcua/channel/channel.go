@@ -81,8 +81,8 @@ func (c *Channel) Close() {
 	<-c.done
 }
 
-// fail ends the channel because of an error.
-func (c *Channel) fail(err error) {
+// Fail ends the channel because of an error, without a word to the server, and does not wait.
+func (c *Channel) Fail(err error) {
 	c.mu.Lock()
 	if c.err == nil {
 		c.err = err
@@ -222,7 +222,7 @@ func nextSequence(n uint32) uint32 {
 func (c *Channel) write(chunks []byte) error {
 	_ = c.conn.SetWriteDeadline(time.Now().Add(c.config.Timeout))
 	if _, err := c.conn.Write(chunks); err != nil {
-		c.fail(err)
+		c.Fail(err)
 		return err
 	}
 	return nil
@@ -230,7 +230,7 @@ func (c *Channel) write(chunks []byte) error {
 
 // read reads until the connection ends, and then answers everything that is pending.
 func (c *Channel) read() {
-	c.fail(c.receive())
+	c.Fail(c.receive())
 	c.mu.Lock()
 	err, pending := c.err, c.pending
 	c.pending = map[uint32]Answer{}

@@ -52,7 +52,7 @@ func (c *Channel) renew(lifetime time.Duration) {
 		}
 		var err error
 		if lifetime, err = c.issue(context.Background(), renewToken); err != nil {
-			c.fail(fmt.Errorf("renewing the token of the secure channel: %w", err))
+			c.Fail(fmt.Errorf("renewing the token of the secure channel: %w", err))
 			return
 		}
 	}
