@@ -16,6 +16,8 @@ import (
 	"github.com/coder/websocket"
 	v3 "github.com/eclipse/paho.mqtt.golang"
 
+	"github.com/fairlead/fairlead/internal/outcome"
+	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/test/pskclient"
 )
 
@@ -82,6 +84,8 @@ func TestPreSharedKeys(t *testing.T) {
 		for transport, web := range map[string]bool{"TLS": false, "WebSocket": true} {
 			t.Run(name+" "+transport, func(t *testing.T) {
 				f := newFixture(nil)
+				reports := make(chan refusal.Report, 100)
+				f.pipeline.ReportTo(refusal.NewLog(nil, func(r refusal.Report) { reports <- r }))
 				f.documents.putDevice("app", "device", "uid-device", keyed)
 				at, _ := everywhere(t, f)
 				for _, after := range []string{"", replaced} {
@@ -115,7 +119,26 @@ func TestPreSharedKeys(t *testing.T) {
 						t.Error("a wrong key is admitted")
 					}
 				}
+				expectHandshake(t, reports)
 			})
+		}
+	}
+}
+
+// expectHandshake waits for the report of a handshake in which the device has not proven its key.
+func expectHandshake(t *testing.T, reports <-chan refusal.Report) {
+	t.Helper()
+	for {
+		select {
+		case r := <-reports:
+			if r.Where == "TLS handshake" {
+				if r.Application != "app" || r.Device != "device" || r.Outcome != outcome.Unauthenticated || r.Answer != "connection closed" {
+					t.Errorf("%+v", r)
+				}
+				return
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("no handshake is reported")
 		}
 	}
 }

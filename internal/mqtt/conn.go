@@ -54,8 +54,10 @@ func (c *Conn) Version() packet.Version { return c.version }
 func (c *Conn) Unnamed() bool { return c.unnamed }
 
 // Remote is the address of the client without its port, as the PROXY protocol gives it if that is in use.
-func (c *Conn) Remote() string {
-	address := c.link.RemoteAddr().String()
+func (c *Conn) Remote() string { return remoteOf(c.link) }
+
+func remoteOf(link net.Conn) string {
+	address := link.RemoteAddr().String()
 	if host, _, err := net.SplitHostPort(address); err == nil {
 		return host
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
 	"github.com/fairlead/fairlead/internal/outcome"
-	"github.com/fairlead/fairlead/internal/psk"
 )
 
 // Return codes of CONNACK in version 3.1.1 (its section 3.2.2.3).
@@ -46,8 +45,7 @@ func (c *Conn) connect() (admitted bool) {
 	if err := c.open(ctx); err != nil {
 		c.server.metrics.connected(noHandshake)
 		if _, secured := c.link.(interface{ HandshakeContext(context.Context) error }); secured && ctx.Err() == nil {
-			failure, _ := errors.AsType[*psk.Failure](err)
-			c.tell(Broken{Where: "TLS handshake", Reason: packet.ProtocolError, Text: err.Error(), Answer: connectionClosed, Handshake: failure})
+			c.tell(brokenHandshake(err))
 		}
 		c.end(lost())
 		return false

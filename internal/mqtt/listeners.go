@@ -81,7 +81,7 @@ func Listen(c ListenConfig, keys psk.Lookup, log *zap.Logger) (Listeners, error)
 }
 
 func listen(c transport.Config, keys psk.Lookup, log *zap.Logger) (net.Listener, error) {
-	if c.CertificateFile == "" || keys == nil {
+	if c.CertificateFile == "" {
 		return transport.Listen(c, log)
 	}
 	return transport.ListenTLS(c, nil, keys, log)

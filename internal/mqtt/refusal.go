@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
@@ -15,9 +16,9 @@ const connectionClosed = "connection closed"
 
 // A Broken is a client that broke the protocol or met a bound of it, which no Handler has judged.
 type Broken struct {
-	Conn    *Conn
+	Remote  string  // address of the client, without its port
 	Session Session // nil before the client is admitted
-	Where   string  // "CONNECT", or "connection" after it
+	Where   string  // "TLS handshake", "CONNECT", or "connection" after it
 	Reason  packet.Reason
 	Text    string // may be ""
 	Answer  string // what the client was told: "CONNACK 0x84"
@@ -28,7 +29,7 @@ type Broken struct {
 // Report is what the operator is told of it. Who an admitted client is, the gateway knows.
 func (b Broken) Report() refusal.Report {
 	return refusal.Report{
-		Protocol: refusal.MQTT, Where: b.Where, Remote: b.Conn.Remote(), Outcome: OutcomeOf(b.Reason), Answer: b.Answer,
+		Protocol: refusal.MQTT, Where: b.Where, Remote: b.Remote, Outcome: OutcomeOf(b.Reason), Answer: b.Answer,
 		Reason: cmp.Or(b.Text, b.Reason.String()),
 	}
 }
@@ -55,10 +56,20 @@ func (c *Conn) tellBroken(r *Refusal) {
 }
 
 func (c *Conn) tell(b Broken) {
-	if c.server.onBroken != nil {
-		b.Conn = c
-		c.server.onBroken(b)
+	b.Remote = c.Remote()
+	c.server.tell(b)
+}
+
+func (s *Server) tell(b Broken) {
+	if s.onBroken != nil {
+		s.onBroken(b)
 	}
+}
+
+// brokenHandshake is a client whose TLS handshake did not succeed.
+func brokenHandshake(err error) Broken {
+	failure, _ := errors.AsType[*psk.Failure](err)
+	return Broken{Where: "TLS handshake", Reason: packet.ProtocolError, Text: err.Error(), Answer: connectionClosed, Handshake: failure}
 }
 
 // AnswerOf says how an error of Handler.Connect is told to the client.

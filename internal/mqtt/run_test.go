@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
+	"github.com/fairlead/fairlead/internal/transport"
 )
 
 // A running server serves listeners until the test ends.
@@ -129,4 +130,38 @@ func TestSilentWebConnectionsAreBounded(t *testing.T) {
 		_ = response.Body.Close()
 		return response.StatusCode == http.StatusNotFound
 	})
+}
+
+// A TLS handshake that does not succeed is reported, also where an HTTP server has the connection.
+func TestBrokenHandshakesAreReported(t *testing.T) {
+	for name, over := range map[string]func(*ListenConfig) *transport.Config{
+		"TLS":       func(c *ListenConfig) *transport.Config { return &c.TLS },
+		"WebSocket": func(c *ListenConfig) *transport.Config { return &c.WebSocketTLS },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := DefaultListenConfig()
+			secured := over(&c)
+			secured.Address = "127.0.0.1:0"
+			secured.CertificateFile, secured.KeyFile = writePair(t, t.TempDir(), selfSigned(t, "server"))
+			l, err := Listen(c, nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, reports := NewServer(DefaultConfig(), &gateway{}, nil), make(chan Broken, 1)
+			s.OnBroken(func(b Broken) { reports <- b })
+			at := run(t, s, l)
+			link, err := net.Dial("tcp", at.Endpoints()[0].Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer link.Close()
+			if _, err := io.WriteString(link, "GET / HTTP/1.1\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			b := await(t, "the report", reports)
+			if r := b.Report(); r.Where != "TLS handshake" || r.Remote != "127.0.0.1" || r.Reason == "" || b.Handshake == nil {
+				t.Errorf("%+v", b)
+			}
+		})
+	}
 }

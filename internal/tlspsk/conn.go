@@ -91,7 +91,7 @@ func (c *Conn) establish(ctx context.Context) (net.Conn, error) {
 func (c *Conn) failure(err error) error {
 	f := &psk.Failure{Err: err}
 	if known, ok := errors.AsType[*psk.Failure](err); ok {
-		*f = *known
+		f.Identity, f.Missing = known.Identity, known.Missing
 	}
 	f.Remote, _ = netip.ParseAddrPort(c.raw.RemoteAddr().String())
 	return f

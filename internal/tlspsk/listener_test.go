@@ -229,3 +229,63 @@ func TestEstablishedIsBounded(t *testing.T) {
 		t.Errorf("a handshake goes on after Close: %v", err)
 	}
 }
+
+// A client that says nothing more, at whatever place of its ClientHello or behind it, has its connection closed when the time for a
+// handshake is over.
+func TestSilentClients(t *testing.T) {
+	hello := firstMessage(t, func(address string) error {
+		conn, err := tls.Dial("tcp", address, nil)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err
+	})
+	for name, sent := range map[string][]byte{"nothing": nil, "a header": hello[:recordHeader], "half of a hello": hello[:len(hello)/2], "a hello": hello} {
+		t.Run(name, func(t *testing.T) { silence(t, sent) })
+	}
+}
+
+// silence sends the beginning of a handshake and nothing more.
+func silence(t *testing.T, sent []byte) {
+	t.Helper()
+	w := newWorld(t, func(c *Config) { c.HandshakeTimeout = 200 * time.Millisecond })
+	client := w.dial(t)
+	if _, err := client.Write(sent); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.accept(t).HandshakeContext(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the handshake ends with %v", err)
+	}
+	if _, err := io.Copy(io.Discard, client); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection stays open")
+	}
+}
+
+// firstMessage is what a client sends before it has heard anything, in one record. Then its connection is closed, and dial fails.
+func firstMessage(t *testing.T, dial func(address string) error) []byte {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dialed := make(chan error, 1)
+	go func() { dialed <- dial(l.Addr().String()) }()
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := make([]byte, recordHeader)
+	if _, err := io.ReadFull(conn, header); err != nil {
+		t.Fatal(err)
+	}
+	message := make([]byte, int(header[3])<<8|int(header[4]))
+	if _, err := io.ReadFull(conn, message); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+	if err := <-dialed; err == nil {
+		t.Fatal("the client has made a handshake with nobody")
+	}
+	return append(header, message...)
+}

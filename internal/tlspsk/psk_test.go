@@ -459,3 +459,22 @@ func TestEstablishedServesKeys(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// A client with a key that falls silent after its ClientHello is no burden for longer than a handshake may take.
+func TestSilentClientsWithKey(t *testing.T) {
+	reader := meter.Read(t)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		silence(t, firstMessage(t, func(address string) error {
+			d := pskclient.NewDialer(device(version))
+			defer d.Close()
+			conn, err := d.Dial(address)
+			if err == nil {
+				_ = conn.Close()
+			}
+			return err
+		}))
+	}
+	if n := reader.Counts(connections)[connections]; n != 0 {
+		t.Errorf("OpenSSL holds %d connections", n)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os/exec"
+	"sync"
 	"time"
 )
 
@@ -14,6 +15,7 @@ type Command struct {
 	command *exec.Cmd
 	in      io.WriteCloser
 	out     io.ReadCloser
+	once    sync.Once
 }
 
 var _ net.Conn = (*Command)(nil)
@@ -60,9 +62,11 @@ func (c *Command) Write(b []byte) (int, error) { return c.in.Write(b) }
 
 // Close ends the program.
 func (c *Command) Close() error {
-	_ = c.in.Close()
-	_ = c.command.Process.Kill()
-	_ = c.command.Wait() // says that it was killed
+	c.once.Do(func() {
+		_ = c.in.Close()
+		_ = c.command.Process.Kill()
+		_ = c.command.Wait() // says that it was killed
+	})
 	return nil
 }
 
