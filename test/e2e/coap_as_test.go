@@ -10,7 +10,8 @@ import (
 	"github.com/fairlead/fairlead/test/authority"
 )
 
-// TestCoAPForAnotherDevice has gateways that have proven themselves in a DTLS handshake speak for a device that selects them.
+// TestCoAPForAnotherDevice has gateways speak for themselves and for a device that selects them. They have proven themselves in a DTLS
+// handshake, or do so in each request.
 func TestCoAPForAnotherDevice(t *testing.T) {
 	s := startCoAP(t)
 	a := newTenant(t)
@@ -18,7 +19,8 @@ func TestCoAPForAnotherDevice(t *testing.T) {
 	a.trust(devices.PEM())
 	a.device("keyed", keyed("p", "hey-rodney"))
 	a.device("certified", `{"alias":[`+quote(authority.DistinguishedName("certified"))+`]}`)
-	a.device("sensor", `{"gatewaySelector":{"matchNames":["keyed","certified"]}}`)
+	a.device("named", password("p"))
+	a.device("sensor", `{"gatewaySelector":{"matchNames":["keyed","certified","named"]}}`)
 	a.device("other", `{}`)
 	dir := t.TempDir()
 	ca := filepath.Join(dir, "ca.crt")
@@ -33,16 +35,20 @@ func TestCoAPForAnotherDevice(t *testing.T) {
 		for sender, login := range map[string][]string{
 			"keyed":     {"-u", "keyed@" + a.name, "-k", "hey-rodney"},
 			"certified": {"-c", certificate, "-j", key, "-R", ca},
+			"named":     append(authorization("named@"+a.name, "p"), "-R", ca),
 		} {
-			send := func(as, want string) {
+			send := func(channel, query, want string) {
 				t.Helper()
-				coapClient(t, library, append(login, "-m", "post", "-e", "x", s.secure("/v1/"+library+"-"+sender+"?as="+as))...).expect(t, sender+" for "+as, want)
+				coapClient(t, library, append(login, "-m", "post", "-e", "x", s.secure("/v1/"+channel+query))...).expect(t, sender+query, want)
 			}
-			send("sensor", "2.04")
-			send("other", "4.03")
-			send("nobody", "4.03")
-			if r := a.bySubject()[library+"-"+sender]; r.headers["ce_device"] != "sensor" || r.headers["ce_sender"] != sender {
-				t.Errorf("%s: of %q, sent by %q", sender, r.headers["ce_device"], r.headers["ce_sender"])
+			own, other := library+"-"+sender, library+"-"+sender+"-as"
+			send(own, "", "2.04")
+			send(other, "?as=sensor", "2.04")
+			send("x", "?as=other", "4.03")
+			send("x", "?as=nobody", "4.03")
+			stored := a.speakers()
+			if stored[own] != (speaker{sender, sender}) || stored[other] != (speaker{"sensor", sender}) {
+				t.Errorf("%s: %+v and %+v", sender, stored[own], stored[other])
 			}
 		}
 	})

@@ -3,25 +3,22 @@
 package e2e
 
 import (
-	"bytes"
-	"encoding/hex"
+	"bufio"
 	"fmt"
+	"io"
 	"net"
-	"os/exec"
+	"net/http"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/devcloud/authority"
 	"github.com/fairlead/fairlead/test/gatewaybin"
+	"github.com/fairlead/fairlead/test/neighbour"
 )
 
 const assertionKeys = "FAIRLEAD_ASSERTION_KEYS=a key of the suite that has forty letters"
-
-// sharedKey is long enough for GnuTLS, which takes none of three bytes.
-const sharedKey = "hey-rodney"
 
 // An httpFront is a process of the HTTP gateway before a telemetry function of its own.
 type httpFront struct {
@@ -69,57 +66,50 @@ func (f *httpFront) curl(t *testing.T, path string, i *identity, more ...string)
 	return curl(t, []byte("x"), append(arguments, "https://"+f.address+path)...).status
 }
 
-// keyClients are programs that post with a pre-shared key, by a name: a request on standard input, and the answer on standard output.
-var keyClients = map[string]func(host, port, identity, key string) []string{
-	"openssl TLS 1.2": func(host, port, identity, key string) []string {
-		return []string{"openssl", "s_client", "-quiet", "-tls1_2", "-connect", host + ":" + port, "-psk_identity", identity, "-psk", key}
-	},
-	"openssl TLS 1.3": func(host, port, identity, key string) []string {
-		return []string{"openssl", "s_client", "-quiet", "-tls1_3", "-connect", host + ":" + port, "-psk_identity", identity, "-psk", key}
-	},
-	// GnuTLS 3.7 dies of ECDHE-PSK in TLS 1.2, whatever the server.
-	"gnutls TLS 1.2": gnutls("NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+PSK"),
-	"gnutls TLS 1.3": gnutls("NORMAL:-VERS-ALL:+VERS-TLS1.3:-KX-ALL:+ECDHE-PSK:+PSK"),
+// An httpLink is a connection on which one request follows the other.
+type httpLink struct {
+	net.Conn
+	answers *bufio.Reader
 }
 
-func gnutls(priority string) func(host, port, identity, key string) []string {
-	return func(host, port, identity, key string) []string {
-		return []string{"gnutls-cli", "--logfile=/dev/null", "--port", port, "--pskusername", identity, "--pskkey", key, "--priority", priority, host}
-	}
-}
-
-// post sends a message with a key, and is the status; 0 for no connection.
-func (f *httpFront) post(t *testing.T, client, path, identity, key string) (status int) {
+// link connects; nil is for a handshake that fails at once.
+func (f *httpFront) link(t *testing.T, s securer, p proof) *httpLink {
 	t.Helper()
-	host, port, err := net.SplitHostPort(f.address)
+	conn, err := s.connect(t, f.ca, f.address, p)
 	if err != nil {
-		t.Fatal(err)
+		return nil
 	}
-	arguments := keyClients[client](host, port, identity, hex.EncodeToString([]byte(key)))
-	command := exec.CommandContext(bounded(t), arguments[0], arguments[1:]...)
-	input, err := command.StdinPipe() // stays open: gnutls-cli ends with it
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer input.Close()
-	var output bytes.Buffer
-	command.Stdout = &output
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	_, _ = fmt.Fprintf(input, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx", path)
-	_ = command.Wait() // without a connection it fails
-	_, rest, found := strings.Cut(output.String(), "HTTP/1.1 ")
-	if !found {
+	return &httpLink{conn, bufio.NewReader(conn)}
+}
+
+// post sends a message, and is the status; 0 for no connection.
+func (l *httpLink) post(path string) int {
+	if l == nil {
 		return 0
 	}
-	if status, err = strconv.Atoi(rest[:3]); err != nil {
-		t.Fatalf("%s shows %q", client, output.String())
+	if _, err := fmt.Fprintf(l, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx", path); err != nil {
+		return 0
 	}
-	return status
+	response, err := http.ReadResponse(l.answers, &http.Request{Method: http.MethodPost})
+	if err != nil {
+		return 0
+	}
+	_, _ = io.Copy(io.Discard, response.Body)
+	_ = response.Body.Close()
+	return response.StatusCode
 }
 
-// TestHTTPFront has devices post with every kind of credential, for themselves and for another device.
+// post sends one message on a connection of its own.
+func (f *httpFront) post(t *testing.T, s securer, path string, p proof) int {
+	t.Helper()
+	l := f.link(t, s, p)
+	if l != nil {
+		defer l.Close()
+	}
+	return l.post(path)
+}
+
+// TestHTTPFront has devices post with every kind of proof, for themselves and for another device.
 func TestHTTPFront(t *testing.T) {
 	f := startFront(t)
 	a := newTenant(t)
@@ -134,7 +124,7 @@ func TestHTTPFront(t *testing.T) {
 			t.Errorf("%s: %d, want %d", what, got, want)
 		}
 	}
-	mine, foreign := ca.issue("certified", time.Now().Add(time.Hour)), newAuthority(t, a.name).issue("certified", time.Now().Add(time.Hour))
+	mine, foreign := ca.issue("certified", inAnHour()), newAuthority(t, a.name).issue("certified", inAnHour())
 	expired := ca.issue("certified", time.Now().Add(-time.Minute))
 	accepted := 0
 	each := func(what string, send func(path string) int) {
@@ -152,23 +142,75 @@ func TestHTTPFront(t *testing.T) {
 		each("a certificate, TLS "+version, func(path string) int { return f.curl(t, path, mine, least, most, version) })
 		check("a foreign certificate", f.curl(t, "/v1/own", foreign, least, most, version), 403)
 		check("an expired certificate", f.curl(t, "/v1/own", expired, least, most, version), 403)
+		check("a certificate for servers", f.curl(t, "/v1/own", ca.forServersOnly("certified"), least, most, version), 403)
 		check("a certificate beside a password", f.curl(t, "/v1/own", mine, least, most, version, "--user", "keyed@"+a.name+":p"), 403)
 	}
-	for client := range keyClients {
-		each("a key, "+client, func(path string) int { return f.post(t, client, path, "keyed@"+a.name, sharedKey) })
-		check("a wrong key, "+client, f.post(t, client, "/v1/own", "keyed@"+a.name, "wrong"), 0)
-		check("an unknown identity, "+client, f.post(t, client, "/v1/own", "nobody@"+a.name, sharedKey), 0)
+	for _, s := range securers("key") {
+		each("a key, "+s.name, func(path string) int { return f.post(t, s, path, withKey("keyed", sharedKey, a)) })
+		check("a wrong key, "+s.name, f.post(t, s, "/v1/own", withKey("keyed", "wrong-key", a)), 0)
+		check("an unknown identity, "+s.name, f.post(t, s, "/v1/own", withKey("nobody", sharedKey, a)), 0)
 	}
 	if got := len(a.records()); got != accepted {
 		t.Errorf("%d events are stored, want %d", got, accepted)
 	}
-	a.device("keyed", keyed("p", "another"))
-	for client := range keyClients {
-		check("a key that was replaced, "+client, f.post(t, client, "/v1/own", "keyed@"+a.name, sharedKey), 0)
-		check("the new key, "+client, f.post(t, client, "/v1/own", "keyed@"+a.name, "another"), 202)
+}
+
+// An httpWithdrawal takes away what a connection rests on. The next request on it is refused, and no other one follows; a new
+// connection is refused, too.
+type httpWithdrawal struct {
+	what   string
+	proof  proof
+	change func()
+	after  *proof // what admits the device then; nil for nothing
+}
+
+// TestHTTPProofsThatAreWithdrawn takes them away under connections that are kept alive.
+func TestHTTPProofsThatAreWithdrawn(t *testing.T) {
+	f, a := startFront(t), newTenant(t)
+	ca, next := newAuthority(t, a.name), newAuthority(t, a.name)
+	mine, another := proof{certificate: ca.issue("d", inAnHour())}, withKey("d", "another", a)
+	alias := `{"alias":[` + quote(subjectOf("d")) + `],`
+	disabled := `{"core":{"disabled":true},"alias":[` + quote(subjectOf("d")) + `],`
+	restore := func() {
+		a.trust(ca.pem())
+		a.device("d", strings.Replace(keyed("p", sharedKey), "{", alias, 1))
 	}
-	a.device("keyed", `{"core":{"disabled":true},"authentication":{"credentials":[{"psk":{"key":`+quote(base64Of(sharedKey))+`}}]}}`)
-	for client := range keyClients {
-		check("a disabled device, "+client, f.post(t, client, "/v1/own", "keyed@"+a.name, sharedKey), 0)
+	withdrawals := []httpWithdrawal{
+		{"the key is withdrawn", withKey("d", sharedKey, a), func() { a.device("d", password("p")) }, nil},
+		{"the key is replaced", withKey("d", sharedKey, a), func() { a.device("d", keyed("p", "another")) }, &another},
+		{"the device of a key is disabled", withKey("d", sharedKey, a), func() { a.device("d", strings.Replace(keyed("p", sharedKey), "{", disabled, 1)) }, nil},
+		{"the alias of a certificate is withdrawn", mine, func() { a.device("d", keyed("p", sharedKey)) }, nil},
+		{"the device of a certificate is disabled", mine, func() { a.device("d", strings.Replace(password("p"), "{", disabled, 1)) }, nil},
+		{"the authority is replaced", mine, func() { a.trust(next.pem()) }, &proof{certificate: next.issue("d", inAnHour())}},
+	}
+	for _, w := range withdrawals {
+		t.Run(w.what, func(t *testing.T) {
+			for _, s := range securers(w.proof.kind()) {
+				restore()
+				w.over(t, f, s)
+			}
+		})
+	}
+}
+
+func (w httpWithdrawal) over(t *testing.T, f *httpFront, s securer) {
+	t.Helper()
+	neighbour.Eventually(t, "the device to be admitted with "+s.name, func() bool { return f.post(t, s, "/v1/x", w.proof) == 202 })
+	kept := f.link(t, s, w.proof)
+	for range 2 {
+		if got := kept.post("/v1/x"); got != 202 {
+			t.Fatalf("before, %s: %d", s.name, got)
+		}
+	}
+	w.change()
+	neighbour.Eventually(t, "a request on a connection that was kept to be refused", func() bool { return kept.post("/v1/x") == 403 })
+	if got := kept.post("/v1/x"); got != 0 {
+		t.Errorf("%s: the connection goes on: %d", s.name, got)
+	}
+	if got := f.post(t, s, "/v1/x", w.proof); got == 202 {
+		t.Errorf("%s: the old proof is admitted", s.name)
+	}
+	if w.after != nil {
+		neighbour.Eventually(t, "the new proof to be admitted with "+s.name, func() bool { return f.post(t, s, "/v1/x", *w.after) == 202 })
 	}
 }

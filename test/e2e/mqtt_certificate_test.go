@@ -119,7 +119,7 @@ func TestMQTTClientCertificates(t *testing.T) {
 		a.expectStory(version, device, "connected", "temp: 21", "disconnected")
 	}
 	a.device("web", certified("web"))
-	secret := trusting(t, g)
+	secret := trusting(t, g.ca)
 	secret.Certificates = []tls.Certificate{authority.issue("web", hour).pair()}
 	client := paho3.NewClient(paho3.NewClientOptions().AddBroker("wss://" + g.wss).SetTLSConfig(secret).SetConnectRetry(false).SetAutoReconnect(false))
 	if token := client.Connect(); !token.WaitTimeout(waitLimit) || token.Error() != nil {
@@ -145,7 +145,7 @@ func TestMQTTCertificatesThatAdmitNobody(t *testing.T) {
 	hour := time.Now().Add(time.Hour)
 	f := func(what string, i *identity, more ...string) {
 		t.Helper()
-		secured := trusting(t, g)
+		secured := trusting(t, g.ca)
 		secured.Certificates = []tls.Certificate{i.pair()}
 		say := greeting{id: "x"}
 		if len(more) > 0 {
@@ -191,7 +191,7 @@ func TestMQTTCertificateEnds(t *testing.T) {
 	a.device("device", certified("device"))
 	connect := func(until time.Time) <-chan byte {
 		t.Helper()
-		secured := trusting(t, g)
+		secured := trusting(t, g.ca)
 		secured.Certificates = []tls.Certificate{authority.issue("device", until).pair()}
 		link, err := tls.Dial("tcp", g.tls, secured)
 		if err != nil {

@@ -64,10 +64,10 @@ func TestPahoPublishes(t *testing.T) {
 	}
 }
 
-// trusting is what a client over TLS needs to know.
-func trusting(t *testing.T, g *mqttGateway) *tls.Config {
+// trusting is what a client over TLS needs to know: the file of the authority that the server's certificate comes from.
+func trusting(t *testing.T, ca string) *tls.Config {
 	t.Helper()
-	text, err := os.ReadFile(g.ca)
+	text, err := os.ReadFile(ca)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func trusting(t *testing.T, g *mqttGateway) *tls.Config {
 func publish3(t *testing.T, g *mqttGateway, url, user string) {
 	t.Helper()
 	options := paho3.NewClientOptions().AddBroker(url).SetClientID("paho3").SetUsername(user).SetPassword("p").
-		SetProtocolVersion(4).SetTLSConfig(trusting(t, g)).SetConnectRetry(false).SetAutoReconnect(false)
+		SetProtocolVersion(4).SetTLSConfig(trusting(t, g.ca)).SetConnectRetry(false).SetAutoReconnect(false)
 	client := paho3.NewClient(options)
 	if token := client.Connect(); !token.WaitTimeout(waitLimit) || token.Error() != nil {
 		t.Fatalf("%s: connecting: %v", url, token.Error())
@@ -115,9 +115,9 @@ func dial5(t *testing.T, g *mqttGateway, url string) net.Conn {
 	case "tcp":
 		connection, err = net.Dial("tcp", address)
 	case "ssl":
-		connection, err = tls.Dial("tcp", address, trusting(t, g))
+		connection, err = tls.Dial("tcp", address, trusting(t, g.ca))
 	default:
-		client := &http.Client{Transport: &http.Transport{TLSClientConfig: trusting(t, g)}}
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: trusting(t, g.ca)}}
 		var socket *websocket.Conn
 		socket, _, err = websocket.Dial(bounded(t), url, &websocket.DialOptions{HTTPClient: client, Subprotocols: []string{"mqtt"}})
 		if err == nil {

@@ -148,9 +148,15 @@ type dtlsSession struct {
 // openDTLS opens a session with a pre-shared key.
 func openDTLS(a *tenant, url, device, key string) *dtlsSession {
 	a.t.Helper()
+	return startDTLS(a, url, device, key, "-cipher", "PSK-AES128-GCM-SHA256", "-psk_identity", device+"@"+a.name, "-psk", hex.EncodeToString([]byte(key)))
+}
+
+// startDTLS opens a session with what the arguments prove. Its messages are in channels that begin with key.
+func startDTLS(a *tenant, url, device, key string, proof ...string) *dtlsSession {
+	a.t.Helper()
 	s := &dtlsSession{tenant: a, key: key, device: device, ended: make(chan struct{})}
-	command := exec.CommandContext(a.t.Context(), "openssl", "s_client", "-dtls1_2", "-quiet", "-connect", strings.TrimPrefix(url, "coaps://"),
-		"-cipher", "PSK-AES128-GCM-SHA256", "-psk_identity", device+"@"+a.name, "-psk", hex.EncodeToString([]byte(key)))
+	arguments := append([]string{"s_client", "-dtls1_2", "-quiet", "-connect", strings.TrimPrefix(url, "coaps://")}, proof...)
+	command := exec.CommandContext(a.t.Context(), "openssl", arguments...)
 	input, err := command.StdinPipe()
 	if err != nil {
 		a.t.Fatal(err)
