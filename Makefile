@@ -61,8 +61,8 @@ bench: stage-deps ## measure, and print ratios
 	@CGO_ENABLED=1 go run -tags psk ./test/bench $(ARGS)
 
 .PHONY: images
-images: ## build the images of functions, gateways and command line, and push them to REGISTRY; PLATFORMS="linux/amd64" for fewer
-	@$(stage) "images" ./config/build-images "$(REGISTRY)" $(PLATFORMS)
+images: ## build the images of functions, gateways and command line, and push them to REGISTRY; PLATFORMS="linux/amd64" for fewer, PSK=yes for gateways with OpenSSL beside them
+	@$(stage) "images" env PSK=$(PSK) ./config/build-images "$(REGISTRY)" $(PLATFORMS)
 
 .PHONY: deploy
 deploy: ## deploy on the cluster of KUBECONFIG what make images has built, with OVERLAY=try, production or a folder of yours

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -90,37 +91,59 @@ type relationship struct {
 
 // bill is the bill of materials of an image, in SPDX 2.3: the image, Go's standard library, and every module.
 func bill(r release, digest v1.Hash, info *debug.BuildInfo) ([]byte, error) {
-	image := part{SPDXID: "SPDXRef-Image", Name: r.repository.String(), VersionInfo: r.version, DownloadLocation: "NOASSERTION"}
-	image.ExternalRefs = []external{{"PACKAGE-MANAGER", "purl", "pkg:oci/fairlead@" + digest.String() + "?repository_url=" + r.repository.String()}}
-	d := document{
-		SPDXID: "SPDXRef-DOCUMENT", SPDXVersion: "SPDX-2.3", DataLicense: "CC0-1.0", Name: "sbom-" + digest.Hex,
-		DocumentNamespace: "https://spdx.org/spdxdocs/fairlead/" + digest.Hex,
-		CreationInfo:      creation{Created: r.created.Format("2006-01-02T15:04:05Z"), Creators: []string{"Tool: fairlead-images"}},
-		Packages:          []part{image},
-		Relationships:     []relationship{{"SPDXRef-DOCUMENT", "DESCRIBES", image.SPDXID}},
-	}
-	d.add(image.SPDXID, "stdlib", strings.TrimPrefix(info.GoVersion, "go"))
+	d := r.billOf(digest)
+	d.add("stdlib", strings.TrimPrefix(info.GoVersion, "go"))
 	modules := slices.Clone(info.Deps)
 	slices.SortFunc(modules, func(a, b *debug.Module) int { return strings.Compare(a.Path, b.Path) })
 	for _, m := range modules {
 		switch {
 		case m.Replace == nil:
-			d.add(image.SPDXID, m.Path, m.Version)
+			d.add(m.Path, m.Version)
 		case m.Replace.Version == "": // the source itself, which func's scaffolding takes from its folder
-			d.add(image.SPDXID, "github.com/fairlead/fairlead", r.version)
+			d.add("github.com/fairlead/fairlead", r.version)
 		default:
-			d.add(image.SPDXID, m.Replace.Path, m.Replace.Version)
+			d.add(m.Replace.Path, m.Replace.Version)
 		}
 	}
 	return json.MarshalIndent(d, "", "  ")
 }
 
-// add adds a Go module that an image depends on.
-func (d *document) add(image, name, version string) {
+// billOfPackages is the bill of materials of an image with packages of Debian.
+func billOfPackages(r release, digest v1.Hash, packages []debianPackage) ([]byte, error) {
+	d := r.billOf(digest)
+	for _, p := range packages {
+		d.depend(p.name, p.version, "pkg:deb/debian/"+p.name+"@"+url.PathEscape(p.version)+"?arch="+p.architecture)
+	}
+	return json.MarshalIndent(d, "", "  ")
+}
+
+// imageID is the image's in a bill of materials.
+const imageID = "SPDXRef-Image"
+
+// billOf is one in which the image depends on nothing yet.
+func (r release) billOf(digest v1.Hash) *document {
+	image := part{SPDXID: imageID, Name: r.repository.String(), VersionInfo: r.version, DownloadLocation: "NOASSERTION"}
+	image.ExternalRefs = []external{{"PACKAGE-MANAGER", "purl", "pkg:oci/fairlead@" + digest.String() + "?repository_url=" + r.repository.String()}}
+	return &document{
+		SPDXID: "SPDXRef-DOCUMENT", SPDXVersion: "SPDX-2.3", DataLicense: "CC0-1.0", Name: "sbom-" + digest.Hex,
+		DocumentNamespace: "https://spdx.org/spdxdocs/fairlead/" + digest.Hex,
+		CreationInfo:      creation{Created: r.created.Format("2006-01-02T15:04:05Z"), Creators: []string{"Tool: fairlead-images"}},
+		Packages:          []part{image},
+		Relationships:     []relationship{{"SPDXRef-DOCUMENT", "DESCRIBES", imageID}},
+	}
+}
+
+// add adds a Go module that the image depends on.
+func (d *document) add(name, version string) {
+	d.depend(name, version, "pkg:golang/"+name+"@"+version)
+}
+
+// depend adds something that the image depends on, and where packages of its kind are found.
+func (d *document) depend(name, version, locator string) {
 	id := fmt.Sprintf("SPDXRef-Module-%d", len(d.Packages))
 	d.Packages = append(d.Packages, part{
 		SPDXID: id, Name: name, VersionInfo: version, DownloadLocation: "NOASSERTION",
-		ExternalRefs: []external{{"PACKAGE-MANAGER", "purl", "pkg:golang/" + name + "@" + version}},
+		ExternalRefs: []external{{"PACKAGE-MANAGER", "purl", locator}},
 	})
-	d.Relationships = append(d.Relationships, relationship{image, "DEPENDS_ON", id})
+	d.Relationships = append(d.Relationships, relationship{imageID, "DEPENDS_ON", id})
 }

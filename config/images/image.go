@@ -95,8 +95,8 @@ func (r release) labels() map[string]string {
 	}
 }
 
-// certificates is an image with the layer of certificates of another one, and nothing else.
-func (r release) certificates(of v1.Image) (v1.Image, error) {
+// certificates is an image with the layer of certificates of another one, those that are given, and nothing else.
+func (r release) certificates(of v1.Image, more ...v1.Layer) (v1.Image, error) {
 	file, err := of.ConfigFile()
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (r release) certificates(of v1.Image) (v1.Image, error) {
 	if i < 0 {
 		return nil, errors.New("there are no certificates")
 	}
-	image, err := mutate.AppendLayers(empty.Image, layers[i])
+	image, err := mutate.AppendLayers(empty.Image, append([]v1.Layer{layers[i]}, more...)...)
 	if err != nil {
 		return nil, err
 	}

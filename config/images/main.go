@@ -6,9 +6,10 @@
 //
 //	images functions REPOSITORY VERSION SECONDS SBOM LAYOUT PLATFORM…   pushes the index and its bill of materials
 //	images base REPOSITORY VERSION SECONDS LAYOUT PLATFORM…             pushes an index with certificates only, for ko to build upon
+//	images openssl REPOSITORY VERSION SECONDS SBOM LAYOUT PACKAGES PLATFORM   the same with OpenSSL, and its bill of materials
 //
-// LAYOUT is a folder that func has built, SECONDS the time of the commit since 1970, SBOM a file for the bill of materials. It
-// prints REPOSITORY@DIGEST. Credentials are those of Docker's configuration.
+// LAYOUT is a folder that func has built, PACKAGES one with packages of Debian, SECONDS the time of the commit since 1970, SBOM a file
+// for the bill of materials. It prints REPOSITORY@DIGEST. Credentials are those of Docker's configuration.
 package main
 
 import (
@@ -22,7 +23,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-var errTooFew = errors.New("too few arguments; see config/images/main.go")
+var errTooFew = errors.New("wrong number of arguments; see config/images/main.go")
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -53,8 +54,13 @@ func run(arguments []string) error {
 		return r.functions(arguments[4], arguments[5], arguments[6:])
 	case "base":
 		return r.base(arguments[4], arguments[5:])
+	case "openssl":
+		if len(arguments) != 8 {
+			return errTooFew
+		}
+		return r.openssl(arguments[4], arguments[5], arguments[6], arguments[7])
 	default:
-		return fmt.Errorf("%s is neither functions nor base", what)
+		return fmt.Errorf("%s is neither functions nor base nor openssl", what)
 	}
 }
 
@@ -87,10 +93,7 @@ func (r release) functions(sbom, layout string, platforms []string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(sbom, text, 0o644); err != nil {
-		return err
-	}
-	return r.attach(digest, text)
+	return r.document(sbom, digest, text)
 }
 
 func (r release) base(layout string, platforms []string) error {
@@ -108,4 +111,41 @@ func (r release) base(layout string, platforms []string) error {
 	}
 	_, err = r.push(bases)
 	return err
+}
+
+// openssl pushes an index with one image: that of base, with packages of Debian, for programs that are linked with OpenSSL.
+func (r release) openssl(sbom, layout, folder, platform string) error {
+	images, err := built(layout, []string{platform})
+	if err != nil {
+		return err
+	}
+	packages, err := packagesIn(folder)
+	if err != nil {
+		return err
+	}
+	layer, err := layerOf(packages)
+	if err != nil {
+		return err
+	}
+	image, err := r.certificates(images[0], layer)
+	if err != nil {
+		return err
+	}
+	digest, err := r.push([]v1.Image{image})
+	if err != nil {
+		return err
+	}
+	text, err := billOfPackages(r, digest, packages)
+	if err != nil {
+		return err
+	}
+	return r.document(sbom, digest, text)
+}
+
+// document keeps the bill of materials of an index in a file, and beside the index.
+func (r release) document(file string, digest v1.Hash, text []byte) error {
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		return err
+	}
+	return r.attach(digest, text)
 }
