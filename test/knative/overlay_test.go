@@ -3,6 +3,7 @@ package knative
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -238,6 +239,44 @@ func TestAccounts(t *testing.T) {
 					t.Errorf("RoleBinding %s names the account %s, which there is not", b.Name, s.Name)
 				}
 			}
+		}
+	})
+}
+
+// Devices with pre-shared keys over TLS meet gateways with OpenSSL where an operator asks for them, and nowhere else.
+func TestGatewaysWithOpenSSL(t *testing.T) {
+	const plain, keys = "fairlead-gateway", "fairlead-gateway-psk"
+	eachOverlay(t, func(t *testing.T, overlay string) {
+		for _, d := range objects[*appsv1.Deployment](t, overlay) {
+			want := ""
+			switch d.Name {
+			case "fairlead-gateway-mqtt", "fairlead-gateway-http":
+				want = plain
+				if strings.HasSuffix(overlay, "+pre-shared-keys") {
+					want = keys
+				}
+			case "fairlead-gateway-coap", "fairlead-gateway-integration":
+				want = plain
+			default:
+				continue
+			}
+			if got := d.Spec.Template.Spec.Containers[0].Image; got != want {
+				t.Errorf("%s has the image %s, want %s", d.Name, got, want)
+			}
+		}
+	})
+}
+
+// Devices are registered at their first connection only where an operator asks for it, and then at the function that is the registry.
+func TestDeviceRegistration(t *testing.T) {
+	registry := functions(t)["fairlead-registry"]
+	eachOverlay(t, func(t *testing.T, overlay string) {
+		want := ""
+		if strings.HasSuffix(overlay, "+device-registration") {
+			want = "http://" + registry.Name + ".fairlead.svc.cluster.local"
+		}
+		if got := configMaps(t, overlay)["fairlead-functions"]["FAIRLEAD_AUTH_REGISTRY_URL"]; got != want {
+			t.Errorf("devices are registered by %q, want %q", got, want)
 		}
 	})
 }

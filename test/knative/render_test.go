@@ -18,7 +18,7 @@ import (
 // configDir holds the manifests of a deployment.
 const configDir = "../../config"
 
-// overlays are the names of all overlays, and of one with a component that none of them has.
+// overlays are the names of all overlays, and of some with a component that none of them has.
 func overlays(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(configDir, "overlays"))
@@ -34,7 +34,7 @@ func overlays(t *testing.T) []string {
 	if len(names) < 2 {
 		t.Fatalf("only the overlays %v were found", names)
 	}
-	return append(names, "try+channel-broker")
+	return append(names, "try+channel-broker", "production+pre-shared-keys", "production+device-registration")
 }
 
 // folderOf is where an overlay lies. Of one with a component, named OVERLAY+COMPONENT, it makes a folder as an operator would.

@@ -24,6 +24,7 @@ var secrets = map[string]map[string]string{
 	"fairlead-redis":        {"url": "redis://:x@redis:6379", "password": "x"},
 	"fairlead-auth":         {"token": "0123456789abcdef0123456789abcdef"},
 	"fairlead-assertion":    {"keys": "0123456789abcdef0123456789abcdef"},
+	"fairlead-registration": {"token": "0123456789abcdef0123456789abcdef"},
 	"fairlead-kafka":        {},
 	"fairlead-tls":          {},
 }
