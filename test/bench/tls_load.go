@@ -76,12 +76,11 @@ func tlsDialer(kind, address, dir string) (tlsDial, error) {
 }
 
 func certificateDialer(address, dir string) (tlsDial, error) {
-	file := filepath.Join(dir, tlsCertificateFile)
-	pair, err := tls.LoadX509KeyPair(file, filepath.Join(dir, tlsKeyFile))
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, tlsCertificateFile), filepath.Join(dir, tlsKeyFile))
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile(filepath.Join(dir, tlsAuthorityFile))
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,8 @@ const (
 	tlsIdentity = "device@bench"
 	tlsSecret   = "0123456789abcdef"
 
-	tlsCertificateFile = "client.crt" // which is also its authority's, and the server's
+	tlsAuthorityFile   = "authority.crt"
+	tlsCertificateFile = "client.crt" // which is also the server's
 	tlsKeyFile         = "client.key"
 )
 
@@ -84,38 +85,70 @@ func greetTLS(conn net.Conn) {
 	_, _ = conn.Read(make([]byte, 1))
 }
 
-// mutualTLS makes a certificate that server and clients both have, and trust, and writes it for the clients.
+// mutualTLS makes an authority, and a certificate of it that server and clients both have, as devices have one of their application's
+// trust anchor. It writes the certificates and the key for the clients.
 func mutualTLS(dir string) (*tls.Config, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	authority, pair, err := issueTLS()
 	if err != nil {
 		return nil, err
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bench"}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return nil, err
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	secret := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
 	if dir != "" {
-		err = errors.Join(os.WriteFile(filepath.Join(dir, tlsCertificateFile), certificate, 0o600), os.WriteFile(filepath.Join(dir, tlsKeyFile), secret, 0o600))
-	}
-	pair, problem := tls.X509KeyPair(certificate, secret)
-	if err := errors.Join(err, problem); err != nil {
-		return nil, err
+		if err := writeTLS(dir, pair, authority); err != nil {
+			return nil, err
+		}
 	}
 	trusted := x509.NewCertPool()
-	trusted.AppendCertsFromPEM(certificate)
+	trusted.AddCert(authority)
 	return &tls.Config{
 		Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted, RootCAs: trusted, ServerName: "localhost",
 		MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.X25519}, // which is also what is used beside a key
 		SessionTicketsDisabled: true,
 	}, nil
+}
+
+// issueTLS makes an authority and a certificate of it, both on P-256.
+func issueTLS() (authority *x509.Certificate, pair tls.Certificate, err error) {
+	root, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, pair, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, pair, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bench authority"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, root.Public(), root)
+	if err != nil {
+		return nil, pair, err
+	}
+	if authority, err = x509.ParseCertificate(der); err != nil {
+		return nil, pair, err
+	}
+	leaf := *template
+	leaf.SerialNumber, leaf.Subject, leaf.DNSNames, leaf.IsCA = big.NewInt(2), pkix.Name{CommonName: "bench"}, []string{"localhost"}, false
+	if der, err = x509.CreateCertificate(rand.Reader, &leaf, authority, key.Public(), root); err != nil {
+		return nil, pair, err
+	}
+	return authority, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}
+
+// writeTLS writes what the clients need.
+func writeTLS(dir string, pair tls.Certificate, authority *x509.Certificate) error {
+	private, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		return err
+	}
+	for name, block := range map[string]*pem.Block{
+		tlsAuthorityFile:   {Type: "CERTIFICATE", Bytes: authority.Raw},
+		tlsCertificateFile: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]},
+		tlsKeyFile:         {Type: "PRIVATE KEY", Bytes: private},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
