@@ -23,7 +23,7 @@ func measurements() []measurement {
 		{"psk", fmt.Sprintf("TLS 1.3 with pre-shared keys against mutual certificates on P-256: %d clients at once", tlsWorkers), measureTLS},
 		{"decision", "a cached authentication decision", measureDecision},
 		{"start", "from exec to ready, neighbours running", measureStart},
-		{"trigger", "device to Trigger receiver, one event at a time", measureTrigger},
+		{"trigger", "one event at a time, to its answer and to the receiver of a Trigger, against Kafka alone", measureTrigger},
 		{"burst", fmt.Sprintf("events that are written at once into %d partitions, against a bare franz-go consumer", burstPartitions), measureBurst},
 		{"pull", fmt.Sprintf("users who consume events of %d bytes, against a bare franz-go consumer and against mosquitto", pullSize), measurePull},
 		{"mqtt", fmt.Sprintf("MQTT gateway: %d connections, %d messages of QoS 1 in flight each, bodies of %d bytes", publishers, window, bodySize), measureMQTT},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/test/functionbin"
+	"github.com/fairlead/fairlead/test/mqttclient"
 	"github.com/fairlead/fairlead/triggers"
 )
 
@@ -26,47 +28,247 @@ const (
 	settleLimit = 60 * time.Second
 )
 
-// measureTrigger sends one event at a time, the next after the one before has arrived: the time that an event takes
-// when nothing waits in front of it.
+// measureTrigger sends one event at a time, the next after the one before has been answered or has arrived: the time that an event
+// takes when nothing waits in front of it. Each is compared with a record that is written to Kafka alone, in turns. First nobody reads
+// the events, then one Trigger.
 func measureTrigger(ctx context.Context, s *scene) (rows []row, err error) {
 	telemetry, n, err := s.telemetry(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, telemetry.Close()) }()
-	arrivals := make(chan time.Time, 1)
-	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		arrivals <- time.Now()
-		w.WriteHeader(http.StatusNoContent)
-	}))
-	defer receiver.Close()
-	policy, err := triggers.PolicyFor(&triggers.Trigger{}, nil)
+	gateway, _, err := s.gateway(ctx)
 	if err != nil {
 		return nil, err
 	}
-	stop, err := dispatchTo(ctx, n, subscriptionTo(receiver.URL, event.Topic(application), "bench", policy))
+	alone, err := newProducerAlone(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	defer alone.client.Close()
+	post, err := dialPost(ctx, telemetry)
+	if err != nil {
+		return nil, err
+	}
+	defer post.connection.Close()
+	publish, err := dialPublish(ctx, gateway)
+	if err != nil {
+		return nil, err
+	}
+	defer publish.Conn.Close()
+	written := &eventWay{name: "Kafka alone, record to acknowledgement", once: alone.once}
+	answered := []*eventWay{
+		{name: "POST to 202", once: post.answered, most: maxAnswered}, {name: "PUBLISH to PUBACK", once: publish.answered, most: maxAnswered},
+	}
+	if err := inTurns(ctx, s.size, written, answered...); err != nil {
+		return nil, err
+	}
+	receiver := receive()
+	defer receiver.Close()
+	stop, err := receiver.dispatch(ctx, n)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-
-	answers, deliveries, err := sendEach(ctx, telemetry, arrivals, s.size.events)
-	if err != nil {
+	beside := &eventWay{name: "Kafka alone, beside a Trigger", once: alone.once}
+	delivered := &eventWay{name: "device to Trigger receiver", most: maxDelivered, once: func(ctx context.Context) (time.Duration, error) {
+		return receiver.delivered(ctx, post)
+	}}
+	if err := inTurns(ctx, s.size, beside, delivered); err != nil {
 		return nil, err
 	}
-	produces, err := produceEach(ctx, n, s.size.events)
-	if err != nil {
-		return nil, err
+	rows = append(rows, written.rows(nil)...)
+	for _, way := range answered {
+		rows = append(rows, way.rows(written)...)
 	}
-	return []row{
-		percentiles("device to Trigger receiver", deliveries),
-		percentiles("of which POST to 202", answers),
-		percentiles("Kafka alone, record to acknowledgement", produces),
-	}, nil
+	return append(append(rows, beside.rows(nil)...), delivered.rows(beside)...), nil
 }
 
-func percentiles(figure string, s sample[time.Duration]) row {
-	return row{figure: figure, value: "p50 " + millis(s.median()), span: "p99 " + millis(s.quantile(0.99))}
+// Targets of one event alone, as multiples of Kafka alone.
+const (
+	maxAnswered  = 2.0 // median
+	maxDelivered = 4.0 // median
+	maxAloneTail = 3.0 // p99
+)
+
+// An eventWay is a way that one event at a time goes.
+type eventWay struct {
+	name   string
+	once   func(context.Context) (time.Duration, error)
+	most   float64 // of its median to that of Kafka alone
+	rounds []sample[time.Duration]
+}
+
+// inTurns sends events each way, a round after the other.
+func inTurns(ctx context.Context, s size, first *eventWay, others ...*eventWay) error {
+	ways := append([]*eventWay{first}, others...)
+	// The first ones meet no cached decision, no known topic, no open connections and a Kafka that is not warm.
+	unmeasured := s.events / 2
+	for _, way := range ways {
+		if _, err := way.round(ctx, unmeasured); err != nil {
+			return err
+		}
+	}
+	for round := range s.rounds {
+		for i := range ways {
+			way := ways[(i+round)%len(ways)]
+			times, err := way.round(ctx, s.events)
+			if err != nil {
+				return err
+			}
+			way.rounds = append(way.rounds, times)
+		}
+	}
+	return nil
+}
+
+func (w *eventWay) round(ctx context.Context, events int) (times sample[time.Duration], err error) {
+	for i := range events {
+		took, err := w.once(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%s, event %d: %w", w.name, i, err)
+		}
+		times = append(times, took)
+	}
+	return times, nil
+}
+
+// rows are its times and, unless alone is nil, how they compare with those of Kafka alone in the same rounds.
+func (w *eventWay) rows(alone *eventWay) []row {
+	var medians, tails, medianRatios, tailRatios sample[float64]
+	for i, times := range w.rounds {
+		median, tail := float64(times.median()), float64(times.quantile(0.99))
+		medians, tails = append(medians, median), append(tails, tail)
+		if alone != nil {
+			medianRatios = append(medianRatios, median/float64(alone.rounds[i].median()))
+			tailRatios = append(tailRatios, tail/float64(alone.rounds[i].quantile(0.99)))
+		}
+	}
+	rows := []row{{figure: w.name, value: "p50 " + millis(time.Duration(medians.median())), span: "p99 " + millis(time.Duration(tails.median()))}}
+	if alone == nil {
+		return rows
+	}
+	return append(rows,
+		ratioRow(w.name+", p50 to Kafka alone", medianRatios, atMost(w.most)),
+		ratioRow(w.name+", p99 to Kafka alone", tailRatios, atMost(maxAloneTail)))
+}
+
+// A producerAlone writes records with the same guarantees and of the same size, and nothing around.
+type producerAlone struct{ client *kgo.Client }
+
+func newProducerAlone(ctx context.Context, n *neighbours) (*producerAlone, error) {
+	const topic = "bench-produce"
+	if err := kafka.EnsureTopics(ctx, n.config(), 1, topic); err != nil {
+		return nil, err
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(n.kafka.Brokers()...), kgo.ProducerLinger(0), kgo.DefaultProduceTopic(topic))
+	if err != nil {
+		return nil, fmt.Errorf("making a kafka client: %w", err)
+	}
+	return &producerAlone{client}, nil
+}
+
+func (p *producerAlone) once(ctx context.Context) (time.Duration, error) {
+	began := time.Now()
+	err := p.client.ProduceSync(ctx, &kgo.Record{Value: []byte(body())}).FirstErr()
+	return time.Since(began), err
+}
+
+// dialPost connects to telemetry.
+func dialPost(ctx context.Context, to *functionbin.Function) (*sender, error) {
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", to.Address())
+	if err != nil {
+		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	return newSender(connection, request(to.Address(), benchUser(0), benchPassword)), nil
+}
+
+// answered posts one event and waits for the answer.
+func (s *sender) answered(context.Context) (time.Duration, error) {
+	began := time.Now()
+	if err := s.connection.SetDeadline(began.Add(deliveryLimit)); err != nil {
+		return 0, err
+	}
+	status, err := s.once()
+	if err == nil && status != http.StatusAccepted {
+		err = fmt.Errorf("answered with %d", status)
+	}
+	return time.Since(began), err
+}
+
+// A lonePublisher publishes one message after the other.
+type lonePublisher struct {
+	*mqttclient.Client
+	packet []byte
+}
+
+// dialPublish connects to the MQTT gateway.
+func dialPublish(ctx context.Context, to *gatewayProcess) (*lonePublisher, error) {
+	client, err := mqttclient.Dial(ctx, mqttclient.TCP(to.address), deviceName(0), benchUser(0), benchPassword)
+	if err != nil {
+		return nil, err
+	}
+	packet, id := mqttclient.AppendPublish(nil, publishTopic, []byte(body()))
+	binary.BigEndian.PutUint16(packet[id:], 1)
+	return &lonePublisher{client, packet}, nil
+}
+
+// answered publishes one message with QoS 1 and waits for the acknowledgement.
+func (p *lonePublisher) answered(context.Context) (time.Duration, error) {
+	began := time.Now()
+	if err := p.Conn.SetDeadline(began.Add(deliveryLimit)); err != nil {
+		return 0, err
+	}
+	if _, err := p.Conn.Write(p.packet); err != nil {
+		return 0, err
+	}
+	kind, _, err := p.ReadPacket()
+	if err == nil && kind != mqttclient.Puback {
+		err = fmt.Errorf("answered with a packet of kind %x", kind)
+	}
+	return time.Since(began), err
+}
+
+// A receiver is the subscriber of a Trigger.
+type receiver struct {
+	*httptest.Server
+	arrivals chan time.Time
+}
+
+func receive() *receiver {
+	r := &receiver{arrivals: make(chan time.Time, 1)}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		r.arrivals <- time.Now()
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	return r
+}
+
+// dispatch has the events of the application delivered, those that come from now on.
+func (r *receiver) dispatch(ctx context.Context, n *neighbours) (stop func() error, err error) {
+	policy, err := triggers.PolicyFor(&triggers.Trigger{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return dispatchTo(ctx, n, subscriptionTo(r.URL, event.Topic(application), "bench", policy))
+}
+
+// delivered posts one event and waits for its arrival, which may come before the answer.
+func (r *receiver) delivered(ctx context.Context, post *sender) (time.Duration, error) {
+	began := time.Now()
+	if _, err := post.answered(ctx); err != nil {
+		return 0, err
+	}
+	limit := time.NewTimer(deliveryLimit)
+	defer limit.Stop()
+	select {
+	case arrived := <-r.arrivals:
+		return arrived.Sub(began), nil
+	case <-limit.C:
+		return 0, errors.New("accepted and not delivered in time")
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 }
 
 // subscriptionTo has everything of a topic delivered, as fairlead dev does for a Trigger without a filter.
@@ -96,76 +298,4 @@ func dispatchTo(ctx context.Context, n *neighbours, subscription dispatch.Subscr
 		return nil, errors.Join(err, stop())
 	}
 	return stop, nil
-}
-
-// sendEach posts on one connection and waits for each event at the receiver.
-func sendEach(ctx context.Context, to *functionbin.Function, arrivals <-chan time.Time, events int) (answers, deliveries sample[time.Duration], err error) {
-	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", to.Address())
-	if err != nil {
-		return nil, nil, fmt.Errorf("connecting: %w", err)
-	}
-	defer connection.Close()
-	s := newSender(connection, request(to.Address(), benchUser(0), benchPassword))
-	// The first ones meet no cached decision, no known topic and no open connections.
-	const unmeasured = 10
-	for i := range events + unmeasured {
-		answer, delivery, err := s.deliver(ctx, arrivals)
-		if err != nil {
-			return nil, nil, fmt.Errorf("event %d: %w", i, err)
-		}
-		if i >= unmeasured {
-			answers, deliveries = append(answers, answer), append(deliveries, delivery)
-		}
-	}
-	return answers, deliveries, nil
-}
-
-// deliver posts one event and waits for its arrival, which may come before the answer.
-func (s *sender) deliver(ctx context.Context, arrivals <-chan time.Time) (answer, delivery time.Duration, err error) {
-	began := time.Now()
-	if err := s.connection.SetDeadline(began.Add(deliveryLimit)); err != nil {
-		return 0, 0, err
-	}
-	status, err := s.once()
-	if err != nil {
-		return 0, 0, err
-	}
-	answer = time.Since(began)
-	if status != http.StatusAccepted {
-		return 0, 0, fmt.Errorf("answered with %d", status)
-	}
-	limit := time.NewTimer(deliveryLimit)
-	defer limit.Stop()
-	select {
-	case arrived := <-arrivals:
-		return answer, arrived.Sub(began), nil
-	case <-limit.C:
-		return 0, 0, errors.New("accepted and not delivered in time")
-	case <-ctx.Done():
-		return 0, 0, ctx.Err()
-	}
-}
-
-// produceEach writes records of the same size with the same guarantees and nothing around.
-func produceEach(ctx context.Context, n *neighbours, records int) (times sample[time.Duration], err error) {
-	const topic = "bench-produce"
-	if err := kafka.EnsureTopics(ctx, n.config(), 1, topic); err != nil {
-		return nil, err
-	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(n.kafka.Brokers()...), kgo.ProducerLinger(0))
-	if err != nil {
-		return nil, fmt.Errorf("making a kafka client: %w", err)
-	}
-	defer client.Close()
-	const unmeasured = 10
-	for i := range records + unmeasured {
-		began := time.Now()
-		if err := client.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: []byte(body())}).FirstErr(); err != nil {
-			return nil, fmt.Errorf("producing: %w", err)
-		}
-		if i >= unmeasured {
-			times = append(times, time.Since(began))
-		}
-	}
-	return times, nil
 }
