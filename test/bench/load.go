@@ -41,6 +41,7 @@ func load(ctx context.Context, arguments []string, output io.Writer) error {
 	address := flags.String("address", "", "of the server, host:port")
 	devices := flags.Int("devices", 1, "number of devices that the connections are shared among")
 	duration := flags.Duration("duration", time.Second, "how long to post")
+	rate := flags.Float64("rate", 0, "requests in a second of all connections, whatever the answers; 0: each connection waits for the answer")
 	certificate := flags.String("certificate", "", "file of the certificate that is shown over TLS; empty: no TLS")
 	key := flags.String("key", "", "file of its key")
 	if err := flags.Parse(arguments); err != nil {
@@ -56,7 +57,7 @@ func load(ctx context.Context, arguments []string, output io.Writer) error {
 	if err != nil {
 		return err
 	}
-	report, err := postAll(senders, *duration)
+	report, err := postAll(senders, *duration, *rate/connections)
 	if err != nil {
 		return err
 	}
@@ -90,13 +91,21 @@ func dialSenders(ctx context.Context, address string, devices int, secure *tls.C
 	return senders, nil
 }
 
-// postAll runs all senders to the same end.
-func postAll(senders []*sender, duration time.Duration) (loadReport, error) {
+// postAll runs all senders to the same end, each with a rate if that is not 0.
+func postAll(senders []*sender, duration time.Duration, rate float64) (loadReport, error) {
 	began, busy := time.Now(), startBusyness()
 	end := began.Add(duration)
 	results := make(chan error, len(senders))
-	for _, s := range senders {
-		go func() { results <- s.post(end) }()
+	for i, s := range senders {
+		go func() {
+			if rate == 0 {
+				results <- s.post(end)
+				return
+			}
+			// Spread over the first interval, so that requests do not come in bursts of all.
+			offset := time.Duration(float64(time.Second) / rate * float64(i) / float64(len(senders)))
+			results <- s.postAt(began.Add(offset), end, rate)
+		}()
 	}
 	var failure error
 	for range senders {
@@ -154,6 +163,26 @@ func (s *sender) post(end time.Time) error {
 		s.latencies = append(s.latencies, then.Sub(now))
 		s.statuses[status]++
 		now = then
+	}
+	return nil
+}
+
+// postAt sends requests when they are due until the end. The time of an answer counts from when its request was due, however long that
+// waited for the answer to the one before: who sends does not wait for answers.
+func (s *sender) postAt(begin, end time.Time, rate float64) error {
+	defer s.connection.Close()
+	if err := s.connection.SetDeadline(end.Add(answerTimeout)); err != nil {
+		return err
+	}
+	interval := time.Duration(float64(time.Second) / rate)
+	for due := begin; due.Before(end); due = due.Add(interval) {
+		time.Sleep(time.Until(due))
+		status, err := s.once()
+		if err != nil {
+			return fmt.Errorf("after %d answers on a connection: %w", len(s.latencies), err)
+		}
+		s.latencies = append(s.latencies, time.Since(due))
+		s.statuses[status]++
 	}
 	return nil
 }

@@ -11,17 +11,13 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/test/neighbour"
 )
 
 // Targets of the MQTT gateway.
 const (
-	minPublishesPerCPU = 50_000.0              // acknowledged, of 100 bytes, in a processor second of the gateway
-	maxMosquittoRatio  = 1.0                   // processor time for a message, gateway to mosquitto
-	maxAddedLatency    = 10 * time.Millisecond // p99 at half load above that of Kafka alone
+	minPublishesPerCPU = 50_000.0 // acknowledged, of 100 bytes, in a processor second of the gateway
+	maxMosquittoRatio  = 1.0      // processor time for a message, gateway to mosquitto
 )
 
 // A publishing is one round of publishers on one server.
@@ -57,9 +53,7 @@ func measureMQTT(ctx context.Context, s *scene) (rows []row, err error) {
 			}
 		}
 	}
-	rows = append(comparePublishing(ours.rounds, theirs.rounds), row{})
-	latency, err := measureAcknowledgement(ctx, n, ours, s.size.round)
-	return append(rows[:len(rows)-1], latency...), err
+	return comparePublishing(ours.rounds, theirs.rounds), nil
 }
 
 // startMosquitto starts the broker and its one subscriber.
@@ -172,61 +166,4 @@ func comparePublishing(ours, theirs []publishing) []row {
 		},
 		ratioRow("processor time of a message, gateway to mosquitto", costs, atMost(maxMosquittoRatio)),
 	}
-}
-
-// measureAcknowledgement publishes at half of what the gateway takes at most, and writes records to Kafka alone in turns.
-func measureAcknowledgement(ctx context.Context, n *neighbours, target *publishTarget, duration time.Duration) ([]row, error) {
-	var speeds sample[float64]
-	for _, r := range target.rounds {
-		speeds = append(speeds, r.perSecond)
-	}
-	rate := speeds.median() / 2
-	var added, medians, tails sample[time.Duration]
-	for range len(target.rounds) {
-		bare, err := produceAtRate(ctx, n, rate, duration)
-		if err != nil {
-			return nil, err
-		}
-		report, err := target.publish(ctx, duration, rate)
-		if err != nil {
-			return nil, err
-		}
-		medians, tails = append(medians, report.Median), append(tails, report.P99)
-		added = append(added, report.P99-bare.quantile(0.99))
-	}
-	return []row{
-		{figure: fmt.Sprintf("PUBLISH to PUBACK at %.0f messages per second", rate), value: "p50 " + millis(medians.median()), span: "p99 " + millis(tails.median())},
-		{
-			figure: "p99 above that of Kafka alone at the same rate", value: millis(added.median()), span: added.span(millis),
-			target: "at most " + millis(maxAddedLatency), holds: added.median() <= maxAddedLatency,
-		},
-	}, nil
-}
-
-// produceAtRate writes records like those of the gateway straight to Kafka, as a process that does nothing else.
-func produceAtRate(ctx context.Context, n *neighbours, rate float64, duration time.Duration) (sample[time.Duration], error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(n.kafka.Brokers()...), kgo.ProducerLinger(0))
-	if err != nil {
-		return nil, fmt.Errorf("making a kafka client: %w", err)
-	}
-	defer client.Close()
-	count := int(rate * duration.Seconds())
-	times, failures := make(sample[time.Duration], count), make(chan error, count)
-	interval := time.Duration(float64(time.Second) / rate)
-	began := time.Now()
-	for i := range count {
-		due := began.Add(time.Duration(i) * interval)
-		time.Sleep(time.Until(due))
-		record := &kgo.Record{Topic: event.Topic(application), Key: []byte(benchUser(i % publishers)), Value: []byte(body())}
-		client.Produce(ctx, record, func(_ *kgo.Record, err error) {
-			times[i] = time.Since(due)
-			failures <- err
-		})
-	}
-	for range count {
-		if err := <-failures; err != nil {
-			return nil, fmt.Errorf("producing: %w", err)
-		}
-	}
-	return times, nil
 }
