@@ -65,7 +65,7 @@ func TestDevTellsWhatIsRefused(t *testing.T) {
 		c.run(t)
 		expect(want)
 	}
-	// A handshake that comes to nothing is told when its time is over.
+	// A handshake that comes to nothing is told when the client repeats its last message.
 	coap(n.COAPS+"/v1/a", "-u", "nobody@example-app", "-k", "x").run(t)
 	coap(n.COAPS+"/v1/a", "-u", "device1@example-app", "-k", "wrong").run(t)
 
@@ -97,7 +97,7 @@ func TestDevTellsWhatIsRefused(t *testing.T) {
 	f(coap(n.COAP+"/v1/a", "-O", authorization("device1@example-app:wrong")), "coap  device1@example-app, POST /v1/a  → 4.03  wrong password")
 	f(coap(n.COAP+"/v2/a"), "coap  somebody at 127.0.0.1, POST /v2/a  → 4.00  the path is not /v1/{channel}")
 	expect("coap  nobody@example-app, DTLS handshake  → no session  unknown device")
-	expect("coap  device1@example-app, DTLS handshake  → no session  the client did not prove its pre-shared key; it may have another one")
+	expect("coap  device1@example-app, DTLS handshake  → no session  the client has another pre-shared key than the device")
 
 	for range 5 {
 		curl(n, right, "/v1/folded", "-d", "{", "-H", "Content-Type: application/json").run(t)

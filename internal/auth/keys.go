@@ -49,6 +49,8 @@ func ReportOf(f *psk.Failure) refusal.Report {
 		report.Reason = f.Missing
 	case errors.Is(f.Err, psk.ErrUndecided):
 		report.Outcome, report.Reason = outcome.Of(f.Err), f.Err.Error()
+	case errors.Is(f.Err, psk.ErrOtherKey):
+		report.Reason = "the client has another pre-shared key than the device"
 	case len(f.Identity) > 0:
 		report.Reason = "the client did not prove its pre-shared key; it may have another one"
 	default:

@@ -48,6 +48,9 @@ func (l *Listener) handshake(k *link) *Conn {
 	k.mu.Unlock()
 	err = conn.HandshakeContext(k.ctx)
 	if err != nil || !l.establish(k) {
+		if k.disproved.Load() {
+			err = k.disprove()
+		}
 		l.metrics.finish(resultOf(k, err))
 		_ = conn.Close()
 		l.tell(k, err)
@@ -79,6 +82,8 @@ func (l *Listener) tell(k *link, err error) {
 // resultOf tells why there is no session.
 func resultOf(k *link, err error) handshakeResult {
 	switch {
+	case errors.Is(err, psk.ErrOtherKey):
+		return handshakeDisproved
 	case errors.Is(err, context.DeadlineExceeded):
 		return handshakeTimeout
 	case k.at() == closed:
@@ -96,7 +101,7 @@ func (l *Listener) options(k *link) []dtls.ServerOption {
 		dtls.WithClientAuth(dtls.RequestClientCert),
 		dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret),
 		dtls.WithConnectionIDGenerator(k.newConnectionID),
-		dtls.WithLoggerFactory(quiet{}),
+		dtls.WithLoggerFactory(handshakeLog{link: k}),
 	}
 	if l.secrets.Certificate != nil {
 		options = append(options, dtls.WithGetCertificate(l.certificate))
@@ -141,5 +146,6 @@ func (k *link) key(identity []byte) ([]byte, error) {
 		return nil, fmt.Errorf("looking up a pre-shared key: %w", err)
 	}
 	k.until, k.proof = key.Until, key.Proof
+	k.keyed.Store(true)
 	return key.ToProve(), nil
 }

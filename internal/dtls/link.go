@@ -53,12 +53,15 @@ type link struct {
 	entry     atomic.Pointer[idle.Entry[*link]]
 	heard     atomic.Int64 // when something came in the clear, in nanoseconds of Unix time
 	random    clientRandom
-	until     time.Time   // of the key; written in the handshake
-	proof     string      // of the key; written in the handshake
-	failure   psk.Failure // what the handshake is about, should it fail; written in the handshake
-	undecided error       // of looking up the key; written in the handshake
-	owned     atomic.Bool // the client has shown that its address is its own
-	givenUp   atomic.Bool // we ended the handshake: for room, for what it cost, or for another one of the same client
+	until     time.Time    // of the key; written in the handshake
+	proof     string       // of the key; written in the handshake
+	failure   psk.Failure  // what the handshake is about, should it fail; written in the handshake
+	undecided error        // of looking up the key; written in the handshake
+	owned     atomic.Bool  // the client has shown that its address is its own
+	keyed     atomic.Bool  // the key has been looked up
+	doubted   atomic.Int64 // when the key did not open a record, for the first time, in nanoseconds of Unix time; 0: it has not happened
+	disproved atomic.Bool  // the client has another key
+	givenUp   atomic.Bool  // we ended the handshake: for room, for what it cost, or for another one of the same client
 
 	mu   sync.Mutex
 	peer net.Addr      // a datagram.Peer; where the client is now

@@ -12,10 +12,11 @@ import (
 type handshakeResult string
 
 const (
-	handshakeDone    handshakeResult = "done"
-	handshakeFailed  handshakeResult = "failed"  // the client or we have refused, or what came made no sense
-	handshakeTimeout handshakeResult = "timeout" // a wrong key ends like this too, unless the client gives up before
-	handshakeGone    handshakeResult = "gone"    // gave way, or cost too much
+	handshakeDone      handshakeResult = "done"
+	handshakeFailed    handshakeResult = "failed" // the client or we have refused, or what came made no sense
+	handshakeTimeout   handshakeResult = "timeout"
+	handshakeDisproved handshakeResult = "disproved" // the client has another pre-shared key than its identity
+	handshakeGone      handshakeResult = "gone"      // gave way, or cost too much
 )
 
 // A dropReason is why a datagram was not looked at any further.

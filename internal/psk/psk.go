@@ -56,6 +56,9 @@ func (f *Failure) Error() string { return f.Err.Error() }
 // Unwrap is Err.
 func (f *Failure) Unwrap() error { return f.Err }
 
+// ErrOtherKey is in the error of a handshake whose client has shown that it has another key than its identity.
+var ErrOtherKey = errors.New("the client has another pre-shared key")
+
 // ErrUndecided is in the error of a handshake that ended because a Lookup had an error.
 var ErrUndecided = errors.New("looking up a pre-shared key")
 
