@@ -22,14 +22,15 @@ type source struct {
 // sources are all that is to be applied.
 type sources struct {
 	all    []source
-	copies []string // of what can be read only once
+	named  map[string]struct{} // paths of files in all
+	copies []string            // of what can be read only once
 }
 
 func fromStandardInput(names []string) bool { return slices.Contains(names, "-") }
 
 // openSources finds the files. What is no file, as standard input, is copied to one, which only its owner can read.
 func openSources(ctx context.Context, t terminal, names []string) (*sources, error) {
-	s := &sources{}
+	s := &sources{named: map[string]struct{}{}}
 	for _, name := range names {
 		if err := s.add(ctx, t, name); err != nil {
 			s.close()
@@ -66,7 +67,8 @@ func (s *sources) addFile(name string, info fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(s.all, func(present source) bool { return present.path == path }) {
+	if _, twice := s.named[path]; !twice {
+		s.named[path] = struct{}{}
 		s.all = append(s.all, source{name: name, path: path, size: info.Size()})
 	}
 	return nil
