@@ -76,12 +76,15 @@ func (c *commander) trySend(ctx context.Context, a *tenant, device, query, paylo
 	return result, nil
 }
 
-// A subscriber is mosquitto_sub in a device's name.
+// A subscriber is mosquitto_sub in a device's name. It is started again where the gateway had no answer about its log-in in time, as devices
+// connect again; mosquitto_sub itself does not.
 type subscriber struct {
-	t       *testing.T
-	command *exec.Cmd
-	mu      sync.Mutex
-	output  bytes.Buffer
+	t         *testing.T
+	arguments []string
+	stop      context.CancelFunc
+	ended     chan struct{}
+	mu        sync.Mutex
+	output    bytes.Buffer
 }
 
 // Write collects what mosquitto_sub prints.
@@ -97,20 +100,37 @@ func subscribe(t *testing.T, g *mqttGateway, user, secret, filter string) *subsc
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &subscriber{t: t, command: exec.CommandContext(bounded(t), "mosquitto_sub", "-h", host, "-p", port, "-u", user, "-P", secret, "-v", "-t", filter)}
-	s.command.Stdout, s.command.Stderr = s, s
-	if err := s.command.Start(); err != nil {
-		t.Fatal(err)
+	ctx, stop := context.WithCancel(bounded(t))
+	s := &subscriber{
+		t: t, arguments: []string{"-h", host, "-p", port, "-u", user, "-P", secret, "-v", "-t", filter}, stop: stop, ended: make(chan struct{}),
 	}
+	go s.run(ctx)
 	t.Cleanup(s.end)
 	return s
 }
 
+func (s *subscriber) run(ctx context.Context) {
+	defer close(s.ended)
+	for ctx.Err() == nil {
+		command := exec.CommandContext(ctx, "mosquitto_sub", s.arguments...)
+		command.Stdout, command.Stderr = s, s
+		if _ = command.Run(); !strings.HasSuffix(s.printed(), "broker unavailable.\n") {
+			return
+		}
+	}
+}
+
+func (s *subscriber) printed() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.output.String()
+}
+
 func (s *subscriber) end() {
-	_ = s.command.Process.Kill()
-	err := s.command.Wait() // says that it was killed
+	s.stop()
+	<-s.ended
 	if s.t.Failed() {
-		s.t.Logf("%v: %v\n%s", s.command.Args, err, s.output.String())
+		s.t.Logf("mosquitto_sub %v\n%s", s.arguments, s.printed())
 	}
 }
 
@@ -118,9 +138,7 @@ func (s *subscriber) end() {
 func (s *subscriber) prints(line string) {
 	s.t.Helper()
 	neighbour.Eventually(s.t, line, func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return strings.HasSuffix("\n"+s.output.String(), "\n"+line+"\n")
+		return strings.HasSuffix("\n"+s.printed(), "\n"+line+"\n")
 	})
 }
 
