@@ -35,7 +35,7 @@ const (
 
 // An Identity is who the client's user is. The zero value is anonymous.
 type Identity struct {
-	// User and Password log in by name. The password is never sent in the clear, whatever the policy of the connection.
+	// User and Password log in by name. The password is never sent in the clear: where nothing protects it, connecting fails.
 	User, Password string
 	// CertificateFile and KeyFile log in by a certificate, both PEM.
 	CertificateFile, KeyFile string

@@ -18,11 +18,11 @@ import (
 // the server connects again after a pause.
 type Items func(ctx context.Context, c *Connection) ([]Item, error)
 
-// An Item is one node whose values, or one whose events, are monitored. Times of 0 leave the choice to the server.
+// An Item is one node whose values, or one whose events, are monitored.
 type Item struct {
 	Node       NodeRef
-	Publishing time.Duration // how often the server sends what it has; items of the same share a subscription
-	Sampling   time.Duration // how often the server looks at the value
+	Publishing time.Duration // how often the server sends what it has, 0 as often as it can; items of the same share a subscription
+	Sampling   time.Duration // how often the server looks at the value; 0 is each change that the server itself notices, as fast as it can
 	Queue      uint32        // values that the server keeps between two sendings; 0 is 1
 	// DiscardOldest: when the queue overflows the server drops the oldest value, otherwise the newest. It sets the overflow bit.
 	DiscardOldest bool
@@ -95,7 +95,7 @@ func (i *Item) fingerprint() (f fingerprint) {
 
 // request is the request to monitor the item.
 func (i *Item) request(s *space, handle uint32) (q binary.MonitoredItemCreateRequest, err error) {
-	const reporting, asPublished = 2, -1
+	const reporting = 2
 	q.MonitoringMode = reporting
 	q.ItemToMonitor.AttributeID = uint32(ua.AttributeIDValue)
 	if q.ItemToMonitor.NodeID, err = s.node(i.Node); err != nil {
@@ -103,14 +103,10 @@ func (i *Item) request(s *space, handle uint32) (q binary.MonitoredItemCreateReq
 	}
 	p := &q.RequestedParameters
 	p.ClientHandle, p.QueueSize, p.DiscardOldest = handle, max(1, i.Queue), i.DiscardOldest
-	p.SamplingInterval = asPublished
-	if i.Sampling > 0 {
-		p.SamplingInterval = milliseconds(i.Sampling)
-	}
+	p.SamplingInterval = milliseconds(i.Sampling)
 	switch {
 	case i.Event != nil:
 		q.ItemToMonitor.AttributeID = uint32(ua.AttributeIDEventNotifier)
-		p.SamplingInterval = 0
 		p.Filter, err = i.Event.filter(s)
 	case i.Deadband != nil:
 		p.Filter = i.Deadband.filter()

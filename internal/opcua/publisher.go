@@ -27,7 +27,7 @@ type publisher struct {
 	asked   int                       // publish requests that are not answered
 	most    int                       // that the server takes at once
 	held    []*binary.PublishResponse // that wait until gaps before them are filled
-	heard   time.Time                 // when the last answer came
+	since   time.Time                 // there were requests at the server all the time
 }
 
 // An answer is that to a publish request, with the acknowledgements that went with it.
@@ -38,7 +38,7 @@ type answer struct {
 }
 
 func newPublisher(s *Server, conn *Connection) *publisher {
-	return &publisher{Server: s, conn: conn, answers: make(chan answer, mostRequests), most: mostRequests, heard: time.Now()}
+	return &publisher{Server: s, conn: conn, answers: make(chan answer, mostRequests), most: mostRequests, since: time.Now()}
 }
 
 // run publishes until the connection or ctx ends.
@@ -175,7 +175,6 @@ func (p *publisher) giveBack() {
 // answered takes the answer to a publish request.
 func (p *publisher) answered(a answer) error {
 	p.asked--
-	p.heard = time.Now()
 	if a.err == nil {
 		p.held = append(p.held, a.response)
 		return nil
@@ -202,6 +201,7 @@ func (p *publisher) take(ctx context.Context, r *binary.PublishResponse) error {
 		p.log.Debug("A subscription that nobody needs is deleted.", zap.Uint32("subscription", r.SubscriptionID))
 		return p.conn.deleteSubscription(ctx, r.SubscriptionID)
 	}
+	sub.alive = time.Now()
 	message := &r.NotificationMessage
 	alive := len(message.NotificationData) == 0 // its number is that of the message to come
 	switch n := sub.ahead(message.SequenceNumber); {
@@ -229,20 +229,22 @@ func (p *publisher) deliver(ctx context.Context, sub *subscription, m *binary.No
 	return nil
 }
 
-// stalled tells whether the server has not answered for longer than it promised.
+// stalled tells whether the server has said nothing of a subscription for longer than it promised, though it was asked all the time.
 func (p *publisher) stalled() bool {
 	if p.asked == 0 {
-		p.heard = time.Now()
+		p.since = time.Now()
 		return false
 	}
-	var longest time.Duration
 	for _, sub := range p.subs {
-		if sub.silence == 0 {
-			return false
+		last := sub.alive
+		if last.Before(p.since) {
+			last = p.since
 		}
-		longest = max(longest, sub.silence)
+		if sub.silence > 0 && time.Since(last) > 2*sub.silence+p.config.Timeout {
+			return true
+		}
 	}
-	return time.Since(p.heard) > 2*longest+p.config.Timeout
+	return false
 }
 
 // watch asks the server from time to time whether it is there. If it does not answer the connection ends.

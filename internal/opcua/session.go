@@ -98,7 +98,7 @@ func (c *EndpointConfig) choose(all []uabinary.EndpointDescription) (*endpoint, 
 		if token.SecurityPolicyURI == "" {
 			token.SecurityPolicyURI = uri
 		}
-		if token.TokenType == c.tokenType() && (token.TokenType == tokenAnonymous || isStrong(token.SecurityPolicyURI)) {
+		if token.TokenType == c.tokenType() && c.protects(&token) {
 			e.token = token
 			return e, nil
 		}
@@ -110,6 +110,17 @@ func (c *EndpointConfig) choose(all []uabinary.EndpointDescription) (*endpoint, 
 		return nil, errors.New("the server lets nobody in who is anonymous")
 	}
 	return nil, errors.New("the server takes no such identity, or only with a security policy that protects it too little")
+}
+
+// protects tells whether an identity is not shown to others when it is told to the server as a token wants it: it is protected by
+// the token's own policy or, for a password, by the encryption of the channel.
+func (c *EndpointConfig) protects(token *uabinary.UserTokenPolicy) bool {
+	switch {
+	case token.TokenType == tokenAnonymous, isStrong(token.SecurityPolicyURI):
+		return true
+	default:
+		return token.TokenType == tokenUserName && token.SecurityPolicyURI == ua.SecurityPolicyURINone && c.Mode == ModeSignAndEncrypt
+	}
 }
 
 // isStrong tells whether a policy may protect a password or a signature.
@@ -298,8 +309,11 @@ func (c *Connection) identify(q *uabinary.ActivateSessionRequest) error {
 	return nil
 }
 
-// encryptPassword encrypts a password for the server (OPC 10000-4, 7.40.2.2).
+// encryptPassword encrypts a password for the server (OPC 10000-4, 7.40.2.2), unless the channel alone protects it.
 func encryptPassword(security *channel.Security, policy, password string, nonce []byte) (encrypted []byte, algorithm string, err error) {
+	if policy == ua.SecurityPolicyURINone {
+		return []byte(password), "", nil
+	}
 	a, err := security.Asymmetric(policy, security.Key)
 	if err != nil {
 		return nil, "", err

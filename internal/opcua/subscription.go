@@ -28,6 +28,7 @@ type subscription struct {
 	stored   uint32          // everything up to this number is settled
 	acks     []uint32        // messages that are to be acknowledged
 	heard    time.Time       // when the last message came
+	alive    time.Time       // when the server said last that it is there
 	gap      *gap            // that is being filled; nil if there is none
 }
 
@@ -225,7 +226,7 @@ func (s *Server) subscribe(ctx context.Context, conn *Connection, publishing tim
 
 func newSubscription(id uint32, created time.Time, publishing time.Duration, server string) *subscription {
 	return &subscription{id: id, created: created, publishing: publishing, items: map[uint32]*monitored{}, done: map[uint32]bool{},
-		expected: 1, heard: time.Now(), origin: fmt.Sprintf("%s/%d/%d", server, id, created.UnixNano())}
+		expected: 1, heard: time.Now(), alive: time.Now(), origin: fmt.Sprintf("%s/%d/%d", server, id, created.UnixNano())}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -281,7 +282,7 @@ func (s *Server) handOver(ctx context.Context, conn *Connection, sub *subscripti
 	if unreadable != nil {
 		s.lose(Loss{Messages: 1, Since: sub.heard, Reason: fmt.Sprintf("a message of the server cannot be read: %v", unreadable)})
 	}
-	sub.heard = time.Now()
+	sub.heard, sub.alive = time.Now(), time.Now()
 	if len(n.Values)+len(n.Events) == 0 {
 		n.Settle()
 		return gone
@@ -312,7 +313,9 @@ func (s *Server) read(ctx context.Context, conn *Connection, n *Notification, pa
 		if err := r.Decode(&c); err != nil {
 			return nil, err
 		}
-		if c.Status.Bad() || c.Status == binary.StatusGoodSubscriptionTransferred {
+		// That the subscription was transferred is told to the session that had it. It is read here too, since it is among what the
+		// server sends again.
+		if c.Status.Bad() {
 			return c.Status, nil
 		}
 	default:

@@ -1,2 +1,3 @@
-// Package relay is a UDP relay between clients and a server that loses, repeats and delays datagrams, as bad radio does.
+// Package relay stands between clients and a server: for UDP it loses, repeats and delays datagrams, as bad radio does; for TCP it
+// cuts connections and swallows answers.
 package relay

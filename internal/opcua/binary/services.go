@@ -336,7 +336,7 @@ type (
 	}
 	MonitoringParameters struct {
 		ClientHandle     uint32
-		SamplingInterval float64 // ms; -1 is the publishing interval
+		SamplingInterval float64 // ms; 0 is each change
 		Filter           ExtensionObject
 		QueueSize        uint32
 		DiscardOldest    bool

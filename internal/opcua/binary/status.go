@@ -9,19 +9,18 @@ import (
 
 // The status codes that mean something to a client.
 const (
-	StatusGood                        StatusCode = 0
-	StatusBadTimeout                  StatusCode = 0x800A0000
-	StatusBadRequestTooLarge          StatusCode = 0x80B80000
-	StatusBadSecurityChecksFailed     StatusCode = 0x80130000
-	StatusBadNoSubscription           StatusCode = 0x80790000
-	StatusBadSubscriptionIDInvalid    StatusCode = 0x80280000
-	StatusBadMessageNotAvailable      StatusCode = 0x807B0000
-	StatusBadTooManyPublishRequests   StatusCode = 0x80780000
-	StatusGoodSubscriptionTransferred StatusCode = 0x002D0000
-	StatusBadServiceUnsupported       StatusCode = 0x800B0000
-	StatusBadNodeIDUnknown            StatusCode = 0x80340000
-	StatusBadNoMatch                  StatusCode = 0x806F0000
-	StatusBadDecodingError            StatusCode = 0x80070000
+	StatusGood                      StatusCode = 0
+	StatusBadTimeout                StatusCode = 0x800A0000
+	StatusBadRequestTooLarge        StatusCode = 0x80B80000
+	StatusBadSecurityChecksFailed   StatusCode = 0x80130000
+	StatusBadNoSubscription         StatusCode = 0x80790000
+	StatusBadSubscriptionIDInvalid  StatusCode = 0x80280000
+	StatusBadMessageNotAvailable    StatusCode = 0x807B0000
+	StatusBadTooManyPublishRequests StatusCode = 0x80780000
+	StatusBadServiceUnsupported     StatusCode = 0x800B0000
+	StatusBadNodeIDUnknown          StatusCode = 0x80340000
+	StatusBadNoMatch                StatusCode = 0x806F0000
+	StatusBadDecodingError          StatusCode = 0x80070000
 )
 
 // The bits of a status code about a value that was sampled (OPC 10000-4, 7.39).
