@@ -76,7 +76,8 @@ type call struct {
 // ServeHTTP finds the operation, then the caller, and answers.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	pages := crossorigin.Policy{
-		Origins: h.config.Origins, Methods: "GET, HEAD, POST, PUT, PATCH, DELETE", Exposed: "Location, Retry-After, Warning",
+		Origins: h.config.Origins, Methods: "GET, HEAD, POST, PUT, PATCH, DELETE", Headers: "Authorization, Content-Type",
+		Exposed: "Location, Retry-After, Warning",
 	}
 	if pages.Answer(w, r) {
 		return

@@ -90,7 +90,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{w: w, r: r}
 	path := r.URL.EscapedPath()
 	application, device, ofDevice := deviceOf(path)
-	pages := crossorigin.Policy{Origins: h.config.Origins, Methods: http.MethodPost, Exposed: commands.HeaderReached + ", Retry-After"}
+	pages := crossorigin.Policy{
+		Origins: h.config.Origins, Methods: http.MethodPost, Headers: "Authorization, Content-Type", Exposed: commands.HeaderReached + ", Retry-After",
+	}
 	if strings.HasPrefix(path, Base) && pages.Answer(w, r) {
 		return
 	}

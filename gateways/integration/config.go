@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/crossorigin"
 	"github.com/fairlead/fairlead/internal/feed"
 	protocol "github.com/fairlead/fairlead/internal/mqtt"
 	"github.com/fairlead/fairlead/internal/transport"
@@ -32,6 +33,7 @@ type WebConfig struct {
 	WriteTimeout time.Duration `doc:"duration after which a consumer that does not read what is sent to it is disconnected; 1s to 5m"`
 	MaxMessage   int           `doc:"bytes of the largest message that a WebSocket client may send; 1024 to 1048576"`
 	SendQueue    int           `doc:"bytes that wait for one consumer that reads slowly, beyond which nothing more is read for it from Kafka; 4096 to 16777216"`
+	Origins      []string      `doc:"web origins, as https://console.example.com, whose pages may read event streams, and WebSockets without a credential; none by default; * is every one, and lets any page that a browser of your network opens read what is public"`
 }
 
 // Validate names the first bad field.
@@ -45,6 +47,9 @@ func (c *WebConfig) Validate() error {
 		return errors.New("maxMessage: must lie between 1024 and 1048576")
 	case c.SendQueue < 4<<10 || c.SendQueue > 16<<20:
 		return errors.New("sendQueue: must lie between 4096 and 16777216")
+	}
+	if err := crossorigin.Validate(c.Origins); err != nil {
+		return err
 	}
 	return c.Config.Validate()
 }

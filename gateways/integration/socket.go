@@ -61,7 +61,7 @@ func (w *web) socket(out http.ResponseWriter, r *http.Request, session *feed.Ses
 	s := &socket{consumer: c, sending: make(chan struct{}, maxCommands)}
 	taker := &linkTaker{ResponseWriter: out}
 	conn, err := websocket.Accept(taker, r, &websocket.AcceptOptions{
-		InsecureSkipVerify: true, // nothing that a browser adds by itself admits anybody
+		InsecureSkipVerify: true, // admit has looked at the origin
 		CompressionMode:    websocket.CompressionDisabled,
 		OnPongReceived:     func(context.Context, []byte) { s.heard.Store(time.Now().UnixNano()) },
 	})

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fairlead/fairlead/internal/crossorigin"
 	"github.com/fairlead/fairlead/internal/feed"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/refusal"
@@ -30,13 +31,14 @@ const (
 //	GET /APPLICATION[/CHANNEL]?group_id=&from=&device=
 type web struct {
 	gateway  *Gateway
+	pages    crossorigin.Policy
 	sessions sync.WaitGroup
 	life     context.Context // ends when everybody has to leave
 	end      context.CancelFunc
 }
 
 func newWeb(g *Gateway) *web {
-	w := &web{gateway: g}
+	w := &web{gateway: g, pages: crossorigin.Policy{Origins: g.config.Web.Origins, Methods: http.MethodGet, Headers: "Authorization, Last-Event-ID"}}
 	w.life, w.end = context.WithCancel(context.Background())
 	return w
 }
@@ -74,6 +76,9 @@ type request struct {
 
 // ServeHTTP admits a consumer, and goes on in its protocol.
 func (w *web) ServeHTTP(out http.ResponseWriter, r *http.Request) {
+	if w.pages.Answer(out, r) {
+		return
+	}
 	if r.Method != http.MethodGet {
 		out.Header().Set("Allow", http.MethodGet)
 		w.refuse(out, r, http.StatusMethodNotAllowed, outcome.New(outcome.Invalid, "events are asked for with GET"))
@@ -101,10 +106,15 @@ func (w *web) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	w.events(out, r, session, wanted)
 }
 
+var errForeignPage = outcome.New(outcome.Forbidden, "pages of this origin have to show a credential")
+
 func (w *web) admit(ctx context.Context, r *http.Request, application string) (*feed.Session, error) {
 	credential, err := user.FromHTTP(r)
 	if err != nil {
 		return nil, err
+	}
+	if credential == nil && w.pages.Foreign(r) { // one that shows a credential was given it
+		return nil, errForeignPage
 	}
 	session, err := w.gateway.Guard.Open(ctx, credential)
 	if err != nil {

@@ -98,10 +98,10 @@ func TestFilteredByPathAndQuery(t *testing.T) {
 	same(t, w.read(conn), structured("3", "a/b", "d"))
 }
 
-// answer asks with HTTP and tells status and body.
-func (w *world) answer(path string, header ...string) (int, string) {
+// ask sends a request without a body. The caller closes the answer's.
+func (w *world) ask(method, path string, header ...string) *http.Response {
 	w.Helper()
-	request, err := http.NewRequestWithContext(w.Context(), http.MethodGet, "http://"+w.web+path, nil)
+	request, err := http.NewRequestWithContext(w.Context(), method, "http://"+w.web+path, nil)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -112,6 +112,13 @@ func (w *world) answer(path string, header ...string) (int, string) {
 	if err != nil {
 		w.Fatal(err)
 	}
+	return response
+}
+
+// answer asks with GET and tells status and body.
+func (w *world) answer(path string, header ...string) (int, string) {
+	w.Helper()
+	response := w.ask(http.MethodGet, path, header...)
 	defer response.Body.Close()
 	text, _ := io.ReadAll(response.Body)
 	return response.StatusCode, string(text)
@@ -140,6 +147,41 @@ func TestRefusedRequests(t *testing.T) {
 	f("/plant?token=ada&acknowledge=true&window=0", 400, "window")
 	f("/plant?token=ada", 400, "Last-Event-ID", "Last-Event-ID", "x")
 	f("/plant?token=ada", 403, "", "Authorization", "Digest x")
+}
+
+// Pages of other origins read what they have a credential for. What is public they read only if they are named, and then they are told
+// that they may.
+func TestPagesOfOtherOrigins(t *testing.T) {
+	const named, other = "https://console.example.com", "https://evil.example.com"
+	w := newWorld(t, func(c *Config) { c.Web.Origins = []string{named} })
+	f := func(origin, path string, status int, allowed string) {
+		t.Helper()
+		answer := w.ask(http.MethodGet, path, "Origin", origin)
+		defer answer.Body.Close()
+		if got := answer.Header.Get("Access-Control-Allow-Origin"); answer.StatusCode != status || got != allowed {
+			t.Errorf("%s asks for %s: %s for %q, want %d for %q", origin, path, answer.Status, got, status, allowed)
+		}
+		socket, refused, err := websocket.Dial(w.Context(), "ws://"+w.web+path, &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {origin}}})
+		if err == nil {
+			_ = socket.CloseNow()
+		}
+		if (err == nil) != (status == http.StatusOK) || err != nil && refused.StatusCode != status {
+			t.Errorf("%s opens a WebSocket to %s: %v", origin, path, err)
+		}
+	}
+	f(named, "/plant?token=ada", 200, named)
+	f(named, "/plant", 404, named)
+	f(named, "/public", 200, named)
+	f(other, "/plant?token=ada", 200, "")
+	f(other, "/plant", 403, "")
+	f(other, "/public", 403, "")
+	f("null", "/public", 403, "")
+	f("http://"+w.web, "/public", 200, "")
+	preflight := w.ask(http.MethodOptions, "/plant", "Origin", named, "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "authorization")
+	defer preflight.Body.Close()
+	if h := preflight.Header; preflight.StatusCode != 204 || h.Get("Access-Control-Allow-Methods") != "GET" || h.Get("Access-Control-Allow-Headers") != "Authorization, Last-Event-ID" {
+		t.Errorf("a preflight: %s, %v", preflight.Status, h)
+	}
 }
 
 func TestTokenIsRefreshed(t *testing.T) {
@@ -228,17 +270,11 @@ func TestClientThatDoesNotRead(t *testing.T) {
 // stream opens a stream of Server-Sent Events.
 func (w *world) stream(path, last string) *bufio.Scanner {
 	w.Helper()
-	request, err := http.NewRequestWithContext(w.Context(), http.MethodGet, "http://"+w.web+path, nil)
-	if err != nil {
-		w.Fatal(err)
-	}
+	var header []string
 	if last != "" {
-		request.Header.Set("Last-Event-ID", last)
+		header = []string{"Last-Event-ID", last}
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		w.Fatal(err)
-	}
+	response := w.ask(http.MethodGet, path, header...)
 	w.Cleanup(func() { _ = response.Body.Close() })
 	if response.StatusCode != 200 || response.Header.Get("Content-Type") != "text/event-stream" {
 		w.Fatalf("%s %s", response.Status, response.Header.Get("Content-Type"))

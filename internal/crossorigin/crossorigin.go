@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // preflightAge is for how many seconds a browser may remember what it was told.
@@ -15,6 +16,7 @@ const preflightAge = "3600"
 type Policy struct {
 	Origins []string // see Validate; empty lets no page of another origin
 	Methods string   // that pages may use, as a list with commas
+	Headers string   // of requests that pages may set, as a list with commas, besides those that they always may
 	Exposed string   // headers of answers that pages may read, as a list with commas, besides those that they always may
 }
 
@@ -35,7 +37,7 @@ func (p *Policy) Answer(w http.ResponseWriter, r *http.Request) (answered bool) 
 	header := w.Header()
 	header.Add("Vary", "Origin")
 	origin := r.Header.Get("Origin")
-	if origin == "" || !(slices.Contains(p.Origins, "*") || slices.Contains(p.Origins, origin)) {
+	if origin == "" || !p.names(origin) {
 		return false
 	}
 	header.Set("Access-Control-Allow-Origin", origin)
@@ -44,8 +46,23 @@ func (p *Policy) Answer(w http.ResponseWriter, r *http.Request) (answered bool) 
 		return false
 	}
 	header.Set("Access-Control-Allow-Methods", p.Methods)
-	header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	header.Set("Access-Control-Allow-Headers", p.Headers)
 	header.Set("Access-Control-Max-Age", preflightAge)
 	w.WriteHeader(http.StatusNoContent)
 	return true
+}
+
+// Foreign tells whether a request comes from a page of another origin that is none of the policy's. Browsers keep the answer from such
+// a page, but do send the request, and know nothing of CORS for a WebSocket.
+func (p *Policy) Foreign(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || p.names(origin) {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err != nil || !strings.EqualFold(u.Host, r.Host)
+}
+
+func (p *Policy) names(origin string) bool {
+	return slices.Contains(p.Origins, "*") || slices.Contains(p.Origins, origin)
 }

@@ -9,7 +9,7 @@ func TestAnswer(t *testing.T) {
 	const page = "https://console.example.com"
 	f := func(origins []string, method, origin, preflight string, wantAnswered bool, wantOrigin, wantMethods string) {
 		t.Helper()
-		p := Policy{Origins: origins, Methods: "GET, PATCH", Exposed: "Location"}
+		p := Policy{Origins: origins, Methods: "GET, PATCH", Headers: "Authorization", Exposed: "Location"}
 		r := httptest.NewRequest(method, "/api", nil)
 		for name, value := range map[string]string{"Origin": origin, "Access-Control-Request-Method": preflight} {
 			if value != "" {
@@ -37,6 +37,31 @@ func TestAnswer(t *testing.T) {
 	f([]string{page}, "OPTIONS", page, "PATCH", true, page, "GET, PATCH")
 	f([]string{page}, "OPTIONS", page, "", false, page, "")
 	f([]string{"https://other", "*"}, "OPTIONS", page, "PATCH", true, page, "GET, PATCH")
+}
+
+func TestForeign(t *testing.T) {
+	f := func(origins []string, host, origin string, want bool) {
+		t.Helper()
+		p := Policy{Origins: origins}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = host
+		if origin != "" {
+			r.Header.Set("Origin", origin)
+		}
+		if p.Foreign(r) != want {
+			t.Errorf("%q at %s with %v: foreign is %v", origin, host, origins, !want)
+		}
+	}
+	const page = "https://console.example.com"
+	f(nil, "api.example.com", "", false)
+	f(nil, "api.example.com", page, true)
+	f(nil, "api.example.com", "null", true)
+	f(nil, "api.example.com", "://", true)
+	f(nil, "API.example.com", "https://api.example.com", false)
+	f(nil, "api.example.com:8443", "https://api.example.com", true)
+	f([]string{page}, "api.example.com", page, false)
+	f([]string{page}, "api.example.com", page+":8443", true)
+	f([]string{"*"}, "api.example.com", "null", false)
 }
 
 func TestValidate(t *testing.T) {

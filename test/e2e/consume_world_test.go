@@ -75,8 +75,20 @@ func consumer(t *testing.T, name string) *consuming {
 // own gives an application to a user.
 func (a *tenant) own(c *consuming) {
 	a.t.Helper()
+	a.belong(func(t *store.Tenant) { t.Owner = c.identity.ID })
+}
+
+// publish lets everybody read an application.
+func (a *tenant) publish() {
+	a.t.Helper()
+	a.belong(func(t *store.Tenant) { t.Members[people.Everyone] = string(people.RoleReader) })
+}
+
+// belong changes to whom an application belongs.
+func (a *tenant) belong(change func(*store.Tenant)) {
+	a.t.Helper()
 	changes, err := here.store.UpdateTenant(bounded(a.t), a.name, store.Expect{}, func(t *store.Tenant) error {
-		t.Owner = c.identity.ID
+		change(t)
 		return nil
 	})
 	if err != nil {
