@@ -12,7 +12,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/devcloud"
 	"github.com/fairlead/fairlead/internal/devcloud/demo"
-	"github.com/fairlead/fairlead/internal/tlspsk/openssl"
+	"github.com/fairlead/fairlead/internal/tlspsk"
 )
 
 const (
@@ -166,8 +166,10 @@ func (c *devCommand) welcome(out io.Writer, n devcloud.Note) {
 		curl = n.Example.CurlWith("PASSWORD", n.HTTP)
 	}
 	fmt.Fprintf(out, "\nPost something:\n\n  %s\n\n", curl)
-	if command := n.Example.OpenSSL(strings.TrimPrefix(n.HTTPS, "https://")); command != "" && n.HTTPS != "" && openssl.Available && len(c.Registry) == 0 {
-		fmt.Fprintf(out, "The same with a pre-shared key:\n\n  %s\n\n", command)
+	if len(c.Registry) == 0 {
+		for _, t := range tries(n, tlspsk.Available) {
+			fmt.Fprintf(out, "The same over TLS, or DTLS for CoAP, with %s:\n\n  %s\n\n", t.with, strings.Join(t.commands, "\n  "))
+		}
 	}
 	if c.Triggers == "" {
 		fmt.Fprintf(out, "The Trigger in %s delivers it. Edit that file, or give a folder of your own with --triggers.\n\n",

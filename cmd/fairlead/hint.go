@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
@@ -73,12 +74,10 @@ func passwordLines(device, user, password string) func(*cloud.Endpoints, string)
 			mqtt = " -u " + quoted(login)
 		}
 		if e.HTTP != nil && e.HTTP.URL != "" {
-			lines = append(lines, fmt.Sprintf("curl -u %s -H 'Content-Type: application/json' -d %s %s",
-				quoted(login+":"+password), quoted(exampleBody), quoted(strings.TrimRight(e.HTTP.URL, "/")+"/v1/"+exampleChannel+query)))
+			lines = append(lines, curlLine("-u "+quoted(login+":"+password), exampleURL(e.HTTP.URL)+query))
 		}
 		if e.MQTT != nil && e.MQTT.Host != "" {
-			lines = append(lines, fmt.Sprintf("mosquitto_pub -h %s -p %d%s%s -P %s -q 1 -t %s -m %s",
-				quoted(e.MQTT.Host), e.MQTT.Port, mqttTLS(e.MQTT), mqtt, quoted(password), exampleChannel, quoted(exampleBody)))
+			lines = append(lines, mosquittoLine(e.MQTT, mqttTLS(e.MQTT)+mqtt+" -P "+quoted(password)))
 		}
 		return lines
 	}
@@ -93,21 +92,61 @@ func mqttTLS(a *cloud.Address) string {
 	return " --tls-use-os-certs"
 }
 
-// pskLines use a pre-shared key over CoAP. MQTT is not among them: its gateway takes none.
+// pskLines use a pre-shared key over CoAP and MQTT.
 func pskLines(device, key string) func(*cloud.Endpoints, string) []string {
-	return func(e *cloud.Endpoints, application string) []string {
+	return func(e *cloud.Endpoints, application string) (lines []string) {
 		text, err := base64.StdEncoding.DecodeString(key)
+		overCoAP := e.CoAP != nil && strings.HasPrefix(e.CoAP.URL, "coaps://")
+		address, _ := overTLS(e, "")
 		switch {
-		case e.CoAP == nil || !strings.HasPrefix(e.CoAP.URL, "coaps://"), err != nil:
+		case err != nil || !overCoAP && address == nil:
 			return nil
 		case strings.Contains(device, "@"):
 			return []string{"(the name of a device with @ is no identity of a key: give the device an alias, and use that)"}
-		case strings.ContainsFunc(string(text), func(r rune) bool { return r < '!' || r > '~' }):
-			return []string{"(coap-client takes keys of printable characters only; this one is for devices)"}
 		}
-		return []string{fmt.Sprintf("%s -m post -u %s -k %s -t 50 -e %s %s",
-			coapClient(), quoted(device+"@"+application), quoted(string(text)), quoted(exampleBody), quoted(strings.TrimRight(e.CoAP.URL, "/")+"/v1/"+exampleChannel))}
+		identity := device + "@" + application
+		switch {
+		case overCoAP && !printableKey(text):
+			lines = append(lines, "(coap-client takes keys of printable characters only; this one is for devices)")
+		case overCoAP:
+			lines = append(lines, coapLine(coapKey(identity, text), e.CoAP.URL))
+		}
+		if address != nil {
+			lines = append(lines, mosquittoLine(address, mosquittoKey(identity, text)), "(over MQTT with gateways that are built with OpenSSL)")
+		}
+		return lines
 	}
+}
+
+// printableKey tells whether a key can be written in an argument.
+func printableKey(key []byte) bool {
+	return !strings.ContainsFunc(string(key), func(r rune) bool { return r < '!' || r > '~' })
+}
+
+// What the clients are told of a pre-shared key.
+func coapKey(identity string, key []byte) string {
+	return "-u " + quoted(identity) + " -k " + quoted(string(key))
+}
+func mosquittoKey(identity string, key []byte) string {
+	return " --psk-identity " + quoted(identity) + " --psk " + hex.EncodeToString(key)
+}
+
+// exampleURL is where a message is posted, below an endpoint.
+func exampleURL(base string) string { return strings.TrimRight(base, "/") + "/v1/" + exampleChannel }
+
+// curlLine posts a message.
+func curlLine(arguments, url string) string {
+	return fmt.Sprintf("curl %s -H 'Content-Type: application/json' -d %s %s", arguments, quoted(exampleBody), quoted(url))
+}
+
+// mosquittoLine publishes a message. Arguments begin with a space, if there are any.
+func mosquittoLine(a *cloud.Address, arguments string) string {
+	return fmt.Sprintf("mosquitto_pub -h %s -p %d%s -q 1 -t %s -m %s", quoted(a.Host), a.Port, arguments, exampleChannel, quoted(exampleBody))
+}
+
+// coapLine posts a message to an endpoint.
+func coapLine(arguments, base string) string {
+	return fmt.Sprintf("%s -m post %s -t 50 -e %s %s", coapClient(), arguments, quoted(exampleBody), quoted(exampleURL(base)))
 }
 
 // coapClient is libcoap's client, which Debian calls after the library that it is built with.

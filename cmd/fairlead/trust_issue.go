@@ -120,12 +120,10 @@ func certificateLines(files issuer.Files, trusted func(*cloud.Endpoints) string)
 		file := quoted(trusted(e))
 		certificate, key := quoted(files.Certificate), quoted(files.Key)
 		if address, trust := overTLS(e, file); address != nil {
-			lines = append(lines, fmt.Sprintf("mosquitto_pub -h %s -p %d%s --cert %s --key %s -q 1 -t %s -m %s",
-				quoted(address.Host), address.Port, trust, certificate, key, exampleChannel, quoted(exampleBody)))
+			lines = append(lines, mosquittoLine(address, trust+" --cert "+certificate+" --key "+key))
 		}
 		if e.CoAP != nil && strings.HasPrefix(e.CoAP.URL, "coaps://") {
-			lines = append(lines, fmt.Sprintf("%s -m post -c %s -j %s -R %s -t 50 -e %s %s", coapClient(), certificate, key, file,
-				quoted(exampleBody), quoted(strings.TrimRight(e.CoAP.URL, "/")+"/v1/"+exampleChannel)))
+			lines = append(lines, coapLine("-c "+certificate+" -j "+key+" -R "+file, e.CoAP.URL))
 		}
 		for _, place := range []*cloud.Place{e.SecureHTTP, e.HTTP} {
 			if place == nil || !strings.HasPrefix(place.URL, "https://") {
@@ -133,10 +131,9 @@ func certificateLines(files issuer.Files, trusted func(*cloud.Endpoints) string)
 			}
 			trust := ""
 			if e.LocalCerts {
-				trust = " --cacert " + file
+				trust = "--cacert " + file + " "
 			}
-			return append(lines, fmt.Sprintf("curl%s --cert %s --key %s -H 'Content-Type: application/json' -d %s %s", trust, certificate, key,
-				quoted(exampleBody), quoted(strings.TrimRight(place.URL, "/")+"/v1/"+exampleChannel)))
+			return append(lines, curlLine(trust+"--cert "+certificate+" --key "+key, exampleURL(place.URL)))
 		}
 		return lines
 	}

@@ -38,8 +38,9 @@ type Dev struct {
 	note       Note
 	functions  *Functions
 	dispatcher *dispatch.Dispatcher
-	commandURL string     // of the function command, for those who show no token
-	failed     chan error // a part that ended by itself
+	example    *authority.Files // of the example's device; nil without the example
+	commandURL string           // of the function command, for those who show no token
+	failed     chan error       // a part that ended by itself
 
 	running sync.WaitGroup // watchers
 	closers []func(context.Context) error
@@ -281,12 +282,19 @@ func (d *Dev) followRegistry(ctx, watching context.Context, n *Neighbours) (regi
 	if d.config.Demo != nil {
 		files.extra = d.config.Demo.Registry
 	}
+	if len(files.names) == 0 {
+		var err error
+		if files.example, err = d.certifyExample(); err != nil {
+			return registryfile.Contents{}, err
+		}
+	}
 	seen := folder.Stamps(files.names)
 	contents, err := files.apply(ctx)
 	if err != nil {
 		return contents, err
 	}
 	files.watch(watching, seen, &d.running)
+	d.example = files.example
 	return contents, nil
 }
 
@@ -385,6 +393,9 @@ func (d *Dev) writeNote(l *listeners, contents registryfile.Contents) error {
 	d.note.Consumers, d.note.ConsumerWeb = location("mqtt", l.consumers), url(l.consumerWeb)
 	d.note.Metrics, d.note.Receiver, d.note.DeadLetters = url(l.metrics), url(l.receiver), url(l.deadLetters)
 	d.note.Example = newExample(contents, d.note.HTTP)
+	if d.note.Example != nil && d.example != nil {
+		d.note.Example.Certificate, d.note.Example.CertificateKey = d.example.Certificate, d.example.Key
+	}
 	name := d.folder.File(NoteFile)
 	if err := folder.WriteJSON(name, d.note); err != nil {
 		return fmt.Errorf("saying where everything is: %w", err)

@@ -2,20 +2,17 @@ package devcloud
 
 import (
 	"context"
-	_ "embed" // for the example
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/devcloud/authority"
 	"github.com/fairlead/fairlead/internal/devcloud/folder"
 	"github.com/fairlead/fairlead/internal/devcloud/registryfile"
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/kafka"
 )
-
-//go:embed example.yaml
-var exampleRegistry []byte
 
 const (
 	// syncTimeout bounds one pass over the registry files.
@@ -27,7 +24,8 @@ const (
 
 // A registryFiles keeps the registry as the files say, and a topic for every application.
 type registryFiles struct {
-	names   []string              // none: the example
+	names   []string
+	example *authority.Files      // of the example's device; nil without the example
 	lenient bool                  // about what is probably not meant so
 	extra   registryfile.Contents // of the demo
 	syncer  *registryfile.Syncer
@@ -36,8 +34,8 @@ type registryFiles struct {
 }
 
 func (r *registryFiles) load() (contents registryfile.Contents, err error) {
-	if len(r.names) == 0 {
-		contents, err = registryfile.Decode("example", exampleRegistry)
+	if r.example != nil {
+		contents, err = exampleContents(*r.example)
 	} else {
 		contents, err = registryfile.Load(r.names...)
 	}

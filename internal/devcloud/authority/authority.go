@@ -25,34 +25,43 @@ const (
 
 // Files are the names of PEM files.
 type Files struct {
-	Authority   string // certificate of the authority, for clients
-	Certificate string // of the server
-	Key         string // of the server; readable for its owner only
+	Authority   string // certificate of the authority, for those who trust it
+	Certificate string // of the server, or the device
+	Key         string // of that certificate; readable for its owner only
 }
 
 // Ensure makes what is missing or about to end in a folder: an authority, and a server's certificate for localhost, the
 // loopback addresses and further hosts.
 func Ensure(folder string, hosts ...string) (Files, error) {
+	return ensurePairs(folder, "server", authorityTemplate("Fairlead development authority"), serverTemplate(hosts))
+}
+
+// EnsureDevice makes what is missing or about to end in a folder: an authority of devices, and a certificate of one.
+func EnsureDevice(folder string, device pkix.Name) (Files, error) {
+	return ensurePairs(folder, "device", authorityTemplate("Fairlead development devices"), deviceTemplate(device))
+}
+
+// ensurePairs makes an authority, and a certificate of it in files of that name.
+func ensurePairs(folder, name string, issuer, template *x509.Certificate) (Files, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return Files{}, fmt.Errorf("making the folder for certificates: %w", err)
 	}
 	f := Files{
 		Authority:   filepath.Join(folder, "ca.pem"),
-		Certificate: filepath.Join(folder, "server.pem"),
-		Key:         filepath.Join(folder, "server.key"),
+		Certificate: filepath.Join(folder, name+".pem"),
+		Key:         filepath.Join(folder, name+".key"),
 	}
-	authority, made, err := ensurePair(f.Authority, filepath.Join(folder, "ca.key"), authorityTemplate(), nil)
+	authority, made, err := ensurePair(f.Authority, filepath.Join(folder, "ca.key"), issuer, nil)
 	if err != nil {
 		return Files{}, fmt.Errorf("making a certificate authority: %w", err)
 	}
-	template := serverTemplate(hosts)
 	if made || !covers(f.Certificate, template) {
 		if err := os.Remove(f.Certificate); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return Files{}, fmt.Errorf("replacing the server's certificate: %w", err)
+			return Files{}, fmt.Errorf("replacing the %s's certificate: %w", name, err)
 		}
 	}
 	if _, _, err = ensurePair(f.Certificate, f.Key, template, authority); err != nil {
-		return Files{}, fmt.Errorf("making the server's certificate: %w", err)
+		return Files{}, fmt.Errorf("making the %s's certificate: %w", name, err)
 	}
 	return f, nil
 }
@@ -152,10 +161,17 @@ func writePEM(file, kind string, der []byte, mode os.FileMode) error {
 	return os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode)
 }
 
-func authorityTemplate() *x509.Certificate {
-	t := template("Fairlead development authority", authorityLife)
+func authorityTemplate(name string) *x509.Certificate {
+	t := template(name, authorityLife)
 	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero = true, true, true
 	t.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
+	return t
+}
+
+func deviceTemplate(subject pkix.Name) *x509.Certificate {
+	t := template("", certificateLife)
+	t.Subject = subject
+	t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	return t
 }
 

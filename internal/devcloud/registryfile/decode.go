@@ -214,6 +214,25 @@ func resolve(a *registry.Application) error {
 	return a.Validate()
 }
 
+// Trust has an application trust an authority, given as PEM, and no other one.
+func (c *Contents) Trust(application string, authority []byte) error {
+	for _, a := range c.Applications {
+		if a.Metadata.Name != application {
+			continue
+		}
+		section, err := json.Marshal(map[string]any{"anchors": []any{map[string]any{"certificate": authority}}})
+		if err != nil {
+			return err
+		}
+		if a.Spec == nil {
+			a.Spec = registry.Sections{}
+		}
+		a.Spec[registry.SectionTrustAnchors] = section
+		return resolve(a)
+	}
+	return fmt.Errorf("there is no application %q", application)
+}
+
 // check finds what only shows with all files together.
 func (c *Contents) check() error {
 	applications := map[string]bool{}
