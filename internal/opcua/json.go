@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/opcua/binary"
@@ -56,7 +57,7 @@ func (w *jsonWriter) text(s string) {
 	var quoted bytes.Buffer
 	e := json.NewEncoder(&quoted)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(s) // a string can always be encoded
+	_ = e.Encode(strings.ToValidUTF8(s, "\uFFFD")) // a string can always be encoded
 	w.b = append(w.b, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...)
 }
 
@@ -87,7 +88,8 @@ func (w *jsonWriter) variant(v *binary.Variant) {
 	}
 	w.depth++
 	defer func() { w.depth-- }()
-	if w.form == Plain {
+	// A Variant that is alone in a Variant, which the standard forbids, is written as what is in it.
+	if w.form == Plain || (v.Type == binary.TypeVariant && !v.Array) {
 		w.value(v)
 		return
 	}

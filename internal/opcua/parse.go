@@ -210,6 +210,9 @@ func (p *parser) reversible(o map[string]any, typ *dataType, rank int32) (binary
 	case typ.builtin != binary.TypeVariant:
 		return binary.Variant{}, wrong("is a %s, not a %s", named.name, typ.name)
 	}
+	if o["Value"] == nil && named.builtin != binary.TypeByteString && named.builtin != binary.TypeExtensionObject {
+		return binary.Variant{Type: binary.Type(number), Array: true}, nil // of scalars only these can be null
+	}
 	const anyRank = -2
 	v, err := p.value(o["Value"], named, anyRank)
 	if err != nil || o["Dimensions"] == nil {

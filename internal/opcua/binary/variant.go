@@ -2,6 +2,7 @@ package binary
 
 import (
 	"fmt"
+	"slices"
 )
 
 // A Type is a built-in type, by its number (OPC 10000-6, table 1).
@@ -104,21 +105,27 @@ func (r *Reader) Variant() (v Variant) {
 // dims reads the lengths of dimensions, whose product must be the number of elements.
 func (r *Reader) dims(count int) []int32 {
 	dims := Slice(r, func(r *Reader) int32 { return int32(r.Uint32()) })
-	product := int64(1)
-	for _, d := range dims {
-		if d < 0 || product*int64(d) > int64(count) {
-			r.Malformed("a matrix of %d elements has dimensions %v", count, dims)
-			return nil
-		}
-		product *= int64(d)
-	}
-	if r.err == nil && product != int64(count) {
+	if n, fits := volume(dims, count); r.err == nil && (!fits || n != count) {
 		r.Malformed("a matrix of %d elements has dimensions %v", count, dims)
 	}
 	if len(dims) < 2 {
 		return nil
 	}
 	return dims
+}
+
+// volume is how many elements a matrix has, if they are no more than most.
+func volume(dims []int32, most int) (count int, fits bool) {
+	product := int64(1)
+	if slices.Contains(dims, 0) {
+		product = 0
+	}
+	for _, d := range dims {
+		if product *= int64(d); d < 0 || product > int64(most) {
+			return 0, false
+		}
+	}
+	return int(product), true
 }
 
 // Variant writes a Variant. Its value must be of the type that it names.
@@ -277,18 +284,14 @@ func (r *Reader) Shape(rank int) (dims []int32, count int) {
 		return nil, r.length()
 	}
 	dims = Slice(r, func(r *Reader) int32 { return int32(r.Uint32()) })
-	product := int64(1)
-	for _, d := range dims {
-		if d < 0 || product*int64(d) > int64(len(r.b)) {
-			r.Malformed("a matrix has dimensions %v", dims)
-			return nil, -1
-		}
-		product *= int64(d)
+	count, fits := volume(dims, len(r.b))
+	if !fits {
+		r.Malformed("a matrix has dimensions %v", dims)
 	}
 	if r.err != nil {
 		return nil, -1
 	}
-	return dims, int(product)
+	return dims, count
 }
 
 // Shape writes what Reader.Shape reads.
