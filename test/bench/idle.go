@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -12,9 +12,7 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,7 +81,7 @@ func idle(ctx context.Context, arguments []string, input io.Reader, output io.Wr
 
 func dialerOf(address, authority string) (mqttclient.Dialer, error) {
 	if authority == "" {
-		return mqttclient.TCP(address), nil
+		return spread(address), nil
 	}
 	text, err := os.ReadFile(authority)
 	if err != nil {
@@ -135,7 +133,7 @@ func measureIdle(ctx context.Context, s *scene) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.registerIdle(ctx); err != nil {
+	if err := n.registerIdle(ctx, idleConnections); err != nil {
 		return nil, err
 	}
 	var rows []row
@@ -176,37 +174,33 @@ func hold(ctx context.Context, gateway *neighbour.Process, address, authority st
 	if err != nil {
 		return report, 0, err
 	}
-	self, err := os.Executable()
+	holder, report, err := startHolder(ctx, address, authority, idleConnections)
 	if err != nil {
 		return report, 0, err
 	}
-	command := exec.CommandContext(ctx, self, idleCommand, "--address", address, "--authority", authority, "--connections", strconv.Itoa(idleConnections))
-	var problems strings.Builder
-	command.Stderr = &problems
-	release, err := command.StdinPipe()
+	smallest, err := smallestResident(ctx, gateway, settling)
+	if err = errors.Join(err, holder.end()); err != nil {
+		return report, 0, err
+	}
+	return report, float64(smallest-before) / 1024 / float64(report.Connected), nil
+}
+
+// startHolder has a process connect, and returns when it holds the connections.
+func startHolder(ctx context.Context, address, authority string, connections int) (*companion, idleReport, error) {
+	var report idleReport
+	var log bytes.Buffer
+	holder, err := startCompanion(ctx, &log, idleCommand, "--address", address, "--authority", authority, "--connections", strconv.Itoa(connections))
 	if err != nil {
-		return report, 0, err
+		return nil, report, err
 	}
-	output, err := command.StdoutPipe()
-	if err != nil {
-		return report, 0, err
-	}
-	if err := command.Start(); err != nil {
-		return report, 0, err
-	}
-	line, err := bufio.NewReader(output).ReadBytes('\n')
+	line, err := holder.out.ReadBytes('\n')
 	if err == nil {
 		err = json.Unmarshal(line, &report)
 	}
-	smallest := int64(0)
-	if err == nil {
-		smallest, err = smallestResident(ctx, gateway, settling)
-	}
-	err = errors.Join(err, release.Close(), command.Wait())
 	if err != nil {
-		return report, 0, fmt.Errorf("%w\n%s", err, problems.String())
+		return nil, report, errors.Join(fmt.Errorf("connecting: %w", err), holder.end(), errors.New(log.String()))
 	}
-	return report, float64(smallest-before) / 1024 / float64(report.Connected), nil
+	return holder, report, nil
 }
 
 func smallestResident(ctx context.Context, p *neighbour.Process, settling time.Duration) (smallest int64, err error) {
@@ -233,8 +227,8 @@ func smallestResident(ctx context.Context, p *neighbour.Process, settling time.D
 }
 
 // registerIdle registers the devices. Their passwords are plain, so that logging in is not a matter of hashes.
-func (n *neighbours) registerIdle(ctx context.Context) error {
-	return n.register(ctx, idleConnections, func(i int) (*registry.Device, error) {
+func (n *neighbours) registerIdle(ctx context.Context, count int) error {
+	return n.register(ctx, count, func(i int) (*registry.Device, error) {
 		device, err := benchDevice(i, registry.Password{Kind: registry.PlainPassword, Value: benchPassword})
 		if err == nil {
 			device.Metadata.Name = idleName(i)

@@ -29,6 +29,7 @@ func measurements() []measurement {
 		{"mqtt", fmt.Sprintf("MQTT gateway: %d connections, %d messages of QoS 1 in flight each, bodies of %d bytes", publishers, window, bodySize), measureMQTT},
 		{"curve", fmt.Sprintf("latency at parts of the largest rate, whatever the answers, against Kafka alone: %d connections over HTTP, %d over MQTT", connections, publishers), measureCurve},
 		{"idle", "MQTT gateway: connections that do nothing", measureIdle},
+		{"growth", "MQTT gateway: what ever more idle connections cost", measureGrowth},
 		{"revocation", "an application is disabled through the registry; and a tenant beside an attacked one", measureRevocation},
 		{"command", "commands to devices over MQTT, through Redis", measureCommands},
 		{"registry", "a registry of many devices in PostgreSQL", measureRegistry},
