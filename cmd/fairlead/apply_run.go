@@ -104,6 +104,9 @@ func (a *applier) pass(s *sources, take func(*task) bool) {
 		}
 	})
 	for _, one := range s.all {
+		if a.stop.Err() != nil {
+			break
+		}
 		if err := a.read(one, take, tasks); err != nil {
 			a.invalid(take, position{file: one.name}, err)
 		}
