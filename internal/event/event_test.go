@@ -185,13 +185,16 @@ func TestValidateDataSchema(t *testing.T) {
 		"https://x.example/%zz", "https://x.example/?a[0]=1", "https://x.example/[a]", "https://x.example/é", "urn:é", "urn:", "urn:#a", "x:", "http://", "http://#a",
 		"http://?a", "http://a:b", "http://a:99999", "http://a:1:2", "http://a@b@c", "http://u@", "http://:80", "http://[::1", "http://::1/", "http://[::1]x",
 		"http://[1.2.3.4]/", "http://[v1.x]/", "http://[fe80::1%25eth0]/", "http://[::1]:x/", "http://a%20b/", "1x:a", ":a", "+x:a", "a_b:c", "urn:a\tb", "urn:a\u00a0b",
+		"x:?", "x:?q", "http:?q", "https://1.2.3.256/", "https://a.1/", "https://999999999999/", "https://a.0x1/", "HTTPS://1.2/", "https://xn--a/", "https://a.xn--/",
+		"https://a%25b/", "https://%C3%BC/", "ws://u@a%25b/", "https:///a", "https://u@:1/", "file://a:80/b", "file://u@a/b", "ftp://1.2.3.4.5/",
 	} {
 		f(schema, false)
 	}
 	for _, schema := range []string{
 		"https://x.example", "https://x.example:8443/a/b;c=1,2/?q=a/b?c#f/g?h", "https://u:p@x.example/", "http://[::1]:80/", "http://[2001:db8::1]/a", "http://[::ffff:1.2.3.4]",
 		"http://1.2.3.4:/x", "file:///etc/x", "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66", "tag:example.com,2026:a", "a+b-c.d:x", "https://x.example/%7Ba%7D", "https://x_y.example/~a!$&'()*+,;=:@",
-		"mailto:a@b.example", "dtmi:com:example:Thermostat;1", "x:/a", "x:a//b",
+		"mailto:a@b.example", "dtmi:com:example:Thermostat;1", "x:/a", "x:a//b", "x:a?q", "x:/?q", "https://x.example?q", "https://xn--mnchen-3ya.example/", "https://a,b/",
+		"https://1a.2b/", "https://1.2.3.4./", "file://a/b", "file://[::1]/b", "x://1.2.3.256/", "x://a:1/", "https:a",
 	} {
 		f(schema, true)
 	}
@@ -284,11 +287,11 @@ func TestValidateContentType(t *testing.T) {
 	}
 	f(true, "", "text/plain", "Text/Plain;charset=UTF-8", "text/plain ; charset=utf-8", "text/plain;", "text/plain; a=\"b;c, \\\" d\"; e=f",
 		"application/vnd.x.y+json", "application/cbor", "a/b", "multipart/form-data; boundary=----x", "application/cloud-events+json", "x/application-cloudevents",
-		"text/plain; x=\"application/cloudevents+json\"", "application/senml+cbor;a=!#$%&'*+-.^_`|~")
+		"text/plain; x=\"application/cloudevents+json\"", "application/senml+cbor;a=!#$%&'*+-.^_`|~", "a/b*")
 	f(false, "text/plain; charset=utf-8 ", "text/plain; ", "text", "/", "text/", "/plain", " text/plain", "text /plain", "text/ plain", "text plain", "text/plain charset=utf-8", "text/plain, text/html", "image/jpeg, text/plain",
 		"text/plain; charset", "text/plain;;", "text/plain; ;a=b", "text/plain; charset=", "text/plain; charset =utf-8", "text/plain; charset= utf-8", "text/plain; charset=utf 8",
 		"text/plain; charset=\"utf-8", "text/plain; charset=\"utf-8\\", "text/plain; charset=\"utf-8\"x", "text/plain; =x", "text/plain; a=b; a=c", "text/plain; a=b; A=c", "text/plain; a=b,c",
-		"text/plain; a=é", "text/plain; a=\"é\"", "text/plàin", "text/plain; a=\"\x01\"", "text/plain\r\nce_device: x", "*/*;q", "text/pl@in", "text/(plain)", "text/plain/x", strings.Repeat("a", 200)+"/"+strings.Repeat("b", 200))
+		"text/plain; a=é", "text/plain; a=\"é\"", "text/plàin", "text/plain; a=\"\x01\"", "text/plain\r\nce_device: x", "*/*;q", "*/*", "text/*", "text/*; a=b", "*/plain", "text/pl@in", "text/(plain)", "text/plain/x", strings.Repeat("a", 200)+"/"+strings.Repeat("b", 200))
 	f(false, "application/cloudevents", "application/cloudevents+json", "application/cloudevents+json; charset=utf-8", "Application/CloudEvents+JSON", "application/cloudevents-batch+json",
 		"APPLICATION/CLOUDEVENTS-BATCH", "application/cloudevents+protobuf", "application/cloudevents+avro;x=y", "application/cloudevents ;a=b", "application/cloudevents+xml\t", "application/cloudevents2",
 		"application/cloudevents;")

@@ -48,16 +48,17 @@ func ValidateContentType(contentType string) error {
 }
 
 // isMedia tells whether a text is a media type by RFC 9110 section 8.3.1 and for Go's reader too, which is stricter in that
-// it takes no parameter twice and none that is empty, except after the last semicolon.
+// it takes no parameter twice and none that is empty, except after the last semicolon. Media ranges as in the field Accept, */* or
+// text/*, are of no data, and some readers take them for errors.
 func isMedia(text string) bool {
-	rest, ok := cutToken(text)
+	rest, ok := cutName(text)
 	if last := len(text) - 1; last >= 0 && (text[last] == ' ' || text[last] == '\t') {
 		return false
 	}
 	if !ok || !strings.HasPrefix(rest, "/") {
 		return false
 	}
-	if rest, ok = cutToken(rest[1:]); !ok {
+	if rest, ok = cutName(rest[1:]); !ok {
 		return false
 	}
 	if rest == "" {
@@ -70,6 +71,12 @@ func isMedia(text string) bool {
 	}
 	_, _, err := mime.ParseMediaType(text)
 	return err == nil
+}
+
+// cutName reads the name of a type or of a subtype.
+func cutName(text string) (rest string, ok bool) {
+	rest, ok = cutToken(text)
+	return rest, ok && text[:len(text)-len(rest)] != "*"
 }
 
 // cutParameter reads a semicolon and the parameter that may follow it.

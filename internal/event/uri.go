@@ -3,13 +3,16 @@ package event
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 // isURI tells whether a text is an absolute URI with an optional fragment: by RFC 3986, and for the strictest readers of
-// events too. java.net.URI wants something after the scheme; Rust's and Go's want a port below 65536; none knows addresses of
-// a future IP version.
+// events too. java.net.URI wants something after the scheme, and the JavaScript SDK that before a query; Rust's and Go's want a
+// port below 65536; none knows addresses of a future IP version. Rust's reads hosts as browsers do (see isDomain).
 func isURI(text string) bool {
 	scheme, rest, ok := strings.Cut(text, ":")
 	if !ok || !isScheme(scheme) {
@@ -17,7 +20,7 @@ func isURI(text string) bool {
 	}
 	rest, fragment, _ := strings.Cut(rest, "#")
 	path, query, _ := strings.Cut(rest, "?")
-	if rest == "" || !hasOnly(fragment, "/?") || !hasOnly(query, "/?") {
+	if path == "" || !hasOnly(fragment, "/?") || !hasOnly(query, "/?") {
 		return false
 	}
 	if hierarchy, ok := strings.CutPrefix(path, "//"); ok {
@@ -25,7 +28,7 @@ func isURI(text string) bool {
 		if end < 0 {
 			end = len(hierarchy)
 		}
-		if !isAuthority(hierarchy[:end]) || hierarchy == "" {
+		if !isAuthority(hierarchy[:end]) || hierarchy == "" || !isSpecial(scheme, hierarchy[:end]) {
 			return false
 		}
 		path = hierarchy[end:]
@@ -35,6 +38,50 @@ func isURI(text string) bool {
 	}
 	_, err := url.Parse(text)
 	return err == nil
+}
+
+// isSpecial tells whether an authority can be that of a scheme for browsers and for Rust's reader: some schemes need a host, and
+// files have no port.
+func isSpecial(scheme, authority string) bool {
+	_, host, found := strings.Cut(authority, "@")
+	if !found {
+		host = authority
+	}
+	switch strings.ToLower(scheme) {
+	case "http", "https", "ws", "wss", "ftp":
+		if strings.HasPrefix(host, "[") {
+			return true
+		}
+		host, _, _ = strings.Cut(host, ":")
+		return host != "" && isDomain(host)
+	case "file":
+		return host == authority && (strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") || !strings.Contains(host, ":") && isDomain(host))
+	default:
+		return true
+	}
+}
+
+// isDomain tells whether a host is a name or an address by the URL standard of the WHATWG. A name has nothing percent-encoded, no
+// last label that is a number, as only addresses have, and its internationalized labels can be decoded.
+func isDomain(host string) bool {
+	if strings.Contains(host, "%") {
+		return false
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	labels := strings.Split(host, ".")
+	if last := labels[len(labels)-1]; isNumber(last) {
+		_, err := netip.ParseAddr(host)
+		return err == nil
+	}
+	return !slices.ContainsFunc(labels, func(label string) bool {
+		_, err := idna.Lookup.ToUnicode(label)
+		return strings.HasPrefix(label, "xn--") && (err != nil || label == "xn--")
+	})
+}
+
+// isNumber tells whether a label is made of digits, or begins as a hexadecimal number does.
+func isNumber(label string) bool {
+	return label != "" && strings.Trim(label, "0123456789") == "" || strings.HasPrefix(label, "0x")
 }
 
 // isScheme tells whether a text is a scheme (RFC 3986 section 3.1).
