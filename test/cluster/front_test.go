@@ -27,7 +27,7 @@ func (w *world) front(t *testing.T) {
 		Certificates:       []tls.Certificate{devices.Issue("front", nil)},
 	}}}
 	started := time.Now()
-	response, err := client.Post("https://"+frontAddress(t)+"/v1/front", "application/json", strings.NewReader(`{"n":1}`))
+	response, err := client.Post("https://"+port(t, "fairlead-http", "https")+"/v1/front", "application/json", strings.NewReader(`{"n":1}`))
 	if err != nil {
 		t.Fatalf("%v. Look at: kubectl -n fairlead logs deployment/fairlead-gateway-http", err)
 	}
@@ -37,11 +37,4 @@ func (w *world) front(t *testing.T) {
 	}
 	t.Logf("accepted after %v", time.Since(started).Round(time.Millisecond))
 	w.arrives(t, "the message", func(e event) bool { return e.Device == "front" })
-}
-
-// frontAddress is the HTTP gateway's, at a port of a node.
-func frontAddress(t testing.TB) string {
-	t.Helper()
-	node, _, _ := strings.Cut(mqttAddress(t), ":")
-	return node + ":" + kubectl(t, "get", "service", "fairlead-http", "-o", `jsonpath={.spec.ports[?(@.name=="https")].nodePort}`)
 }

@@ -27,6 +27,7 @@ func (w *world) restartEverything(t *testing.T) {
 		launch(t, a, "mqtt", overMQTT(t, a), devices, interval),
 		launch(t, a, "coap", overCoAP(t, a), devices, interval),
 		launch(t, a, "http", overHTTP(t, a), devices, interval),
+		launch(t, a, "front", overFront(t, a), devices, interval),
 	}
 	arriving := comeIn(t, a)
 	restart := func(how func(testing.TB, string), parts ...string) {
@@ -39,7 +40,7 @@ func (w *world) restartEverything(t *testing.T) {
 			t.Logf("%s was restarted", part)
 		}
 	}
-	restart(restartPods, "fairlead-gateway-mqtt", "fairlead-gateway-coap", "fairlead-gateway-integration")
+	restart(restartPods, "fairlead-gateway-mqtt", "fairlead-gateway-coap", "fairlead-gateway-http", "fairlead-gateway-integration")
 	restart(restartFunction, "fairlead-telemetry", "fairlead-auth", "fairlead-registry")
 	arriving.end()
 	t.Logf("%d new devices came, nobody was refused, %d attempts were made again", arriving.here, arriving.again)

@@ -95,8 +95,17 @@ func publish(client *mqttclient.Client, m numbered.Message) error {
 
 func overHTTP(t testing.TB, a *tenant) way {
 	t.Helper()
-	url := address(t, "fairlead-telemetry") + "/v1/numbered"
-	return func(_ context.Context, device string) (link, error) { return httpLink{url, a.as(device)}, nil }
+	return overURL(a, address(t, "fairlead-telemetry"))
+}
+
+// overFront is the HTTP gateway.
+func overFront(t testing.TB, a *tenant) way {
+	t.Helper()
+	return overURL(a, "https://"+port(t, "fairlead-http", "https"))
+}
+
+func overURL(a *tenant, url string) way {
+	return func(_ context.Context, device string) (link, error) { return httpLink{url + "/v1/numbered", a.as(device)}, nil }
 }
 
 type httpLink struct {
