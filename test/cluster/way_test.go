@@ -105,7 +105,9 @@ func overFront(t testing.TB, a *tenant) way {
 }
 
 func overURL(a *tenant, url string) way {
-	return func(_ context.Context, device string) (link, error) { return httpLink{url + "/v1/numbered", a.as(device)}, nil }
+	return func(_ context.Context, device string) (link, error) {
+		return httpLink{url + "/v1/numbered", a.as(device)}, nil
+	}
 }
 
 type httpLink struct {
