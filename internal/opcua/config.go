@@ -56,10 +56,12 @@ type EndpointConfig struct {
 	// ApplicationURI names this client; the certificate contains it. Empty is urn:HOSTNAME:fairlead:opcua.
 	ApplicationURI string
 
-	Timeout        time.Duration // of connecting, and of a request; 0 is 10 s
-	SessionTimeout time.Duration // how long the server keeps a session without a connection; 0 is 5 min
-	TokenLifetime  time.Duration // of the keys of a secure channel; 0 is 1 h
-	Outage         time.Duration // how long the server keeps a subscription that nobody asks for messages; 0 is 1 h
+	Timeout       time.Duration // of connecting, and of a request; 0 is 10 s
+	TokenLifetime time.Duration // of the keys of a secure channel; 0 is 1 h
+	Outage        time.Duration // how long the server keeps a subscription that nobody asks for messages; 0 is 1 h
+	// SessionTimeout is how long the server keeps a session without a connection; 0 is Outage. A client that is anonymous and does
+	// not sign needs the session to come back to its subscriptions: servers transfer them to nobody then.
+	SessionTimeout time.Duration
 	KeepAlive      time.Duration // how often a silent server is asked whether it is there; 0 is 5 s
 	FirstPause     time.Duration // before connecting again, growing to LongestPause; 0 is 500 ms
 	LongestPause   time.Duration // 0 is 30 s
@@ -79,9 +81,9 @@ func (c EndpointConfig) withDefaults() (EndpointConfig, error) {
 	}
 	set(&c.Mode, ModeSignAndEncrypt)
 	set(&c.Timeout, 10*time.Second)
-	set(&c.SessionTimeout, 5*time.Minute)
 	set(&c.TokenLifetime, time.Hour)
 	set(&c.Outage, time.Hour)
+	set(&c.SessionTimeout, c.Outage)
 	set(&c.KeepAlive, 5*time.Second)
 	set(&c.FirstPause, 500*time.Millisecond)
 	set(&c.LongestPause, 30*time.Second)
@@ -128,8 +130,8 @@ func (c *EndpointConfig) check() error {
 	if c.Identity.User != "" && c.Identity.CertificateFile != "" {
 		return errors.New("identity: a user has either a password or a certificate")
 	}
-	for name, d := range map[string]time.Duration{"timeout": c.Timeout, "session timeout": c.SessionTimeout, "token lifetime": c.TokenLifetime,
-		"outage": c.Outage, "keep alive": c.KeepAlive, "first pause": c.FirstPause, "longest pause": c.LongestPause} {
+	for name, d := range map[string]time.Duration{"timeout": c.Timeout, "token lifetime": c.TokenLifetime,
+		"session timeout": c.SessionTimeout, "outage": c.Outage, "keep alive": c.KeepAlive, "first pause": c.FirstPause, "longest pause": c.LongestPause} {
 		if d < 0 {
 			return fmt.Errorf("%s: %s is negative", name, d)
 		}

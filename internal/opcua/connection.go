@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gopcua/opcua/id"
@@ -30,7 +31,7 @@ type Connection struct {
 	started  time.Time // when the server started
 	limits   struct{ read, browse, monitor int }
 	log      *zap.Logger
-	items    int
+	items    atomic.Int64 // that are monitored
 	resumed  bool
 	learning sync.Mutex // held while data types are asked for
 }
@@ -47,7 +48,7 @@ func Dial(ctx context.Context, c EndpointConfig, log *zap.Logger) (*Connection, 
 
 // Info is about the connection.
 func (c *Connection) Info() Info {
-	return Info{ServerURI: c.session.serverURI, Namespaces: c.space.namespaces, Items: c.items, Resumed: c.resumed}
+	return Info{ServerURI: c.session.serverURI, Namespaces: c.space.namespaces, Items: int(c.items.Load()), Resumed: c.resumed}
 }
 
 // Close ends the session.
@@ -127,7 +128,7 @@ func (c *Connection) Read(ctx context.Context, nodes ...NodeRef) ([]Value, error
 }
 
 // Write writes the value of a node. JSON is read as the data type that the node has (see [Variant.AppendJSON], form Plain; the
-// form Reversible is read too). An error of type *ValueError says that the JSON does not fit. Otherwise the status says
+// form Reversible is read too; where any type may stand, a value keeps the type that the node has now, if it fits). An error of type *ValueError says that the JSON does not fit. Otherwise the status says
 // whether the server has written it.
 func (c *Connection) Write(ctx context.Context, node NodeRef, value json.RawMessage) (Status, error) {
 	n, err := c.space.node(node)
@@ -137,6 +138,7 @@ func (c *Connection) Write(ctx context.Context, node NodeRef, value json.RawMess
 	results, err := c.readAttributes(ctx, []binary.ReadValueID{
 		{NodeID: n, AttributeID: uint32(ua.AttributeIDDataType)},
 		{NodeID: n, AttributeID: uint32(ua.AttributeIDValueRank)},
+		valueOf(n),
 	})
 	if err != nil {
 		return 0, fmt.Errorf("writing %s: reading its data type: %w", node, err)
@@ -149,7 +151,7 @@ func (c *Connection) Write(ctx context.Context, node NodeRef, value json.RawMess
 		return 0, fmt.Errorf("writing %s: the server tells no data type", node)
 	}
 	rank, _ := results[1].Value.Value.(int32)
-	v, err := c.parse(ctx, value, dataType, rank)
+	v, err := c.parseLike(ctx, value, dataType, rank, &results[2].Value)
 	if err != nil {
 		return 0, fmt.Errorf("writing %s: %w", node, err)
 	}
@@ -162,6 +164,17 @@ func (c *Connection) Write(ctx context.Context, node NodeRef, value json.RawMess
 		return 0, fmt.Errorf("writing %s: %w", node, errCount)
 	}
 	return p.Results[0], nil
+}
+
+// parseLike is parse for a node with a present value: where any type may stand, JSON that does not name one is of the type that the
+// value has, if it fits.
+func (c *Connection) parseLike(ctx context.Context, text json.RawMessage, dataType binary.NodeID, rank int32, present *binary.Variant) (binary.Variant, error) {
+	if typ := builtinType(dataType); typ != nil && typ.builtin == binary.TypeVariant && !present.Array && present.Type != binary.TypeNull {
+		if v, err := c.parse(ctx, text, binary.Numeric(uint32(present.Type)), -1); err == nil {
+			return v, nil
+		}
+	}
+	return c.parse(ctx, text, dataType, rank)
 }
 
 // A CallResult is how a call ended.

@@ -45,7 +45,7 @@ func emit(t *testing.T, conn *opcua.Connection, message string, severity int) {
 // Events come with the fields that were asked for, if they are severe enough.
 func TestEvents(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind opcuaserver.Kind) {
-		server := startServer(t, kind, opcuaserver.Options{})
+		server := sharedServer(t, kind)
 		c := config(t, server.URL())
 		source := map[opcuaserver.Kind]opcua.NodeRef{opcuaserver.NodeOPCUA: node("Machine"), opcuaserver.Asyncua: serverObject}[kind]
 		item := opcua.Item{Node: source, Queue: 1000, Key: "events", Event: &opcua.EventFilter{MinSeverity: 500,
@@ -72,9 +72,9 @@ func TestEvents(t *testing.T) {
 
 // An alarm tells when its condition comes and goes.
 func TestAlarm(t *testing.T) {
-	server := startServer(t, opcuaserver.NodeOPCUA, opcuaserver.Options{})
+	server := sharedServer(t, opcuaserver.NodeOPCUA)
 	c := config(t, server.URL())
-	item := opcua.Item{Node: serverObject, Queue: 1000, Event: &opcua.EventFilter{Types: []opcua.NodeRef{limitAlarmType}, MinSeverity: 1,
+	item := opcua.Item{Node: serverObject, Queue: 1000, Event: &opcua.EventFilter{Types: []opcua.NodeRef{limitAlarmType},
 		Fields: []opcua.EventField{field(conditionType, "ConditionName"), field(alarmType, "ActiveState", "Id"), field(conditionType), field(baseEventType, "NoSuchField")}}}
 	r := &recorder{}
 	run(t, c, []opcua.Item{item}, r)
@@ -111,7 +111,7 @@ func TestAlarm(t *testing.T) {
 // Items can change without a new connection: what stays goes on without a gap.
 func TestRefresh(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind opcuaserver.Kind) {
-		server := startServer(t, kind, fast)
+		server := sharedServer(t, kind)
 		items := make(chan []opcua.Item, 1)
 		items <- []opcua.Item{counter("Press1.Counter")}
 		r := &recorder{}

@@ -29,6 +29,36 @@ func startServer(t *testing.T, kind opcuaserver.Kind, o opcuaserver.Options) *op
 	return s
 }
 
+// fast is a server whose counters change often.
+var fast = opcuaserver.Options{Every: 5 * time.Millisecond, Counters: 2}
+
+// shared holds a server of each kind, for the tests that do not harm it. Each is started for the first test that needs it.
+var shared = struct {
+	sync.Mutex
+	servers map[opcuaserver.Kind]*opcuaserver.Server
+}{servers: map[opcuaserver.Kind]*opcuaserver.Server{}}
+
+// sharedServer is a fast server that is not to be harmed.
+func sharedServer(t *testing.T, kind opcuaserver.Kind) *opcuaserver.Server {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.servers[kind] == nil {
+		s, err := opcuaserver.Start(context.Background(), kind, fast)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared.servers[kind] = s
+	}
+	return shared.servers[kind]
+}
+
+func closeShared() {
+	for _, s := range shared.servers {
+		_ = s.Close()
+	}
+}
+
 // eachKind runs a test against every kind of server.
 func eachKind(t *testing.T, test func(t *testing.T, kind opcuaserver.Kind)) {
 	for _, kind := range opcuaserver.Kinds {

@@ -21,9 +21,6 @@ import (
 	"github.com/fairlead/fairlead/test/relay"
 )
 
-// fast is a server whose counters change often.
-var fast = opcuaserver.Options{Every: 5 * time.Millisecond, Counters: 2}
-
 // throughRelay stands a relay before a server, and configures a client that goes through it.
 func throughRelay(t *testing.T, s *opcuaserver.Server) (*relay.TCP, opcua.EndpointConfig) {
 	t.Helper()
@@ -38,7 +35,7 @@ func throughRelay(t *testing.T, s *opcuaserver.Server) (*relay.TCP, opcua.Endpoi
 // A connection that is cut again and again, with messages on their way, loses nothing: the session is taken up again, or with
 // other keys the subscriptions are transferred to a new one, and what was swallowed is sent again.
 func TestCutConnection(t *testing.T) {
-	server := startServer(t, opcuaserver.NodeOPCUA, fast)
+	server := sharedServer(t, opcuaserver.NodeOPCUA)
 	relay, c := throughRelay(t, server)
 	c.KeepAlive = time.Minute // only the cut ends a connection
 	r := &recorder{late: 3}
@@ -87,7 +84,7 @@ func verify(t *testing.T, r *recorder, counters ...string) {
 // Nobody settles: the server keeps what it has, as far as its queues go, and everything comes once there is room again.
 func TestBackPressure(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind opcuaserver.Kind) {
-		server := startServer(t, kind, fast)
+		server := sharedServer(t, kind)
 		c := config(t, server.URL())
 		c.Window = 3
 		r := &recorder{hold: true}
@@ -184,7 +181,9 @@ func TestMain(m *testing.M) {
 		child()
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	closeShared()
+	os.Exit(code)
 }
 
 // A journal is a Handler that writes each value to a file, and settles a message when all of it is written.
@@ -238,7 +237,7 @@ func child() {
 // A process that is killed is followed by another one, which takes the subscription over: nothing is missing, and what comes twice
 // has the same id.
 func TestKilledClient(t *testing.T) {
-	server := startServer(t, opcuaserver.NodeOPCUA, fast)
+	server := sharedServer(t, opcuaserver.NodeOPCUA)
 	c := config(t, server.URL())
 	c.Policy = opcua.PolicyBasic256Sha256
 	_, _ = opcua.Dial(t.Context(), c, zap.NewNop())
@@ -289,4 +288,30 @@ func readJournal(t *testing.T, folder string) (all []line) {
 		}
 	}
 	return all
+}
+
+// A client that was stopped in order is followed by another one: nothing is missing, and nothing comes twice, also if the last
+// messages were settled only after it had stopped.
+func TestStoppedClient(t *testing.T) {
+	server := sharedServer(t, opcuaserver.NodeOPCUA)
+	c := config(t, server.URL())
+	r := &recorder{late: 5}
+	items := []opcua.Item{counter("Press1.Counter"), counter("Press2.Counter")}
+	for range 3 {
+		before := look(r, countOf)
+		_, stop := run(t, c, items, r)
+		eventually(t, "values", func() bool { return look(r, countOf) > before+100 })
+		stop()
+		r.release()
+	}
+	if l := look(r, func(r *recorder) []opcua.Loss { return r.losses }); len(l) != 0 {
+		t.Errorf("losses %+v", l)
+	}
+	verify(t, r, "Press1.Counter", "Press2.Counter")
+	infos := look(r, func(r *recorder) []opcua.Info { return r.connected })
+	for i, info := range infos {
+		if info.Resumed != (i > 0) {
+			t.Errorf("connection %d of %d: resumed %t", i+1, len(infos), info.Resumed)
+		}
+	}
 }

@@ -115,8 +115,3 @@ func (q QualifiedName) String() string {
 	}
 	return "nsu=" + escapeURI.Replace(q.Namespace) + ";" + q.Name
 }
-
-// standard is a node of StandardNamespace.
-func standard(number uint32) NodeRef {
-	return NodeRef{Kind: 'i', Identifier: strconv.FormatUint(uint64(number), 10)}
-}

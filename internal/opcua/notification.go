@@ -51,7 +51,7 @@ type Notification struct {
 }
 
 // Settle says that everything in the message is stored: it is acknowledged to the server, which forgets it. It may be called
-// from any goroutine, also within Notified, once.
+// from any goroutine, also within Notified, once. What is settled after Run has ended is noted for whoever runs next.
 func (n *Notification) Settle() { n.server.settle(n.of, n.Sequence) }
 
 // ID is a UUID for the value or event with an index, counted through Values and then Events. It is the same each time the

@@ -202,6 +202,7 @@ func (p *publisher) take(ctx context.Context, r *binary.PublishResponse) error {
 		return p.conn.deleteSubscription(ctx, r.SubscriptionID)
 	}
 	sub.alive = time.Now()
+	sub.acknowledgeAgain(r.AvailableSequenceNumbers)
 	message := &r.NotificationMessage
 	alive := len(message.NotificationData) == 0 // its number is that of the message to come
 	switch n := sub.ahead(message.SequenceNumber); {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -38,7 +39,7 @@ func (s *Server) takeOver(ctx context.Context, conn *Connection, resumed bool) e
 		return s.transfer(ctx, conn)
 	}
 	for _, sub := range s.subs {
-		sub.gap = &gap{open: true}
+		sub.gap, sub.again = &gap{open: true}, true
 	}
 	return nil
 }
@@ -81,7 +82,23 @@ func (sub *subscription) transferred(available []uint32) {
 			if sub.gap == nil || sub.ahead(sequence) >= sub.ahead(sub.gap.to) {
 				sub.gap = &gap{to: next(sequence)}
 			}
-		case int32(sequence-sub.stored) <= 0:
+		case sub.isStored(sequence):
+			sub.acks = append(sub.acks, sequence)
+		}
+	}
+}
+
+// isStored tells whether a message and all before it are settled.
+func (sub *subscription) isStored(sequence uint32) bool { return int32(sequence-sub.stored) <= 0 }
+
+// acknowledgeAgain acknowledges what is stored and the server still has: the acknowledgements were lost with a connection.
+func (sub *subscription) acknowledgeAgain(available []uint32) {
+	if !sub.again {
+		return
+	}
+	sub.again = false
+	for _, sequence := range available {
+		if sub.isStored(sequence) && !slices.Contains(sub.acks, sequence) {
 			sub.acks = append(sub.acks, sequence)
 		}
 	}

@@ -54,7 +54,7 @@ func TestSecurity(t *testing.T) {
 	identities := map[string]opcua.Identity{"anonymous": {}, "password": {User: opcuaserver.User, Password: opcuaserver.Password},
 		"certificate": userCertificate(t)}
 	eachKind(t, func(t *testing.T, kind opcuaserver.Kind) {
-		server := startServer(t, kind, opcuaserver.Options{})
+		server := sharedServer(t, kind)
 		base := config(t, server.URL())
 		base.Policy = opcua.PolicyBasic256Sha256
 		_, err := opcua.Dial(t.Context(), base, zaptest.NewLogger(t))
@@ -106,7 +106,7 @@ func works(t *testing.T, c opcua.EndpointConfig) {
 // The keys of a channel are renewed while it is used.
 func TestRenewal(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind opcuaserver.Kind) {
-		server := startServer(t, kind, opcuaserver.Options{Every: 10 * time.Millisecond})
+		server := sharedServer(t, kind)
 		c := config(t, server.URL())
 		c.Policy, c.TokenLifetime = opcua.PolicyAes256Sha256RsaPss, time.Second
 		_, _ = opcua.Dial(t.Context(), c, zaptest.NewLogger(t))

@@ -9,7 +9,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/backoff"
-	"github.com/fairlead/fairlead/internal/opcua/binary"
 )
 
 // ErrNotConnected is the error of requests while there is no connection.
@@ -31,6 +30,9 @@ type Server struct {
 	conn    *Connection // whose items are monitored
 	settled []settlement
 	forget  bool
+	ended   bool // Run has ended
+
+	late sync.Mutex // held while what follows is used after Run has ended
 
 	// What follows belongs to the goroutine of Run.
 	session    *session
@@ -67,8 +69,8 @@ func NewServer(c EndpointConfig, items Items, h Handler, log *zap.Logger) (*Serv
 	return s, nil
 }
 
-// Run connects, monitors the items, hands over what the server tells and connects again after failures, until ctx ends. The
-// subscriptions stay at the server, for whoever runs next with the same folder, unless [Server.Forget] was called. It returns
+// Run connects, monitors the items, hands over what the server tells and connects again after failures, until ctx ends. The session
+// and its subscriptions stay at the server, for whoever runs next with the same folder, unless [Server.Forget] was called. It returns
 // nil when ctx has ended.
 func (s *Server) Run(ctx context.Context) error {
 	if err := s.restore(); err != nil {
@@ -87,9 +89,19 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		pauses.Wait(ctx)
 	}
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.settleLate()
+	return nil
+}
+
+// settleLate notes what was settled as Run ended, or after: whoever runs next need not store it again.
+func (s *Server) settleLate() {
+	s.late.Lock()
+	defer s.late.Unlock()
 	s.noteSettled()
 	s.savePositions()
-	return nil
 }
 
 // Forget makes Run delete its subscriptions at the server when it ends.
@@ -137,7 +149,12 @@ func signal(c chan struct{}) {
 func (s *Server) settle(of *subscription, sequence uint32) {
 	s.mu.Lock()
 	s.settled = append(s.settled, settlement{of, sequence})
+	ended := s.ended
 	s.mu.Unlock()
+	if ended {
+		s.settleLate()
+		return
+	}
 	signal(s.wake)
 }
 
@@ -156,7 +173,7 @@ func (s *Server) live(ctx context.Context) (served bool, err error) {
 	if err := s.monitor(ctx, conn); err != nil {
 		return false, err
 	}
-	s.log.Info("Connected to the OPC UA server.", zap.String("uri", conn.session.serverURI), zap.Int("items", conn.items),
+	s.log.Info("Connected to the OPC UA server.", zap.String("uri", conn.session.serverURI), zap.Int64("items", conn.items.Load()),
 		zap.Bool("resumed", conn.resumed))
 	s.setConnection(conn)
 	s.handler.Connected(conn.Info())
@@ -169,19 +186,16 @@ func (s *Server) live(ctx context.Context) (served bool, err error) {
 	return true, err
 }
 
-// leave ends a connection. When Run ends, so does the session; its subscriptions stay unless they are to be forgotten.
+// leave ends a connection. The session and its subscriptions stay at the server for the next connection or the next process, unless
+// Run ends and they are to be forgotten.
 func (s *Server) leave(ctx context.Context, conn *Connection) {
-	if ctx.Err() != nil && conn.channel.Err() == nil {
-		s.mu.Lock()
-		forget := s.forget
-		s.mu.Unlock()
-		if forget {
-			s.subs = map[uint32]*subscription{}
-			s.files.remove()
-		}
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Timeout)
-		defer cancel()
-		if _, err := do[*binary.CloseSessionResponse](last, conn, &binary.CloseSessionRequest{DeleteSubscriptions: forget}); err != nil {
+	s.mu.Lock()
+	forget := s.forget && ctx.Err() != nil && conn.channel.Err() == nil
+	s.mu.Unlock()
+	if forget {
+		s.subs, s.session = map[uint32]*subscription{}, nil
+		s.files.remove()
+		if err := conn.Close(); err != nil {
 			s.log.Debug("The session was not closed.", zap.Error(err))
 		}
 	}

@@ -21,7 +21,7 @@ import (
 
 // A session is what a session at a server lives in after its connection has gone: it can be taken up again.
 type session struct {
-	id, token   uabinary.NodeID
+	token       uabinary.NodeID
 	serverURI   string
 	serverNonce []byte
 }
@@ -225,7 +225,7 @@ func (c *Connection) createSession(ctx context.Context) error {
 			return fmt.Errorf("creating a session: %w", err)
 		}
 	}
-	c.session = session{id: p.SessionID, token: p.AuthenticationToken, serverURI: c.endpoint.description.Server.ApplicationURI,
+	c.session = session{token: p.AuthenticationToken, serverURI: c.endpoint.description.Server.ApplicationURI,
 		serverNonce: p.ServerNonce}
 	return nil
 }

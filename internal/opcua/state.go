@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/fairlead/fairlead/internal/opcua/binary"
 )
 
 // stateFiles hold the subscriptions of a server, for the process that comes after this one. They survive the end of the process,
@@ -37,7 +39,14 @@ type savedState struct {
 	ServerURI     string              `json:"server_uri"`
 	Started       time.Time           `json:"server_started"`
 	NextHandle    uint32              `json:"next_handle"`
+	Session       savedSession        `json:"session"`
 	Subscriptions []savedSubscription `json:"subscriptions"`
+}
+
+// savedSession is what a session is taken up again with. Its token is a secret, so only the process's user may read the file.
+type savedSession struct {
+	Token []byte `json:"token"` // as it is encoded
+	Nonce []byte `json:"nonce"`
 }
 
 type savedSubscription struct {
@@ -60,6 +69,11 @@ type savedPositions map[uint32]uint32
 // save writes the subscriptions.
 func (s *Server) save() error {
 	state := savedState{Version: stateVersion, ServerURI: s.serverID.URI, Started: s.serverID.Started, NextHandle: s.nextHandle}
+	if s.session != nil {
+		w := &binary.Writer{}
+		w.NodeID(s.session.token)
+		state.Session = savedSession{Token: w.Bytes(), Nonce: s.session.serverNonce}
+	}
 	for _, sub := range s.subs {
 		saved := savedSubscription{ID: sub.id, Created: sub.created, Publishing: sub.publishing, Silence: sub.silence}
 		for _, m := range sub.items {
@@ -130,6 +144,10 @@ func (s *Server) restore() error {
 			sub.items[m.handle] = m
 		}
 		subs[sub.id] = sub
+	}
+	r := binary.NewReader(state.Session.Token, len(state.Session.Token))
+	if token := r.NodeID(); r.Err() == nil && !token.IsNull() {
+		s.session = &session{token: token, serverURI: state.ServerURI, serverNonce: state.Session.Nonce}
 	}
 	s.subs, s.nextHandle, s.serverID = subs, state.NextHandle, serverID{state.ServerURI, state.Started}
 	return nil

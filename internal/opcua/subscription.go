@@ -27,6 +27,7 @@ type subscription struct {
 	done     map[uint32]bool // those of them that are settled
 	stored   uint32          // everything up to this number is settled
 	acks     []uint32        // messages that are to be acknowledged
+	again    bool            // what the server still has and is stored is to be acknowledged once more
 	heard    time.Time       // when the last message came
 	alive    time.Time       // when the server said last that it is there
 	gap      *gap            // that is being filled; nil if there is none
@@ -46,14 +47,6 @@ func next(sequence uint32) uint32 {
 		return 1
 	}
 	return sequence
-}
-
-// before is the number of the message before one.
-func before(sequence uint32) uint32 {
-	if sequence <= 1 {
-		return 0
-	}
-	return sequence - 1
 }
 
 // ahead is how many messages lie between those that were expected and one; negative if it has been there.
@@ -95,10 +88,8 @@ func (s *Server) monitor(ctx context.Context, conn *Connection) error {
 	if err != nil {
 		return fmt.Errorf("monitoring items: %w", err)
 	}
-	s.mu.Lock()
-	conn.items = len(items) - len(refused)
-	s.mu.Unlock()
-	s.metrics.items(conn.items)
+	conn.items.Store(int64(len(items) - len(refused)))
+	s.metrics.items(len(items) - len(refused))
 	if len(refused) > 0 {
 		s.handler.Refused(refused)
 	}

@@ -69,7 +69,8 @@ function build(space) {
 
 function addCounter(ns, line, i) {
   const press = ns.addObject({ componentOf: line, browseName: "Press" + i, nodeId: "s=Press" + i });
-  const node = ns.addVariable({ componentOf: press, browseName: "Counter", nodeId: "s=Press" + i + ".Counter", dataType: "UInt32", minimumSamplingInterval: 0 });
+  const node = ns.addVariable({ componentOf: press, browseName: "Counter", nodeId: "s=Press" + i + ".Counter", dataType: "UInt32", minimumSamplingInterval: 0,
+    accessLevel: "CurrentRead", userAccessLevel: "CurrentRead" });
   let n = 0;
   const set = () => node.setValueFromSource({ dataType: DataType.UInt32, value: ++n });
   set();
@@ -128,7 +129,7 @@ function addMethods(space, ns, objects) {
 
 // An alarm that is active while Level is above 100.
 function addAlarm(space, ns, line) {
-  const boiler = ns.addObject({ componentOf: line, browseName: "Boiler", nodeId: "s=Boiler", eventSourceOf: space.rootFolder.objects.server, eventNotifier: 1 });
+  const boiler = ns.addObject({ componentOf: line, browseName: "Boiler", nodeId: "s=Boiler", notifierOf: space.rootFolder.objects.server, eventNotifier: 1 });
   const level = ns.addVariable({ componentOf: boiler, browseName: "Level", nodeId: "s=Boiler.Level", dataType: "Double",
     accessLevel: "CurrentRead | CurrentWrite", userAccessLevel: "CurrentRead | CurrentWrite", eventSourceOf: boiler });
   level.setValueFromSource({ dataType: DataType.Double, value: 50 });

@@ -39,7 +39,7 @@ SAMPLES = {
 class Users(UserManager):
     def get_user(self, iserver, username=None, password=None, certificate=None):
         if username is None or (username == "worker" and password == "pässword"):
-            return User(role=UserRole.Admin)
+            return User(role=UserRole.User)
         return None
 
 
