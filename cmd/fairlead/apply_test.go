@@ -136,7 +136,7 @@ func applyingAFleet(s *shell) {
 // What lists print, here and at Drogue Cloud, is read as it is. What belongs to the registry that printed it stays there.
 func applyingExports(s *shell) {
 	const device = `{"metadata":{"application":"moved","name":"%s","uid":"4e185ea6-7c26-11eb-a319-d45d6455d210","creationTimestamp":"2021-03-03T15:00:00Z","generation":3,` +
-		`"resourceVersion":"4e185ea6-7c26-11eb-a319-d45d6455d211","finalizers":["ttn"],"labels":{"room":"1"}},"spec":{"authentication":{"credentials":[{"pass":{"sha512":"$6$x"}}]}},"status":{"conditions":[]}}`
+		`"resourceVersion":"4e185ea6-7c26-11eb-a319-d45d6455d211","finalizers":["ttn"],"labels":{"room":"1"}},"spec":{"authentication":{"credentials":[{"pass":{"sha512":"$6$x$yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"}}]}},"status":{"conditions":[]}}`
 	application := `{"metadata":{"name":"moved","uid":"4e185ea6-7c26-11eb-a319-d45d6455d212","creationTimestamp":"2021-03-03T15:00:00Z","finalizers":["kafka"]},"status":{"kafka":{}}}`
 	for form, text := range map[string]string{
 		"array":  "[" + application + ", " + fmt.Sprintf(device, "a") + ",\n" + fmt.Sprintf(device, "b") + "]",

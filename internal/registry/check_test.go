@@ -18,7 +18,7 @@ const whole = `{
 	"lorawan": {"ports": {"1": {"data_schema": "urn:x"}}},
 	"ttn": {"payload": "raw"},
 	"authentication": {"credentials": [
-		{"pass": "a"}, {"pass": {"plain": "b"}}, {"pass": {"bcrypt": "$2a$10$x"}}, {"pass": {"sha512": "$6$x$y"}},
+		{"pass": "a"}, {"pass": {"plain": "b"}}, {"pass": {"bcrypt": "$2a$10$xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}}, {"pass": {"sha512": "$6$x$yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"}},
 		{"pass": {"sha256": "saltsalt$0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}},
 		{"user": {"username": "u", "password": "c", "unique": true}},
 		{"psk": {"key": "AAEC", "validity": {"notBefore": "2020-01-01T00:00:00Z", "notAfter": "2030-01-01T00:00:00Z"}}},
@@ -70,7 +70,12 @@ func TestCheckDevice(t *testing.T) {
 	f(`{"authentication":{"pass":"p"}}`, "spec.authentication.pass: is not known; known are credentials")
 	f(`{"authentication":{"credentials":[{"pass":null}]}}`, "spec.authentication.credentials[0].pass: has no value; leave it out, or give it one")
 	f(`{"authentication":{"credentials":[{"pass":""}]}}`, "spec.authentication.credentials[0].pass: is empty, and admits nobody")
-	f(`{"authentication":{"credentials":[{"pass":{"bcrypt":"x"}}]}}`, "spec.authentication.credentials[0].pass: is no bcrypt hash, and admits nobody")
+	for _, cut := range []string{"x", "$2a$", "$2b$10$"} {
+		f(`{"authentication":{"credentials":[{"pass":{"bcrypt":"`+cut+`"}}]}}`, "spec.authentication.credentials[0].pass: is no bcrypt hash, and admits nobody")
+	}
+	for _, cut := range []string{"x", "$6$", "$6$salt$", "$6$rounds=5000$salt$sum"} {
+		f(`{"authentication":{"credentials":[{"pass":{"sha512":"`+cut+`"}}]}}`, "spec.authentication.credentials[0].pass: is no hash of SHA-512 crypt, and admits nobody")
+	}
 	f(`{"authentication":{"credentials":[{"pass":{"sha256":"x"}}]}}`,
 		"spec.authentication.credentials[0].pass: is no salted SHA-256 (a salt is 8 to 64 letters and digits), and admits nobody")
 	f(`{"authentication":{"credentials":[{}]}}`, "spec.authentication.credentials[0]: must have exactly one of cert, pass, psk, user")

@@ -3,6 +3,7 @@ package registry
 import (
 	"encoding/base64"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -86,6 +87,12 @@ var (
 	passwordShape = &shape{check: checkPassword}
 )
 
+// The forms of whole hashes: one that was cut short while it was copied admits nobody.
+var (
+	bcryptForm = regexp.MustCompile(`^\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}$`)
+	sha512Form = regexp.MustCompile(`^\$6\$(rounds=[0-9]+\$)?[^$]*\$[./A-Za-z0-9]{86}$`)
+)
+
 func read(raw json.RawMessage) (text string) {
 	_ = json.Unmarshal(raw, &text)
 	return text
@@ -123,9 +130,9 @@ func checkPassword(raw json.RawMessage) string {
 		return err.Error()
 	case p.None():
 		return "is empty, and admits nobody"
-	case p.Kind == BcryptHash && !hasPrefix(p.Value, "$2a$", "$2b$", "$2y$"):
+	case p.Kind == BcryptHash && !bcryptForm.MatchString(p.Value):
 		return "is no bcrypt hash, and admits nobody"
-	case p.Kind == SHA512Crypt && !hasPrefix(p.Value, "$6$"):
+	case p.Kind == SHA512Crypt && !sha512Form.MatchString(p.Value):
 		return "is no hash of SHA-512 crypt, and admits nobody"
 	case p.Kind == SaltedSHA256:
 		if _, err := ParseSaltedHash(p.Value); err != nil {
@@ -133,13 +140,4 @@ func checkPassword(raw json.RawMessage) string {
 		}
 	}
 	return ""
-}
-
-func hasPrefix(text string, prefixes ...string) bool {
-	for _, prefix := range prefixes {
-		if strings.HasPrefix(text, prefix) {
-			return true
-		}
-	}
-	return false
 }
