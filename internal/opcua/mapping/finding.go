@@ -1,0 +1,124 @@
+package mapping
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/registry"
+)
+
+// A Severity says whether a finding keeps something from working.
+type Severity string
+
+// Severities.
+const (
+	Error   Severity = "error"   // it will not do what it says
+	Warning Severity = "warning" // it may not do what its author thinks
+)
+
+// A Finding is something wrong or doubtful in a mapping file.
+type Finding struct {
+	File     string   `json:"file"`
+	Line     int      `json:"line"`           // from 1; 0: the file as a whole
+	Path     string   `json:"path,omitempty"` // of the member, e.g. servers[0].devices[1].path
+	Severity Severity `json:"severity"`
+	Message  string   `json:"message"`
+}
+
+// String is one line: file:line: severity: path: message.
+func (f Finding) String() string {
+	var b strings.Builder
+	b.WriteString(f.File)
+	if f.Line > 0 {
+		fmt.Fprintf(&b, ":%d", f.Line)
+	}
+	fmt.Fprintf(&b, ": %s: ", f.Severity)
+	if f.Path != "" {
+		b.WriteString(f.Path + ": ")
+	}
+	b.WriteString(f.Message)
+	return b.String()
+}
+
+// Findings are in the order of the file.
+type Findings []Finding
+
+// Err is an error with every finding of severity Error, a line each, or nil if there is none.
+func (f Findings) Err() error {
+	var lines []string
+	for _, finding := range f {
+		if finding.Severity == Error {
+			lines = append(lines, finding.String())
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s", strings.Join(lines, "\n"))
+}
+
+// maxFindings bounds what is told of one file.
+const maxFindings = 1000
+
+// A place is where something stands in the file.
+type place struct {
+	line int
+	path string
+}
+
+func (p place) member(name string) place {
+	if p.path == "" {
+		return place{p.line, name}
+	}
+	return place{p.line, p.path + "." + name}
+}
+
+func (p place) item(i int) place { return place{p.line, fmt.Sprintf("%s[%d]", p.path, i)} }
+
+// A report gathers findings.
+type report struct {
+	file     string
+	findings Findings
+}
+
+func (r *report) add(s Severity, at place, format string, arguments ...any) {
+	if len(r.findings) >= maxFindings {
+		return
+	}
+	r.findings = append(r.findings, Finding{r.file, at.line, at.path, s, fmt.Sprintf(format, arguments...)})
+}
+
+func (r *report) err(at place, format string, arguments ...any) {
+	r.add(Error, at, format, arguments...)
+}
+
+func (r *report) warn(at place, format string, arguments ...any) {
+	r.add(Warning, at, format, arguments...)
+}
+
+// sorted are the findings in the order of the file.
+func (r *report) sorted() Findings {
+	slices.SortStableFunc(r.findings, func(a, b Finding) int { return a.Line - b.Line })
+	return r.findings
+}
+
+// shownNames is how many names are listed where none is near.
+const shownNames = 5
+
+// hint says which of the names that there are was probably meant, or which there are.
+func hint(name string, known []string) string {
+	if near := registry.Nearest(name, known); near != "" {
+		return ": did you mean " + near + "?"
+	}
+	switch n := len(known); {
+	case n == 0:
+		return ""
+	case n == 1:
+		return "; there is " + known[0]
+	case n > shownNames:
+		return fmt.Sprintf("; there are %s and %d more", strings.Join(known[:shownNames], ", "), n-shownNames)
+	default:
+		return "; there are " + strings.Join(known, ", ")
+	}
+}
