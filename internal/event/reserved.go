@@ -37,6 +37,7 @@ var families = []struct {
 	{"drogue", nobody},
 	{"lorawan", adapters},
 	{"hwaddr", adapters},
+	{"opcua", adapters},
 }
 
 // setterOf tells who may set an extension attribute.

@@ -250,3 +250,25 @@ func TestAdmissionIsRenewed(t *testing.T) {
 		f.topic.stored(t, "1")
 	})
 }
+
+func TestAs(t *testing.T) {
+	within(t, func(t *testing.T, f *fixture) {
+		for device, want := range map[string]string{"": "site", "a": "a"} {
+			s, err := f.As(t.Context(), device)
+			if err != nil || s.Application.Metadata.Name != "plant" || s.Device.Metadata.Name != want {
+				t.Errorf("as %q: %v, %v", device, s, err)
+			}
+		}
+		if _, err := f.As(t.Context(), "stranger"); outcome.Of(err) != outcome.Forbidden {
+			t.Errorf("as a stranger: %v", err)
+		}
+		f.authority.answer(outcome.New(outcome.Unauthenticated, ""))
+		f.authority.revoke()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := f.As(ctx, "a"); outcome.Of(err) != outcome.Unavailable {
+			t.Errorf("while the gateway is not admitted: %v", err)
+		}
+	})
+}

@@ -120,6 +120,24 @@ func (f *Forwarder) about(from *auth.Session, device string) (*registry.Device, 
 	return f.devices.AuthorizeAs(ctx, from, device)
 }
 
+// As is the session of a device that the gateway may speak for, for what is not a message; "" is the gateway device itself. It waits
+// until the gateway is admitted. Errors are those of auth.Authenticator.AuthorizeAs, or outcome.Unavailable when ctx ends or
+// the forwarder stops before.
+func (f *Forwarder) As(ctx context.Context, device string) (*auth.Session, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(f.closing, cancel)()
+	from := f.identity.session(ctx.Done())
+	if from == nil {
+		return nil, outcome.New(outcome.Unavailable, "the gateway device is not admitted")
+	}
+	as, err := f.about(from, device)
+	if err != nil || as == nil {
+		return from, err
+	}
+	return &auth.Session{Application: from.Application, Device: as}, nil
+}
+
 // refusal is the result of an error about the device. If the gateway's own admission has been taken back meanwhile, the
 // error says nothing about the device.
 func refusal(from *auth.Session, err error) outcome.Result {

@@ -16,6 +16,7 @@ const (
 	MQTT     = "mqtt"
 	CoAP     = "coap"
 	Bridge   = "bridge"
+	OPCUA    = "opcua"
 	Presence = "presence" // events and wills of connections, which nobody waits for
 	API      = "api"      // of the registry
 	Consumer = "consumer" // users who consume events
@@ -24,7 +25,7 @@ const (
 
 // Protocols lists every value that Protocol has.
 func Protocols() []string {
-	return []string{HTTP, TTN, MQTT, CoAP, Bridge, Presence, API, Consumer, other}
+	return []string{HTTP, TTN, MQTT, CoAP, Bridge, OPCUA, Presence, API, Consumer, other}
 }
 
 // Protocol is a name as metrics may have it: one of a few, whatever was written.
