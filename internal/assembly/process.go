@@ -52,6 +52,7 @@ const (
 	CoAP   = "coap"
 	HTTP   = "http"
 	Bridge = "bridge"
+	OPCUA  = "opcua"
 
 	Integration = "integration"
 )
@@ -106,6 +107,11 @@ var Processes = []Process{
 	{
 		Name: Bridge, Kind: Gateway, Summary: "forwards from an MQTT broker that a site already runs",
 		Groups: []string{groupKafka, groupIngest, "bridge"}, Access: Asks,
+	},
+	{
+		Name: OPCUA, Kind: Gateway, Summary: "machines that are OPC UA servers",
+		Groups: []string{groupKafka, groupIngest, "cache", "presence", "opcua"}, Access: Asks, Commands: true,
+		Rules: []Rule{{Field: "opcua.drainTimeout", Must: NotBeBelow, Other: "kafka.deliveryTimeout"}},
 	},
 	{
 		Name: Integration, Kind: Gateway, Summary: "users who consume events: MQTT 3.1.1 and 5, WebSocket and Server-Sent Events",

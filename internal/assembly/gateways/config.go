@@ -8,6 +8,7 @@ import (
 	"github.com/fairlead/fairlead/gateways/http"
 	"github.com/fairlead/fairlead/gateways/integration"
 	"github.com/fairlead/fairlead/gateways/mqtt"
+	"github.com/fairlead/fairlead/gateways/opcua"
 	"github.com/fairlead/fairlead/internal/assembly"
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/presence"
@@ -24,6 +25,7 @@ type Config struct {
 	COAP        coap.Config
 	HTTP        http.Config
 	Bridge      bridge.Config
+	OPCUA       opcua.Config
 	User        user.Config
 	Integration integration.Config
 }
@@ -60,6 +62,7 @@ func DefaultConfig() Config {
 		COAP:     coap.DefaultConfig(),
 		HTTP:     http.DefaultConfig(),
 		Bridge:   bridge.DefaultConfig(),
+		OPCUA:    opcua.DefaultConfig(),
 
 		User:        user.DefaultConfig(),
 		Integration: integration.DefaultConfig(),

@@ -10,7 +10,7 @@ import (
 
 const introduction = `# Configuration of the gateways
 
-Gateways are long-lived processes: ` + "`gateway mqtt`, `gateway coap`, `gateway http`, `gateway bridge`, `gateway integration`" + `. Like functions they are configured by environment variables.
+Gateways are long-lived processes: ` + "`gateway mqtt`, `gateway coap`, `gateway http`, `gateway bridge`, `gateway opcua`, `gateway integration`" + `. Like functions they are configured by environment variables.
 Durations are written like ` + "`250ms`, `10s` or `1m30s`" + `, lists with commas, and booleans as ` + "`true` or `false`" + `. A variable that begins with
 ` + "`FAIRLEAD_`" + ` and is not in this list stops the gateway with an error, and so does a value out of its range; errors name the setting by its
 path, such as ` + "`mqtt.tls.certificateFile`" + `.
@@ -19,8 +19,8 @@ Which groups a gateway needs, besides ` + "`PROCESS` and `HEALTH`" + `:
 
 GROUPS
 
-Every gateway needs at least ` + "`FAIRLEAD_AUTH_CLIENT_URL`" + `, and all but ` + "`gateway http`" + ` need ` + "`FAIRLEAD_KAFKA_BROKERS`" + `. ` + "`gateway mqtt`" + ` also needs ` + "`FAIRLEAD_CACHE_URL`" + `, the
-Redis in which processes agree who holds a device; with it the others hear at once of devices that are locked out. ` + "`gateway http`" + ` needs
+Every gateway needs at least ` + "`FAIRLEAD_AUTH_CLIENT_URL`" + `, and all but ` + "`gateway http`" + ` need ` + "`FAIRLEAD_KAFKA_BROKERS`" + `. ` + "`gateway mqtt` and `gateway opcua`" + ` also need ` + "`FAIRLEAD_CACHE_URL`" + `,
+the Redis in which processes agree who holds a device; with it the others hear at once of devices that are locked out. ` + "`gateway http`" + ` needs
 ` + "`FAIRLEAD_ASSERTION_KEYS`" + `, which the functions behind it have too, and their addresses ([guide](guides/http.md)). With ` + "`FAIRLEAD_SINK_URL` or `K_SINK`" + `
 a [CloudEvents sink](guides/sink.md) takes the place of Kafka, and ` + "`SINK` that of `KAFKA`" + `.
 
@@ -49,6 +49,8 @@ func TestLoadConfig(t *testing.T) {
 		"FAIRLEAD_KAFKA_BROKERS=localhost:9092", "FAIRLEAD_AUTH_CLIENT_URL=http://auth", "FAIRLEAD_CACHE_URL=redis://localhost",
 		"FAIRLEAD_BRIDGE_BROKER_URL=mqtt://site", "FAIRLEAD_BRIDGE_PATTERNS=site/{device}/{channel...}",
 		"FAIRLEAD_BRIDGE_GATEWAY_APPLICATION=a", "FAIRLEAD_BRIDGE_GATEWAY_DEVICE=gateway",
+		"FAIRLEAD_OPCUA_MAPPING=mapping.yaml", "FAIRLEAD_OPCUA_FOLDER=opcua",
+		"FAIRLEAD_OPCUA_GATEWAY_APPLICATION=a", "FAIRLEAD_OPCUA_GATEWAY_DEVICE=gateway",
 	}
 	f := func(name, want string, more ...string) {
 		t.Helper()
@@ -64,6 +66,13 @@ func TestLoadConfig(t *testing.T) {
 	f("mqtt", "")
 	f("bridge", "")
 	f("bridge", "", "FAIRLEAD_CACHE_URL=")
+	f("opcua", "")
+	f("opcua", "cache.url", "FAIRLEAD_CACHE_URL=")
+	f("opcua", "opcua.mapping", "FAIRLEAD_OPCUA_MAPPING=")
+	f("opcua", "opcua.folder", "FAIRLEAD_OPCUA_FOLDER=")
+	f("opcua", "opcua.window", "FAIRLEAD_OPCUA_WINDOW=0")
+	f("opcua", "opcua.gateway.device", "FAIRLEAD_OPCUA_GATEWAY_DEVICE=")
+	f("opcua", "opcua.drainTimeout", "FAIRLEAD_OPCUA_DRAIN_TIMEOUT=1s")
 	f("coap", "")
 	f("coap", "coap.keyFile", "FAIRLEAD_COAP_CERTIFICATE_FILE=x")
 	f("coap", "coap.address", "FAIRLEAD_COAP_SECURE_ADDRESS=")

@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead/fairlead/gateways/coap"
 	"github.com/fairlead/fairlead/gateways/http"
 	"github.com/fairlead/fairlead/gateways/mqtt"
+	"github.com/fairlead/fairlead/gateways/opcua"
 	"github.com/fairlead/fairlead/internal/assembly"
 	"github.com/fairlead/fairlead/internal/assertion"
 	"github.com/fairlead/fairlead/internal/auth"
@@ -31,6 +32,7 @@ var constructors = map[string]constructor{
 	assembly.CoAP:   newCoAP,
 	assembly.HTTP:   newHTTP,
 	assembly.Bridge: newBridge,
+	assembly.OPCUA:  newOPCUA,
 
 	assembly.Integration: newIntegration,
 }
@@ -119,4 +121,19 @@ func newBridge(_ context.Context, c *Config, p *assembly.Parts) (func(context.Co
 	}
 	p.Health.Add(process.Check{Name: "bridge", Run: b.Ready})
 	return b.Run, nil
+}
+
+// newOPCUA makes the gateway of OPC UA, which listens nowhere. Presence ends after the gateway has.
+func newOPCUA(ctx context.Context, c *Config, p *assembly.Parts) (func(context.Context) error, error) {
+	tracker, closeTracker, err := StartPresence(ctx, c.Presence, c.Cache, p.Pipeline, p.Log)
+	if err != nil {
+		return nil, err
+	}
+	p.OnClose(closeTracker)
+	g, err := opcua.New(c.OPCUA, p.Authenticator, p.Pipeline, p.Commands, tracker, p.Log)
+	if err != nil {
+		return nil, err
+	}
+	p.Health.Add(process.Check{Name: "opcua", Run: g.Ready})
+	return g.Run, nil
 }

@@ -3,6 +3,7 @@ package mapping
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -448,4 +449,18 @@ func isWord(text string) bool {
 		}
 	}
 	return text != ""
+}
+
+// Read reads the password, if there is one.
+func (i *Identity) Read() (opcua.Identity, error) {
+	read := opcua.Identity{User: i.User, CertificateFile: i.CertificateFile, KeyFile: i.KeyFile}
+	if i.PasswordFile == "" {
+		return read, nil
+	}
+	text, err := os.ReadFile(i.PasswordFile)
+	if err != nil {
+		return read, fmt.Errorf("reading the password: %w", err)
+	}
+	read.Password = strings.TrimRight(string(text), "\r\n")
+	return read, nil
 }

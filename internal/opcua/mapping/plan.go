@@ -52,3 +52,11 @@ type EventTarget struct {
 
 // Takes tells whether events of a source are the device's.
 func (t *EventTarget) Takes(source opcua.NodeRef) bool { return t.From == nil || t.From[source] }
+
+// LineOf is the line of the file that the key of an item comes from; 0 if it is of several.
+func LineOf(key any) int {
+	if v, ok := key.(*ValuePlan); ok {
+		return v.at.line
+	}
+	return 0
+}
