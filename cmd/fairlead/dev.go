@@ -57,6 +57,10 @@ type devCommand struct {
 	Ref      map[string]string `mapsep:"," env:"FAIRLEAD_REF" was:"FAIRLEAD_DEV_REF" placeholder:"NAME=URL" group:"Files" help:"Where an object runs that Triggers refer to, by name or namespace/name; repeatable."`
 	Data     string            `type:"path" env:"FAIRLEAD_DATA" group:"Files" help:"Folder for everything that is kept across restarts. Without it, a temporary one that is removed at the end."`
 
+	OPCUAMapping     string `name:"opcua-mapping" aliases:"opcua" type:"path" placeholder:"FILE" env:"FAIRLEAD_OPCUA_MAPPING" group:"OPC UA" help:"Mapping of OPC UA servers to forward from, as fairlead opcua check takes it."`
+	OPCUAApplication string `name:"opcua-gateway-application" placeholder:"NAME" env:"FAIRLEAD_OPCUA_GATEWAY_APPLICATION" group:"OPC UA" help:"Application of their devices; by default the only one of the registry files."`
+	OPCUADevice      string `name:"opcua-gateway-device" default:"opcua-gateway" env:"FAIRLEAD_OPCUA_GATEWAY_DEVICE" group:"OPC UA" help:"Gateway device to publish as (${default}). It needs a plain password in the registry files."`
+
 	Demo  bool `env:"FAIRLEAD_DEMO" was:"FAIRLEAD_DEV_DEMO" help:"Run simulated devices, and show events as they are delivered."`
 	Print bool `default:"true" negatable:"" env:"FAIRLEAD_PRINT" was:"FAIRLEAD_DEV_PRINT" help:"Print a line for each delivered event, and for what is refused."`
 }
@@ -123,6 +127,7 @@ func (c *devCommand) config() devcloud.Config {
 		API: c.API, Identity: c.Identity, Issuer: c.Issuer, Auth: c.Auth, Metrics: c.Metrics, Receiver: c.Receiver, DeadLetters: c.DeadLetters,
 		Kafka: c.Kafka, KafkaSecret: c.KafkaSecret, KafkaAddress: c.KafkaAddress,
 		Redis: c.Redis, RedisAddress: c.RedisAddress, Database: c.Database,
+		OPCUA:    devcloud.OPCUA{Mapping: c.OPCUAMapping, Application: c.OPCUAApplication, Device: c.OPCUADevice},
 		Registry: c.Registry, Lenient: c.Lenient, Triggers: c.Triggers, Targets: c.Ref, Data: c.Data,
 	}
 }

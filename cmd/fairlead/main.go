@@ -17,6 +17,7 @@ type cli struct {
 	Dev     devCommand     `cmd:"" help:"Run everything in this process: devices post over HTTP, Triggers deliver."`
 	Receive receiveCommand `cmd:"" help:"Listen for CloudEvents over HTTP and print them."`
 	Trigger triggerCommand `cmd:"" help:"Check and try Trigger manifests."`
+	OPCUA   opcuaCommand   `cmd:"" name:"opcua" help:"Look at OPC UA servers, and check mappings of their nodes."`
 
 	DeadLetters deadLettersCommand `cmd:"" name:"deadletters" help:"Events that could not be delivered: list them, and deliver them again."`
 	Replay      replayCommand      `cmd:"" help:"Deliver events of an application again, from a time or an offset on."`

@@ -43,6 +43,7 @@ type Config struct {
 	Triggers     string   // folder with manifests; "" takes the example
 	Targets      manifests.Targets
 	Data         string // folder; "" takes a temporary one
+	OPCUA        OPCUA  // OPC UA servers
 	Demo         *Demo  // nil for none
 
 	Logger  *slog.Logger          // warnings for the user

@@ -114,7 +114,12 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 	if err := d.serveHTTPS(listeners); err != nil {
 		return err
 	}
-	if err := d.serveMQTT(neighbours, listeners); err != nil {
+	tracker, err := d.startPresence(neighbours)
+	if err != nil {
+		return err
+	}
+	d.serveMQTT(tracker, listeners)
+	if err := d.serveOPCUA(tracker, contents); err != nil {
 		return err
 	}
 	if err := d.serveCoAP(); err != nil {

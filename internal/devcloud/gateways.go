@@ -41,11 +41,7 @@ func (d *Dev) listenSecurely(flag, address string, files authority.Files) (net.L
 }
 
 // serveMQTT runs the gateway for devices over MQTT.
-func (d *Dev) serveMQTT(n *Neighbours, l *listeners) error {
-	tracker, err := d.startPresence(n)
-	if err != nil {
-		return err
-	}
+func (d *Dev) serveMQTT(tracker *presence.Tracker, l *listeners) {
 	config := mqtt.DefaultConfig()
 	f := d.functions
 	gateway := mqtt.New(config, f.Authenticator, f.Pipeline, f.Commands, tracker, f.Log)
@@ -62,7 +58,6 @@ func (d *Dev) serveMQTT(n *Neighbours, l *listeners) error {
 		stop()
 		return <-ended
 	})
-	return nil
 }
 
 // serveCoAP runs the gateway for devices over CoAP. Its sockets are opened here, since UDP has no listeners.

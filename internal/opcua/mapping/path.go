@@ -170,3 +170,8 @@ func namespaceURI(uri string) string {
 	}
 	return uri
 }
+
+// Quote writes a browse name as a path has it.
+func Quote(name string) string {
+	return strings.NewReplacer("&", "&&", "/", "&/", "*", "&*", ":", "&:").Replace(name)
+}
