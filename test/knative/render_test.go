@@ -34,7 +34,7 @@ func overlays(t *testing.T) []string {
 	if len(names) < 2 {
 		t.Fatalf("only the overlays %v were found", names)
 	}
-	return append(names, "try+channel-broker", "production+pre-shared-keys", "production+device-registration")
+	return append(names, "try+channel-broker", "try+opcua", "production+opcua", "production+pre-shared-keys", "production+device-registration")
 }
 
 // folderOf is where an overlay lies. Of one with a component, named OVERLAY+COMPONENT, it makes a folder as an operator would.

@@ -27,6 +27,8 @@ var secrets = map[string]map[string]string{
 	"fairlead-registration": {"token": "0123456789abcdef0123456789abcdef"},
 	"fairlead-kafka":        {},
 	"fairlead-tls":          {},
+	"fairlead-opcua":        {"application": "plant", "device": "opcua-gateway", "password": "x"},
+	"fairlead-opcua-users":  {},
 }
 
 // A function is what the tests need of a func.yaml.
@@ -168,7 +170,11 @@ func TestGatewaysLoadTheirSettings(t *testing.T) {
 			found++
 			settings := understood(t, environment(t, c, maps), "gateway", c.Args[0])
 			checkPorts(t, c, settings)
-			checkFiles(t, pod, settings["KAFKA_SECRET_DIR"], settings["MQTT_TLS_CERTIFICATE_FILE"], settings["COAP_CERTIFICATE_FILE"], settings["HTTP_TLS_CERTIFICATE_FILE"])
+			checkFiles(t, pod, settings["KAFKA_SECRET_DIR"])
+			if c.Args[0] != "opcua" { // which listens nowhere
+				checkFiles(t, pod, settings["MQTT_TLS_CERTIFICATE_FILE"], settings["COAP_CERTIFICATE_FILE"], settings["HTTP_TLS_CERTIFICATE_FILE"])
+			}
+			checkVolumes(t, pod, settings["OPCUA_MAPPING"], settings["OPCUA_FOLDER"])
 			checkGrace(t, pod, settings[strings.ToUpper(c.Args[0])+"_DRAIN_TIMEOUT"])
 		}
 		if found < 2 {
@@ -185,7 +191,10 @@ func checkGrace(t *testing.T, pod *corev1.PodSpec, drain string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	need := pod.Containers[0].Lifecycle.PreStop.Sleep.Seconds + int64(draining.Seconds()) + 30
+	need := int64(draining.Seconds()) + 30
+	if l := pod.Containers[0].Lifecycle; l != nil {
+		need += l.PreStop.Sleep.Seconds
+	}
 	if have := *pod.TerminationGracePeriodSeconds; have <= need {
 		t.Errorf("gateway %v is killed after %d s, and may need %d", pod.Containers[0].Args, have, need)
 	}
@@ -217,8 +226,18 @@ func checkPorts(t *testing.T, c *corev1.Container, settings map[string]string) {
 	}
 }
 
-// checkFiles looks for the volumes in which files lie.
+// checkFiles looks for the Secrets in which files lie.
 func checkFiles(t *testing.T, pod *corev1.PodSpec, paths ...string) {
+	t.Helper()
+	for _, v := range checkVolumes(t, pod, paths...) {
+		if _, ok := secrets[v.Secret.SecretName]; !ok {
+			t.Errorf("nobody provides the Secret %s", v.Secret.SecretName)
+		}
+	}
+}
+
+// checkVolumes looks for the volumes in which files lie.
+func checkVolumes(t *testing.T, pod *corev1.PodSpec, paths ...string) (volumes []corev1.Volume) {
 	t.Helper()
 	for _, path := range paths {
 		if path == "" {
@@ -232,10 +251,9 @@ func checkFiles(t *testing.T, pod *corev1.PodSpec, paths ...string) {
 			continue
 		}
 		j := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == pod.Containers[0].VolumeMounts[i].Name })
-		if _, ok := secrets[pod.Volumes[j].Secret.SecretName]; !ok {
-			t.Errorf("nobody provides the Secret %s", pod.Volumes[j].Secret.SecretName)
-		}
+		volumes = append(volumes, pod.Volumes[j])
 	}
+	return volumes
 }
 
 var reference = regexp.MustCompile(`^\{\{ (secret|configMap):([a-z-]+)(?::([a-z.-]+))? \}\}$`)
