@@ -25,6 +25,7 @@ type Config struct {
 	Refresh        time.Duration `doc:"duration after which the mapping is resolved again at a server that is connected, to find nodes that are new; 10s to 24h"`
 
 	Window         int           `doc:"number of messages of a server that may wait to be stored, beyond which it is asked for no more; 1 to 1000"`
+	InFlight       int           `doc:"number of messages that are handed to Kafka before it has acknowledged the first of them; 1 to 100000"`
 	MaxMessage     int           `doc:"largest answer of a server in bytes; 65536 to 67108864"`
 	MaxItems       int           `doc:"largest number of nodes of one server that are monitored; 1 to 1000000"`
 	MaxCommands    int           `doc:"number of commands for the devices of a server that wait or are being done, beyond which further ones are not taken; 1 to 10000"`
@@ -45,6 +46,7 @@ func DefaultConfig() Config {
 		Outage:         time.Hour,
 		Refresh:        10 * time.Minute,
 		Window:         64,
+		InFlight:       1000,
 		MaxMessage:     16 << 20,
 		MaxItems:       100_000,
 		MaxCommands:    256,
@@ -115,6 +117,8 @@ func (c *Config) validateNumbers() error {
 	switch {
 	case c.Window < 1 || c.Window > 1000:
 		return errors.New("window: must lie between 1 and 1000")
+	case c.InFlight < 1 || c.InFlight > 100_000:
+		return errors.New("inFlight: must lie between 1 and 100000")
 	case c.MaxMessage < 64<<10 || c.MaxMessage > 64<<20:
 		return errors.New("maxMessage: must lie between 65536 and 67108864")
 	case c.MaxItems < 1 || c.MaxItems > 1_000_000:

@@ -43,7 +43,7 @@ func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline, hub *c
 	}
 	g := &Gateway{config: c, log: log, metrics: newGatewayMetrics(), refusals: pipeline.Refusals(), claimer: trackerClaimer{tracker}, hub: hub}
 	g.forwarder = forward.New(forward.Config{
-		Protocol: refusal.OPCUA, Gateway: c.Gateway, RetryDelay: c.RetryDelay, AuthTimeout: c.AuthTimeout,
+		Protocol: refusal.OPCUA, Gateway: c.Gateway, Batch: c.InFlight, InFlight: c.InFlight, RetryDelay: c.RetryDelay, AuthTimeout: c.AuthTimeout,
 	}, devices, pipeline, g.metrics.retried, log)
 	for _, s := range file.Servers {
 		u, err := newUpstream(g, s)

@@ -111,7 +111,11 @@ var Processes = []Process{
 	{
 		Name: OPCUA, Kind: Gateway, Summary: "machines that are OPC UA servers",
 		Groups: []string{groupKafka, groupIngest, "cache", "presence", "opcua"}, Access: Asks, Commands: true,
-		Rules: []Rule{{Field: "opcua.drainTimeout", Must: NotBeBelow, Other: "kafka.deliveryTimeout"}},
+		// Kafka never has to refuse a message because too many wait: that would let another one of the same device overtake it.
+		Rules: []Rule{
+			{Field: "opcua.inFlight", Must: BeBelow, Other: "kafka.maxRecords"},
+			{Field: "opcua.drainTimeout", Must: NotBeBelow, Other: "kafka.deliveryTimeout"},
+		},
 	},
 	{
 		Name: Integration, Kind: Gateway, Summary: "users who consume events: MQTT 3.1.1 and 5, WebSocket and Server-Sent Events",

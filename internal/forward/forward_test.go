@@ -69,9 +69,10 @@ func (a *authority) revoke() {
 
 // A topic stores records, or fails.
 type topic struct {
-	mu     sync.Mutex
-	err    error
-	values []string
+	mu         sync.Mutex
+	err        error
+	values     []string
+	busy, most int // records that are on their way
 }
 
 func (k *topic) Write(_ context.Context, r *kgo.Record, done func(error)) {
@@ -80,7 +81,22 @@ func (k *topic) Write(_ context.Context, r *kgo.Record, done func(error)) {
 	if k.err == nil {
 		k.values = append(k.values, string(r.Value))
 	}
-	go done(k.err)
+	k.busy++
+	k.most = max(k.most, k.busy)
+	err := k.err
+	go func() {
+		k.mu.Lock()
+		k.busy--
+		k.mu.Unlock()
+		done(err)
+	}()
+}
+
+// atOnce is how many records were on their way at the same time.
+func (k *topic) atOnce() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.most
 }
 
 func (k *topic) answer(err error) {
@@ -98,6 +114,9 @@ func (k *topic) stored(t *testing.T, want ...string) {
 	}
 }
 
+// inFlight is how many messages may be on their way at once.
+const inFlight = 2
+
 // A fixture is a forwarder that runs.
 type fixture struct {
 	*Forwarder
@@ -114,7 +133,7 @@ func within(t *testing.T, test func(*testing.T, *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fixture{authority: &authority{}, topic: &topic{}, settled: map[string]outcome.Outcome{}}
-		c := Config{Gateway: GatewayConfig{Application: "plant", Device: "site"}, RetryDelay: 10 * time.Second, AuthTimeout: time.Second}
+		c := Config{Batch: 3, InFlight: inFlight, Gateway: GatewayConfig{Application: "plant", Device: "site"}, RetryDelay: 10 * time.Second, AuthTimeout: time.Second}
 		f.Forwarder = New(c, f.authority, ingest.New(ingest.DefaultConfig(), f.topic), func(outcome.Outcome) {}, zap.NewNop())
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
@@ -170,6 +189,22 @@ func TestOrderOfADevice(t *testing.T) {
 		f.topic.answer(nil)
 		time.Sleep(time.Minute)
 		f.topic.stored(t, "0", "1", "2", "3", "4")
+	})
+}
+
+// TestInFlight has more messages of a device than may be on their way at once.
+func TestInFlight(t *testing.T) {
+	within(t, func(t *testing.T, f *fixture) {
+		var want []string
+		for n := range 20 {
+			want = append(want, strconv.Itoa(n))
+			f.forward("a", strconv.Itoa(n))
+		}
+		synctest.Wait()
+		f.topic.stored(t, want...)
+		if n := f.topic.atOnce(); n != inFlight {
+			t.Errorf("%d messages were on their way at once, want %d", n, inFlight)
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -20,6 +21,8 @@ const firstPause = 200 * time.Millisecond
 type Config struct {
 	Protocol    string // of the source, for metrics; a name of internal/refusal
 	Gateway     GatewayConfig
+	Batch       int           // messages of a device that are on their way at once; 0 is 1
+	InFlight    int           // messages of all devices that are on their way at once; 0 is as many as there are
 	RetryDelay  time.Duration // longest between two attempts to store a message or to be admitted
 	AuthTimeout time.Duration // of one question to the registry
 }
@@ -44,6 +47,7 @@ type Forwarder struct {
 
 	identity *identity
 	lanes    *lanes
+	places   chan struct{}   // of messages that are on their way; nil: there is no bound
 	closing  context.Context // ends when nothing more is begun
 	close    context.CancelFunc
 }
@@ -53,7 +57,10 @@ func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline, retrie
 	f := &Forwarder{
 		config: c, devices: devices, pipeline: pipeline, log: log, retried: retried, identity: newIdentity(c, devices, log),
 	}
-	f.lanes = newLanes(f.settle)
+	f.lanes = newLanes(max(1, c.Batch), f.settle)
+	if c.InFlight > 0 {
+		f.places = make(chan struct{}, c.InFlight)
+	}
 	f.closing, f.close = context.WithCancel(context.Background())
 	return f
 }
@@ -77,37 +84,83 @@ func (f *Forwarder) Close(ctx context.Context) error {
 	return f.lanes.close(ctx)
 }
 
-// settle tries to store a message until that is decided. It says no if the forwarder stops before: then what is behind the
-// message in its lane must not be stored either.
-func (f *Forwarder) settle(m *Message) bool {
+// settle tries to store messages of one device until all are decided. It says no if the forwarder stops before: then what is behind
+// them in their lane must not be stored either.
+func (f *Forwarder) settle(batch []*Message) bool {
 	pauses := backoff.New(firstPause, f.config.RetryDelay)
 	for attempt := 1; ; attempt++ {
-		r := f.store(m)
-		if r.Outcome.Good() || r.Outcome.Final() {
-			m.Settled(r)
+		batch = f.undecided(batch, f.store(batch), attempt)
+		if len(batch) == 0 {
 			return true
 		}
-		f.retried(r.Outcome)
-		f.log.Warn("a message cannot be stored now", zap.Stringer("outcome", r.Outcome), zap.String("device", m.Device),
-			zap.Int("attempt", attempt), zap.Error(r.Err))
 		if !pauses.Wait(f.closing) {
-			m.Left()
+			for _, m := range batch {
+				m.Left()
+			}
 			return false
 		}
 	}
 }
 
-// store makes one attempt.
-func (f *Forwarder) store(m *Message) outcome.Result {
+// undecided tells who waits for a message what became of it, and keeps those that have to be tried again.
+func (f *Forwarder) undecided(batch []*Message, results []outcome.Result, attempt int) (again []*Message) {
+	for i, m := range batch {
+		r := results[i]
+		if r.Outcome.Good() || r.Outcome.Final() {
+			m.Settled(r)
+			continue
+		}
+		again = append(again, m)
+		f.retried(r.Outcome)
+		f.log.Warn("a message cannot be stored now", zap.Stringer("outcome", r.Outcome), zap.String("device", m.Device),
+			zap.Int("attempt", attempt), zap.Error(r.Err))
+	}
+	return again
+}
+
+// store makes one attempt. Kafka is given the messages in their order, without a wait for its answer in between.
+func (f *Forwarder) store(batch []*Message) []outcome.Result {
+	results := make([]outcome.Result, len(batch))
 	from := f.identity.session(f.Stopping())
 	if from == nil {
-		return outcome.Result{Outcome: outcome.Unauthenticated}
+		return fill(results, outcome.Result{Outcome: outcome.Unauthenticated})
 	}
-	as, err := f.about(from, m.Device)
+	as, err := f.about(from, batch[0].Device)
 	if err != nil {
-		return refusal(from, err)
+		return fill(results, refusal(from, err))
 	}
-	return f.pipeline.Do(context.Background(), from, as, m.Message)
+	var answers sync.WaitGroup
+	answers.Add(len(batch))
+	for i, m := range batch {
+		f.enter()
+		f.pipeline.Publish(context.Background(), from, as, m.Message, func(r outcome.Result) {
+			results[i] = r
+			f.leave()
+			answers.Done()
+		})
+	}
+	answers.Wait()
+	return results
+}
+
+func fill(results []outcome.Result, r outcome.Result) []outcome.Result {
+	for i := range results {
+		results[i] = r
+	}
+	return results
+}
+
+// enter waits until one more message may be on its way.
+func (f *Forwarder) enter() {
+	if f.places != nil {
+		f.places <- struct{}{}
+	}
+}
+
+func (f *Forwarder) leave() {
+	if f.places != nil {
+		<-f.places
+	}
 }
 
 // about finds the device that a message is about, if the gateway may speak for it; nil is the gateway.

@@ -5,10 +5,11 @@ import (
 	"sync"
 )
 
-// lanes are the lines of messages, one for each device that has any. Each is worked off by a goroutine of its own, one
-// message after the other. Who adds bounds how many there are.
+// lanes are the lines of messages, one for each device that has any. Each is worked off by a goroutine of its own, some messages
+// after the others. Who adds bounds how many there are.
 type lanes struct {
-	work func(*Message) bool // false stops the line
+	most int                   // that are worked on together
+	work func([]*Message) bool // false stops the line
 
 	mu      sync.Mutex
 	lines   map[string][]*Message // that wait, by device; a line is there while somebody works on it
@@ -16,8 +17,8 @@ type lanes struct {
 	workers sync.WaitGroup
 }
 
-func newLanes(work func(*Message) bool) *lanes {
-	return &lanes{work: work, lines: map[string][]*Message{}}
+func newLanes(most int, work func([]*Message) bool) *lanes {
+	return &lanes{most: most, work: work, lines: map[string][]*Message{}}
 }
 
 // add puts a message at the end of its device's line. It says no after close.
@@ -33,24 +34,26 @@ func (l *lanes) add(m *Message) bool {
 		return true
 	}
 	l.lines[m.Device] = nil
-	l.workers.Go(func() { l.run(m) })
+	l.workers.Go(func() { l.run(m.Device, []*Message{m}) })
 	return true
 }
 
-// run works off a line, beginning with m. What is behind a message that stops the work is left.
-func (l *lanes) run(m *Message) {
-	for m != nil && l.work(m) {
-		m = l.next(m.Device)
+// run works off a line, beginning with some messages. What is behind messages that stop the work is left.
+func (l *lanes) run(device string, first []*Message) {
+	batch := first
+	for len(batch) > 0 && l.work(batch) {
+		batch = l.next(device)
 	}
-	for m != nil {
-		if m = l.next(m.Device); m != nil {
+	for len(batch) > 0 {
+		batch = l.next(device)
+		for _, m := range batch {
 			m.Left()
 		}
 	}
 }
 
-// next takes the first message of a line, or ends a line that is empty.
-func (l *lanes) next(device string) *Message {
+// next takes the first messages of a line, or ends a line that is empty.
+func (l *lanes) next(device string) []*Message {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	line := l.lines[device]
@@ -58,8 +61,9 @@ func (l *lanes) next(device string) *Message {
 		delete(l.lines, device)
 		return nil
 	}
-	l.lines[device] = line[1:]
-	return line[0]
+	n := min(len(line), l.most)
+	l.lines[device] = line[n:]
+	return line[:n:n]
 }
 
 // close takes nothing more, and waits until the lines are worked off or ctx ends.
