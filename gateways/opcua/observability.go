@@ -10,13 +10,14 @@ import (
 	"github.com/fairlead/fairlead/internal/outcome"
 )
 
-// gatewayMetrics count what comes of what servers tell. Each attempt to store it is counted by the pipeline.
+// gatewayMetrics count what comes of what servers tell. Each attempt to store it is counted by the pipeline, and what they tell by
+// internal/opcua.
 type gatewayMetrics struct {
-	meter                              metric.Meter
-	messages, retries, lostN, commands metric.Int64Counter
-	findings, refusedItems             metric.Int64Gauge
-	waiting, devices, ready            metric.Int64ObservableGauge
-	outcomes                           map[outcome.Outcome]metric.MeasurementOption
+	meter                       metric.Meter
+	messages, retries, commands metric.Int64Counter
+	findings, refusedItems      metric.Int64Gauge
+	devices                     metric.Int64ObservableGauge
+	outcomes                    map[outcome.Outcome]metric.MeasurementOption
 }
 
 func newGatewayMetrics() *gatewayMetrics {
@@ -28,47 +29,32 @@ func newGatewayMetrics() *gatewayMetrics {
 		metric.WithDescription("Messages made of what servers tell that are decided, by what became of them."))
 	m.retries, _ = m.meter.Int64Counter("fairlead.opcua.retries",
 		metric.WithDescription("Attempts to store a message that have to be repeated, by outcome."))
-	m.lostN, _ = m.meter.Int64Counter("fairlead.opcua.losses",
-		metric.WithDescription("Gaps in what a server told, by server and by whether the number of missing messages is known."))
 	m.commands, _ = m.meter.Int64Counter("fairlead.opcua.commands",
 		metric.WithDescription("Commands that were done or not, by whether the server's status was good."))
 	m.findings, _ = m.meter.Int64Gauge("fairlead.opcua.mapping.findings",
 		metric.WithDescription("Nodes of the mapping that the server does not have, or that are not what the mapping takes them for, by server."))
 	m.refusedItems, _ = m.meter.Int64Gauge("fairlead.opcua.refused",
 		metric.WithDescription("Nodes that the server does not monitor, although it has them, by server."))
-	m.waiting, _ = m.meter.Int64ObservableGauge("fairlead.opcua.waiting",
-		metric.WithDescription("Notifications of a server that wait to be stored, by server."))
 	m.devices, _ = m.meter.Int64ObservableGauge("fairlead.opcua.devices",
 		metric.WithDescription("Devices that are connected, by server."))
-	m.ready, _ = m.meter.Int64ObservableGauge("fairlead.opcua.ready",
-		metric.WithDescription("1 while the server is connected and its nodes are monitored, else 0, by server."))
 	for _, o := range outcome.All() {
 		m.outcomes[o] = metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", o.String())))
 	}
 	return m
 }
 
-func ofServer(name string, more ...attribute.KeyValue) metric.MeasurementOption {
-	return metric.WithAttributeSet(attribute.NewSet(append(more, attribute.String("server", name))...))
+func ofServer(name string) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(attribute.String("server", name)))
 }
 
-// observe has the state of a gateway read when metrics are collected, until stop is called.
+// observe has the devices of a gateway counted when metrics are collected, until stop is called.
 func (m *gatewayMetrics) observe(g *Gateway) (stop func()) {
-	registration, _ := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+	registration, _ := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		for _, u := range g.upstreams {
-			u.mu.Lock()
-			waiting := u.waiting
-			u.mu.Unlock()
-			o.ObserveInt64(m.waiting, int64(waiting), ofServer(u.name))
 			o.ObserveInt64(m.devices, int64(u.claims.count()), ofServer(u.name))
-			var ready int64
-			if u.server.Ready(ctx) == nil {
-				ready = 1
-			}
-			o.ObserveInt64(m.ready, ready, ofServer(u.name))
 		}
 		return nil
-	}, m.waiting, m.devices, m.ready)
+	}, m.devices)
 	return func() { _ = registration.Unregister() }
 }
 
@@ -78,10 +64,6 @@ func (m *gatewayMetrics) decided(o outcome.Outcome) {
 
 func (m *gatewayMetrics) retried(o outcome.Outcome) {
 	m.retries.Add(context.Background(), 1, m.outcomes[o])
-}
-
-func (m *gatewayMetrics) lost(server string, messages int) {
-	m.lostN.Add(context.Background(), 1, ofServer(server, attribute.Bool("counted", messages > 0)))
 }
 
 func (m *gatewayMetrics) commanded(good bool) {

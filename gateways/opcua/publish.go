@@ -34,7 +34,6 @@ type delivery struct {
 
 // Notified publishes what a notification brings.
 func (u *upstream) Notified(n *opcua.Notification) {
-	u.wait(1)
 	d := &delivery{upstream: u, notification: n}
 	messages := d.values()
 	messages = append(messages, d.events()...)
@@ -47,18 +46,10 @@ func (u *upstream) Notified(n *opcua.Notification) {
 	d.decided()
 }
 
-// wait counts notifications that are not settled.
-func (u *upstream) wait(n int) {
-	u.mu.Lock()
-	u.waiting += n
-	u.mu.Unlock()
-}
-
 // decided settles the notification when nothing of it is undecided.
 func (d *delivery) decided() {
 	if d.left.Add(-1) == 0 {
 		d.notification.Settle()
-		d.upstream.wait(-1)
 	}
 }
 
@@ -257,7 +248,6 @@ func (u *upstream) decide(m *forward.Message, r outcome.Result) {
 
 // Lost tells the readers of each device of the server.
 func (u *upstream) Lost(l opcua.Loss) {
-	u.gateway.metrics.lost(u.name, l.Messages)
 	u.log.Warn("messages of the server are lost", zap.Int("messages", l.Messages), zap.Time("since", l.Since), zap.String("reason", l.Reason))
 	u.mu.Lock()
 	plan := u.plan

@@ -26,8 +26,7 @@ type upstream struct {
 	plan       *mapping.Plan
 	devices    map[string]*mapping.DevicePlan // by name
 	properties properties
-	told       map[string]bool // findings that are logged
-	waiting    int             // notifications that are not settled
+	told       map[string]bool // findings that are logged; only for items
 }
 
 func newUpstream(g *Gateway, s *mapping.Server) (*upstream, error) {
