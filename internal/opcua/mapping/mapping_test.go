@@ -217,7 +217,7 @@ func TestFindings(t *testing.T) {
 	f(channel("- {path: Model, name: x, name: y}"), node+".name: stands twice")
 	f(channel("- q:Model"), node+`: "q:Model": "q" is no short name of a namespace; there is m (a colon that belongs to a name is written &:)`)
 	f(channel("- {id: i=2258}"), node+".id: a node that is named by its id needs a name")
-	f(channel("- {path: Model, id: i=2258}"), node+": has both path and id")
+	f(channel("- {path: Model, id: i=2258, name: x}"), node+": has both path and id")
 	f(channel("- {name: x}"), node+": path or id is missing")
 	f(channel("- {path: 'Mod*', name: x}"), node+`.name: all that "Mod*" matches would have this one name: write {name}, or {1} for what the first * stands for`)
 	f(channel("- {path: Model, sampling: 1ms}"),
