@@ -98,7 +98,7 @@ func (c *opcuaBrowse) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return fmt.Errorf("browsing %s: %w", start, err)
 	}
-	c.show(t.out, tree.Root, 0)
+	(&opcuaTree{out: t.out, flags: c, below: childrenOf(tree.Root), shown: map[opcua.NodeRef]bool{}}).show(tree.Root, 0)
 	if tree.Truncated != "" {
 		fmt.Fprintf(t.err, "this is not all: %s\n", printable(tree.Truncated))
 	}
@@ -128,21 +128,43 @@ func (c *opcuaBrowse) endpoint() (opcua.EndpointConfig, error) {
 // serverObject is the node of the object Server, which every server has.
 var serverObject = opcua.NodeRef{Kind: 'i', Identifier: "2253"}
 
+// An opcuaTree shows nodes.
+type opcuaTree struct {
+	out   io.Writer
+	flags *opcuaBrowse
+	below map[opcua.NodeRef][]*opcua.TreeNode
+	shown map[opcua.NodeRef]bool // with what is below them
+}
+
+// childrenOf has the children of each node in a tree, where a node has them in one place only.
+func childrenOf(root *opcua.TreeNode) map[opcua.NodeRef][]*opcua.TreeNode {
+	below := map[opcua.NodeRef][]*opcua.TreeNode{}
+	for stack := []*opcua.TreeNode{root}; len(stack) > 0; {
+		n := stack[len(stack)-1]
+		stack = append(stack[:len(stack)-1], n.Children...)
+		if len(n.Children) > 0 {
+			below[n.Ref] = n.Children
+		}
+	}
+	return below
+}
+
 // show writes a node and what is below it.
-func (c *opcuaBrowse) show(out io.Writer, n *opcua.TreeNode, level int) {
-	if n.Property && !c.Properties {
+func (t *opcuaTree) show(n *opcua.TreeNode, level int) {
+	if n.Property && !t.flags.Properties {
 		return
 	}
 	fields := []string{mapping.Quote(n.BrowseName.Name), n.Ref.String(), string(n.Class)}
 	if n.DataType != "" {
 		fields = append(fields, n.DataType)
 	}
-	fmt.Fprintf(out, "%s%s\n", strings.Repeat("  ", level), oneLine(strings.Join(fields, "  ")))
-	if n.Ref == serverObject && level > 0 && !c.Server {
+	fmt.Fprintf(t.out, "%s%s\n", strings.Repeat("  ", level), oneLine(strings.Join(fields, "  ")))
+	if t.shown[n.Ref] || n.Ref == serverObject && level > 0 && !t.flags.Server {
 		return
 	}
-	for _, child := range n.Children {
-		c.show(out, child, level+1)
+	t.shown[n.Ref] = true
+	for _, child := range t.below[n.Ref] {
+		t.show(child, level+1)
 	}
 }
 
