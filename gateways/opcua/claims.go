@@ -28,6 +28,7 @@ type claims struct {
 	up     bool
 	wanted map[string]bool // by the device's name in the mapping
 	held   map[string]*claim
+	failed map[string]outcome.Outcome // of those that could not be begun
 }
 
 // A claim is the session of one device.
@@ -38,7 +39,7 @@ type claim struct {
 }
 
 func newClaims(u *upstream) *claims {
-	return &claims{upstream: u, changed: make(chan struct{}, 1), held: map[string]*claim{}}
+	return &claims{upstream: u, changed: make(chan struct{}, 1), held: map[string]*claim{}, failed: map[string]outcome.Outcome{}}
 }
 
 // want says which devices there are.
@@ -143,16 +144,31 @@ func (c *claims) claim(ctx context.Context) bool {
 		places <- struct{}{}
 		running.Go(func() {
 			defer func() { <-places }()
-			if err := c.begin(ctx, name); err != nil {
+			err := c.begin(ctx, name)
+			c.tell(name, err)
+			if err != nil {
 				mu.Lock()
 				complete = false
 				mu.Unlock()
-				c.upstream.log.Warn("a device is not known to be connected", zap.String("device", name), zap.Stringer("outcome", outcome.Of(err)))
 			}
 		})
 	}
 	running.Wait()
 	return complete
+}
+
+// tell logs why a session could not be begun, once as long as the reason is the same.
+func (c *claims) tell(name string, err error) {
+	now := outcome.Of(err)
+	c.mu.Lock()
+	before, failed := c.failed[name]
+	if delete(c.failed, name); err != nil {
+		c.failed[name] = now
+	}
+	c.mu.Unlock()
+	if err != nil && (!failed || before != now) {
+		c.upstream.log.Warn("a device is not known to be connected", zap.String("device", name), zap.Stringer("outcome", now))
+	}
 }
 
 func (c *claims) missing() (names []string) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -127,8 +128,10 @@ func call(ctx context.Context, c *opcua.Connection, m mapping.Method, payload []
 		return failed(ctx, err)
 	}
 	r := response{Status: result.Status.String(), Code: uint32(result.Status)}
-	for _, s := range result.Arguments {
-		r.Inputs = append(r.Inputs, s.String())
+	if slices.ContainsFunc(result.Arguments, opcua.Status.Bad) {
+		for _, s := range result.Arguments {
+			r.Inputs = append(r.Inputs, s.String())
+		}
 	}
 	for _, v := range result.Outputs {
 		r.Outputs = append(r.Outputs, v.AppendJSON(nil, opcua.Plain))

@@ -248,7 +248,6 @@ func (u *upstream) decide(m *forward.Message, r outcome.Result) {
 
 // Lost tells the readers of each device of the server.
 func (u *upstream) Lost(l opcua.Loss) {
-	u.log.Warn("messages of the server are lost", zap.Int("messages", l.Messages), zap.Time("since", l.Since), zap.String("reason", l.Reason))
 	u.mu.Lock()
 	plan := u.plan
 	u.mu.Unlock()

@@ -39,7 +39,7 @@ func newUpstream(g *Gateway, s *mapping.Server) (*upstream, error) {
 	u := &upstream{gateway: g, name: s.Name.Value, mapped: s, log: g.log.With(zap.String("server", s.Name.Value)), plan: &mapping.Plan{}}
 	u.claims = newClaims(u)
 	u.commands = newCommandLines(g.config.MaxCommands, u.do)
-	if u.server, err = opcua.NewServer(c, u.items, u, u.log); err != nil {
+	if u.server, err = opcua.NewServer(c, u.items, u, g.log); err != nil {
 		return nil, err
 	}
 	return u, nil
@@ -106,14 +106,12 @@ func (u *upstream) tell(findings mapping.Findings) {
 }
 
 // Connected begins the sessions of the devices.
-func (u *upstream) Connected(i opcua.Info) {
-	u.log.Info("connected", zap.String("uri", i.ServerURI), zap.Int("items", i.Items), zap.Bool("resumed", i.Resumed))
+func (u *upstream) Connected(opcua.Info) {
 	u.claims.connected(true)
 }
 
 // Disconnected ends the sessions of the devices.
-func (u *upstream) Disconnected(err error) {
-	u.log.Warn("disconnected", zap.Error(err))
+func (u *upstream) Disconnected(error) {
 	u.claims.connected(false)
 }
 
