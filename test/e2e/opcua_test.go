@@ -20,7 +20,7 @@ const counters = `
   - path: Objects/Line1/Press*
     name: press-{1}
     channels:
-    - {name: "{node}", publishing: 100ms, sampling: 10ms, queue: 5000, nodes: [{path: Counter, name: counter}]}
+    - {name: "{node}", publishing: 100ms, sampling: 0s, queue: 5000, nodes: [{path: Counter, name: counter}]}
 `
 
 // machine is a device with a method, and with values of some types in one event.

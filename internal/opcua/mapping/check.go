@@ -219,7 +219,10 @@ func (r *reader) checkName(to *reference, name Text) {
 // checkTiming reports queues that overflow by themselves.
 func (r *reader) checkTiming(c *Channel, n *Node) {
 	t := c.of(n)
-	if t.sampling > t.publishing {
+	switch {
+	case t.sampling == eachChange:
+		return
+	case t.sampling > t.publishing:
 		r.warn(n.at, "is sampled every %s, but sent every %s", t.sampling, t.publishing)
 		return
 	}
@@ -231,10 +234,10 @@ func (r *reader) checkTiming(c *Channel, n *Node) {
 // of is how a node of the channel is monitored.
 func (c *Channel) of(n *Node) timing {
 	t := c.timing
-	if n.sampling > 0 {
+	if n.sampling != asPublished {
 		t.sampling = n.sampling
 	}
-	if t.sampling == 0 {
+	if t.sampling == asPublished {
 		t.sampling = t.publishing
 	}
 	if n.queue > 0 {

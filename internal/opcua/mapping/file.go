@@ -26,6 +26,9 @@ const (
 const (
 	defaultPublishing = time.Second
 	defaultQueue      = 100
+
+	asPublished = -1 // sampling that is the same as publishing
+	eachChange  = 0  // sampling that is left to the server
 )
 
 // A File is a mapping.
@@ -60,7 +63,7 @@ type Identity struct {
 
 // timing is what a channel has from its server, unless it says something else.
 type timing struct {
-	publishing, sampling time.Duration // sampling 0 is the same as publishing
+	publishing, sampling time.Duration
 	queue                uint32
 	discardNewest        bool
 }
@@ -223,7 +226,7 @@ func (r *reader) readNamespaces(f *File, n *yaml.Node, at place) {
 }
 
 func (r *reader) server(n *yaml.Node, at place) *Server {
-	s := &Server{at: at, timing: timing{publishing: defaultPublishing, queue: defaultQueue}}
+	s := &Server{at: at, timing: timing{publishing: defaultPublishing, sampling: asPublished, queue: defaultQueue}}
 	members := r.timing(&s.timing)
 	members["name"] = r.name(&s.Name)
 	members["url"] = r.name(&s.URL)
@@ -243,7 +246,7 @@ func (r *reader) timing(t *timing) map[string]func(*yaml.Node, place) {
 	discard := discardOldest
 	return map[string]func(*yaml.Node, place){
 		"publishing": r.duration(&t.publishing, 10*time.Millisecond, longestInterval),
-		"sampling":   r.duration(&t.sampling, time.Millisecond, longestInterval),
+		"sampling":   r.duration(&t.sampling, eachChange, longestInterval),
 		"queue":      r.count(&t.queue, 1, maxQueue),
 		"discard": func(n *yaml.Node, at place) {
 			choice(r, &discard, discardOldest, discardNewest)(n, at)
@@ -372,12 +375,12 @@ func (r *reader) channel(n *yaml.Node, at place, t timing) *Channel {
 }
 
 func (r *reader) node(n *yaml.Node, at place) *Node {
-	d := &Node{at: at}
+	d := &Node{at: at, sampling: asPublished}
 	r.either(&d.node, n, at, map[string]func(*yaml.Node, place){
 		"name":     r.name(&d.name),
 		"type":     r.text(&d.Type),
 		"units":    r.boolean(&d.Units),
-		"sampling": r.duration(&d.sampling, time.Millisecond, longestInterval),
+		"sampling": r.duration(&d.sampling, eachChange, longestInterval),
 		"queue":    r.count(&d.queue, 1, maxQueue),
 		"deadband": func(n *yaml.Node, at place) { d.deadband = r.deadband(n, at) },
 	})

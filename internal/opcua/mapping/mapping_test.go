@@ -222,6 +222,7 @@ func TestFindings(t *testing.T) {
 	f(channel("- {path: 'Mod*', name: x}"), node+`.name: all that "Mod*" matches would have this one name: write {name}, or {1} for what the first * stands for`)
 	f(channel("- {path: Model, sampling: 1ms}"),
 		"10: warning: servers[0].devices[0].channels[0].nodes[0]: up to 1000 values come in the 1s between two sendings, but the queue holds 100: others are lost")
+	f(channel("- {path: Model, sampling: 0s}"))
 	f(channel("- {path: Model, sampling: 10}"), node+`.sampling: "10" is no duration such as 250ms, 2s or 1m30s`)
 
 	f(file("- path: Objects/Line1/Press*\n  name: x\n  writes: [Setpoint]"),
