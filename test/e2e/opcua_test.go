@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fairlead/fairlead/internal/opcua"
 	"github.com/fairlead/fairlead/test/opcuaserver"
 )
 
@@ -183,9 +184,10 @@ func TestOPCUAKafkaDies(t *testing.T) {
 	}
 }
 
-// TestOPCUAGatewayDies kills the gateway under counters, twice. The next one takes its subscription over.
+// TestOPCUAGatewayDies kills the gateway under counters, twice. The next one takes its subscription over, which a server lets it do
+// since it has shown the same certificate.
 func TestOPCUAGatewayDies(t *testing.T) {
-	h := startHall(t, opcuaserver.NodeOPCUA, opcuaserver.Options{Every: 50 * time.Millisecond}, counters, "press-1")
+	h := startHallWith(t, opcuaserver.NodeOPCUA, opcuaserver.Options{Every: 50 * time.Millisecond}, opcua.PolicyBasic256Sha256, counters, "press-1")
 	reader := h.reader()
 	last := uint64(1)
 	for range 2 {
@@ -202,7 +204,7 @@ func TestOPCUAGatewayDies(t *testing.T) {
 
 // TestOPCUAGatewayStops has the gateway end as it does for a deployment, and its devices with it.
 func TestOPCUAGatewayStops(t *testing.T) {
-	h := startHall(t, opcuaserver.NodeOPCUA, opcuaserver.Options{Every: 50 * time.Millisecond}, counters, "press-1")
+	h := startHallWith(t, opcuaserver.NodeOPCUA, opcuaserver.Options{Every: 50 * time.Millisecond}, opcua.PolicyBasic256Sha256, counters, "press-1")
 	reader := h.reader()
 	h.awaitCount("press-1", 1)
 	if err := h.gateway.Stop(); err != nil {

@@ -83,6 +83,12 @@ func (f *follower) records() []record {
 // startHall starts a server, and a gateway that has these devices of it, in YAML. Names are those of the devices.
 func startHall(t *testing.T, kind opcuaserver.Kind, o opcuaserver.Options, devices string, names ...string) *hall {
 	t.Helper()
+	return startHallWith(t, kind, o, opcua.PolicyNone, devices, names...)
+}
+
+// startHallWith is startHall with a security policy.
+func startHallWith(t *testing.T, kind opcuaserver.Kind, o opcuaserver.Options, policy opcua.Policy, devices string, names ...string) *hall {
+	t.Helper()
 	server, err := opcuaserver.Start(bounded(t), kind, o)
 	if err != nil {
 		t.Fatal(err)
@@ -100,16 +106,21 @@ func startHall(t *testing.T, kind opcuaserver.Kind, o opcuaserver.Options, devic
 	}
 	folder := t.TempDir()
 	mapping := filepath.Join(folder, "mapping.yaml")
-	text := fmt.Sprintf("namespaces: {t: %q}\nservers:\n- name: hall\n  url: %s\n  devices:\n%s", opcuaserver.Namespace, server.URL(), devices)
+	text := fmt.Sprintf("namespaces: {t: %q}\nservers:\n- name: hall\n  url: %s\n  security: {policy: %s}\n  devices:\n%s",
+		opcuaserver.Namespace, server.URL(), policy, devices)
 	if err := os.WriteFile(mapping, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	state := filepath.Join(folder, "state")
+	if policy != opcua.PolicyNone {
+		trust(t, server, policy, state)
 	}
 	program, err := gatewayProgram()
 	if err != nil {
 		t.Fatal(err)
 	}
 	gateway, err := program.Start(bounded(t), "opcua", append(gatewaySettings(),
-		"FAIRLEAD_OPCUA_MAPPING="+mapping, "FAIRLEAD_OPCUA_FOLDER="+filepath.Join(folder, "state"),
+		"FAIRLEAD_OPCUA_MAPPING="+mapping, "FAIRLEAD_OPCUA_FOLDER="+state,
 		"FAIRLEAD_OPCUA_GATEWAY_APPLICATION="+a.name, "FAIRLEAD_OPCUA_GATEWAY_DEVICE=site", "FAIRLEAD_OPCUA_GATEWAY_PASSWORD=p",
 		"FAIRLEAD_OPCUA_RETRY_DELAY=1s", "FAIRLEAD_OPCUA_RECONNECT_DELAY=1s",
 	)...)
@@ -117,11 +128,31 @@ func startHall(t *testing.T, kind opcuaserver.Kind, o opcuaserver.Options, devic
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if text, err := os.ReadFile(gateway.LogPath()); err == nil && t.Failed() {
+			t.Logf("the log of the gateway:\n%s", text)
+		}
 		if err := gateway.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return &hall{a, server, gateway, events}
+}
+
+// trust has a gateway's folder trust a server, as an operator does: by moving the certificate that was refused.
+func trust(t *testing.T, server *opcuaserver.Server, policy opcua.Policy, folder string) {
+	t.Helper()
+	c := opcua.EndpointConfig{Name: "hall", URL: server.URL(), Folder: folder, Policy: policy}
+	if connection, err := opcua.Dial(bounded(t), c, zap.NewNop()); err == nil {
+		_ = connection.Close()
+		t.Fatal("a server that nobody trusts is taken")
+	}
+	refused, err := filepath.Glob(filepath.Join(folder, "rejected", "*"))
+	if err != nil || len(refused) != 1 {
+		t.Fatalf("refused: %v, %v", refused, err)
+	}
+	if err := os.Rename(refused[0], filepath.Join(folder, "trusted", filepath.Base(refused[0]))); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // of are the events of a device in a channel, in the order of the topic.
