@@ -102,12 +102,18 @@ func trustAll(t *testing.T, folder string) {
 	}
 }
 
+// A told value is one with the number of its message.
+type told struct {
+	opcua.Value
+	sequence uint32
+}
+
 // A recorder is a Handler that remembers what it is told. It settles messages some messages late, as Kafka does.
 type recorder struct {
 	late int
 
 	mu        sync.Mutex
-	values    []opcua.Value
+	values    []told
 	events    []opcua.Event
 	losses    []opcua.Loss
 	refused   []opcua.Refusal
@@ -144,7 +150,9 @@ func (r *recorder) Refused(all []opcua.Refusal) {
 func (r *recorder) Notified(n *opcua.Notification) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.values = append(r.values, n.Values...)
+	for _, v := range n.Values {
+		r.values = append(r.values, told{v, n.Sequence})
+	}
 	r.events = append(r.events, n.Events...)
 	r.open = append(r.open, n)
 	r.settle(r.late)
@@ -178,16 +186,29 @@ func connections(r *recorder) int  { return len(r.connected) }
 func lossesOf(r *recorder) int     { return len(r.losses) }
 func openMessages(r *recorder) int { return len(r.open) }
 
-// numbers are the values of a counter, in the order in which they came.
+// numbers are the values of a counter, in the order in which they came. A server may tell its present value once more, in a new
+// message, when a client has come back: it has the same time.
 func numbers(r *recorder, of opcua.NodeRef) (all []int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	var last told
 	for _, v := range r.values {
-		if x, ok := v.Value.Float(); ok && v.Node == of {
+		if v.Node != of {
+			continue
+		}
+		if x, ok := v.Value.Value.Float(); ok && !v.again(last) {
 			all = append(all, int(x))
 		}
+		last = v
 	}
 	return all
+}
+
+// again tells whether a value is the last one, told in another message.
+func (v told) again(last told) bool {
+	x, _ := v.Value.Value.Float()
+	y, _ := last.Value.Value.Float()
+	return v.sequence != last.sequence && x == y && v.SourceTime.Equal(last.SourceTime)
 }
 
 // run runs a server's client until the end of the test, or until stop is called.
