@@ -64,5 +64,5 @@ func dtlsProof(p proof) []string {
 	if p.certificate != nil {
 		return p.certificate.files()
 	}
-	return []string{"-cipher", "PSK-AES128-GCM-SHA256", "-psk_identity", p.identity, "-psk", p.hexKey()}
+	return append(p.opensslKey(), "-cipher", "PSK-AES128-GCM-SHA256")
 }

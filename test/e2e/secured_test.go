@@ -51,6 +51,11 @@ func (p proof) kind() string {
 // hexKey is the key as OpenSSL, GnuTLS and mosquitto take it.
 func (p proof) hexKey() string { return hex.EncodeToString([]byte(p.key)) }
 
+// opensslKey is what OpenSSL's client is told of the key.
+func (p proof) opensslKey() []string {
+	return []string{"-psk_identity", p.identity, "-psk", p.hexKey()}
+}
+
 // A securer connects to a server over TLS, with one version of it. The certificate of the server comes from the authority in a file. Some
 // programs do not tell that the handshake failed before something is read.
 type securer struct {
