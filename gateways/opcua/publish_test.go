@@ -63,8 +63,9 @@ func TestNodeIsLeftOut(t *testing.T) {
 
 func TestTargetID(t *testing.T) {
 	id := uuid.NewString()
-	if targetID(id, 0) != id || targetID(id, 1) == targetID(id, 2) || targetID(id, 1) != targetID(id, 1) {
-		t.Error("the events of several devices are not told apart")
+	first, again, second := targetID(id, 1), targetID(id, 1), targetID(id, 2)
+	if targetID(id, 0) != id || first == second || first != again {
+		t.Errorf("the events of several devices have the ids %s, %s, %s", first, again, second)
 	}
 }
 

@@ -257,6 +257,3 @@ type Text struct {
 
 // String is the text.
 func (t Text) String() string { return t.Value }
-
-// Line is where it stands.
-func (t Text) Line() int { return t.at.line }
