@@ -71,6 +71,7 @@ func (a *authority) revoke() {
 type topic struct {
 	mu         sync.Mutex
 	err        error
+	refuses    string // a value that is refused once
 	values     []string
 	busy, most int // records that are on their way
 }
@@ -78,12 +79,15 @@ type topic struct {
 func (k *topic) Write(_ context.Context, r *kgo.Record, done func(error)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.err == nil {
+	err := k.err
+	if err == nil && string(r.Value) == k.refuses {
+		k.refuses, err = "", outcome.New(outcome.Overloaded, "")
+	}
+	if err == nil {
 		k.values = append(k.values, string(r.Value))
 	}
 	k.busy++
 	k.most = max(k.most, k.busy)
-	err := k.err
 	go func() {
 		k.mu.Lock()
 		k.busy--
@@ -205,6 +209,19 @@ func TestInFlight(t *testing.T) {
 		if n := f.topic.atOnce(); n != inFlight {
 			t.Errorf("%d messages were on their way at once, want %d", n, inFlight)
 		}
+	})
+}
+
+// TestOrderOfABatch has one message of a batch refused for now, while those around it are stored.
+func TestOrderOfABatch(t *testing.T) {
+	within(t, func(t *testing.T, f *fixture) {
+		f.topic.refuses = "2"
+		for _, value := range []string{"first", "1", "2", "3", "4"} { // the first is a batch of its own
+			f.forward("a", value)
+		}
+		time.Sleep(time.Minute)
+		f.topic.stored(t, "first", "1", "3", "2", "3", "4")
+		f.expect(t, map[string]outcome.Outcome{"first": outcome.Accepted, "1": outcome.Accepted, "2": outcome.Accepted, "3": outcome.Accepted, "4": outcome.Accepted})
 	})
 }
 

@@ -102,15 +102,20 @@ func (f *Forwarder) settle(batch []*Message) bool {
 	}
 }
 
-// undecided tells who waits for a message what became of it, and keeps those that have to be tried again.
+// undecided tells who waits for a message what became of it, and keeps those that have to be tried again. A message that was stored
+// although an earlier one was not is stored once more, after that one, as the same event.
 func (f *Forwarder) undecided(batch []*Message, results []outcome.Result, attempt int) (again []*Message) {
 	for i, m := range batch {
 		r := results[i]
-		if r.Outcome.Good() || r.Outcome.Final() {
+		stored, waits := r.Outcome.Good(), len(again) > 0
+		if r.Outcome.Final() || stored && !waits {
 			m.Settled(r)
 			continue
 		}
 		again = append(again, m)
+		if stored {
+			continue
+		}
 		f.retried(r.Outcome)
 		f.log.Warn("a message cannot be stored now", zap.Stringer("outcome", r.Outcome), zap.String("device", m.Device),
 			zap.Int("attempt", attempt), zap.Error(r.Err))
