@@ -194,15 +194,17 @@ type journal struct {
 
 // A line is one value in a journal.
 type line struct {
-	ID     string `json:"id"`
-	Number int    `json:"number"`
+	ID       string    `json:"id"`
+	Number   int       `json:"number"`
+	Sequence uint32    `json:"sequence"`
+	Source   time.Time `json:"source"`
 }
 
 func (j *journal) Notified(n *opcua.Notification) {
 	var b strings.Builder
 	for i, v := range n.Values {
 		number, _ := v.Value.Float()
-		text, _ := json.Marshal(line{n.ID(i), int(number)})
+		text, _ := json.Marshal(line{n.ID(i), int(number), n.Sequence, v.SourceTime})
 		b.Write(append(text, '\n'))
 	}
 	if _, err := j.file.WriteString(b.String()); err != nil {
@@ -234,8 +236,8 @@ func child() {
 	panic(s.Run(context.Background()))
 }
 
-// A process that is killed is followed by another one, which takes the subscription over: nothing is missing, and what comes twice
-// has the same id.
+// A process that is killed is followed by another one, which takes the subscription over: nothing is missing, and a message that comes
+// twice has the same ids.
 func TestKilledClient(t *testing.T) {
 	server := sharedServer(t, opcuaserver.NodeOPCUA)
 	c := config(t, server.URL())
@@ -258,12 +260,20 @@ func TestKilledClient(t *testing.T) {
 			}
 		}
 	}
-	last, ids := 0, map[int]string{}
+	type told struct {
+		number   int
+		sequence uint32
+	}
+	last, ids, times := 0, map[told]string{}, map[int]time.Time{}
 	for i, l := range readJournal(t, c.Folder) {
-		if id, twice := ids[l.Number]; twice && id != l.ID {
-			t.Errorf("%d has the ids %s and %s", l.Number, id, l.ID)
+		if id, twice := ids[told{l.Number, l.Sequence}]; twice && id != l.ID {
+			t.Errorf("%d of message %d has the ids %s and %s", l.Number, l.Sequence, id, l.ID)
 		}
-		ids[l.Number] = l.ID
+		// A server may tell its present value once more, in a new message, when a client has come back.
+		if at, twice := times[l.Number]; twice && !at.Equal(l.Source) {
+			t.Errorf("%d is of %v and of %v", l.Number, at, l.Source)
+		}
+		ids[told{l.Number, l.Sequence}], times[l.Number] = l.ID, l.Source
 		if i > 0 && l.Number > last+1 {
 			t.Fatalf("%d follows %d", l.Number, last)
 		}
