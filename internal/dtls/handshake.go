@@ -36,6 +36,9 @@ func preSharedSuites() []dtls.CipherSuiteID {
 	}
 }
 
+// errEnded is the error of a handshake that has succeeded when its link had ended, as with a client that leaves at once.
+var errEnded = errors.New("the session ended with its handshake")
+
 // handshake runs a link's handshake. There is no session if it does not succeed.
 func (l *Listener) handshake(k *link) *Conn {
 	conn, err := dtls.ServerWithOptions(k, k.remote(), l.options(k)...)
@@ -47,7 +50,10 @@ func (l *Listener) handshake(k *link) *Conn {
 	k.conn = conn
 	k.mu.Unlock()
 	err = conn.HandshakeContext(k.ctx)
-	if err != nil || !l.establish(k) {
+	if err == nil && !l.establish(k) {
+		err = errEnded
+	}
+	if err != nil {
 		if k.disproved.Load() {
 			err = k.disprove()
 		}
