@@ -155,9 +155,9 @@ func TestHTTPFront(t *testing.T) {
 	}
 }
 
-// An httpWithdrawal takes away what a connection rests on. The next request on it is refused, and no other one follows; a new
-// connection is refused, too.
-type httpWithdrawal struct {
+// A proofWithdrawal takes away what a connection rests on. That ends a session over MQTT; over HTTP the next request is refused, and no other
+// one follows. What is withdrawn admits nobody any more.
+type proofWithdrawal struct {
 	what   string
 	proof  proof
 	change func()
@@ -175,7 +175,7 @@ func TestHTTPProofsThatAreWithdrawn(t *testing.T) {
 		a.trust(ca.pem())
 		a.device("d", strings.Replace(keyed("p", sharedKey), "{", alias, 1))
 	}
-	withdrawals := []httpWithdrawal{
+	withdrawals := []proofWithdrawal{
 		{"the key is withdrawn", withKey("d", sharedKey, a), func() { a.device("d", password("p")) }, nil},
 		{"the key is replaced", withKey("d", sharedKey, a), func() { a.device("d", keyed("p", "another")) }, &another},
 		{"the device of a key is disabled", withKey("d", sharedKey, a), func() { a.device("d", strings.Replace(keyed("p", sharedKey), "{", disabled, 1)) }, nil},
@@ -187,13 +187,13 @@ func TestHTTPProofsThatAreWithdrawn(t *testing.T) {
 		t.Run(w.what, func(t *testing.T) {
 			for _, s := range securers(w.proof.kind()) {
 				restore()
-				w.over(t, f, s)
+				w.overHTTP(t, f, s)
 			}
 		})
 	}
 }
 
-func (w httpWithdrawal) over(t *testing.T, f *httpFront, s securer) {
+func (w proofWithdrawal) overHTTP(t *testing.T, f *httpFront, s securer) {
 	t.Helper()
 	neighbour.Eventually(t, "the device to be admitted with "+s.name, func() bool { return f.post(t, s, "/v1/x", w.proof) == 202 })
 	kept := f.link(t, s, w.proof)

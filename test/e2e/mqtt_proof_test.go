@@ -249,14 +249,6 @@ func TestMQTTProofsThatAdmitNobody(t *testing.T) {
 	}
 }
 
-// An mqttWithdrawal takes away what a session rests on, which ends the session. What is withdrawn admits nobody any more.
-type mqttWithdrawal struct {
-	what   string
-	proof  proof
-	change func()
-	after  *proof // what admits the device then; nil for nothing
-}
-
 // TestMQTTProofsThatAreWithdrawn has sessions end over every route.
 func TestMQTTProofsThatAreWithdrawn(t *testing.T) {
 	g, a := ownMQTT(t), newTenant(t)
@@ -266,7 +258,7 @@ func TestMQTTProofsThatAreWithdrawn(t *testing.T) {
 		a.trust(ca.pem())
 		a.device("d", strings.Replace(keyed("p", sharedKey), "{", `{"alias":[`+quote(subjectOf("d"))+`],`, 1))
 	}
-	withdrawals := []mqttWithdrawal{
+	withdrawals := []proofWithdrawal{
 		{"the key is withdrawn", withKey("d", sharedKey, a), func() { a.device("d", password("p")) }, nil},
 		{"the key is replaced", withKey("d", sharedKey, a), func() { a.device("d", keyed("p", "another")) }, &new},
 		{"the device of a key is disabled", withKey("d", sharedKey, a), func() {
@@ -283,13 +275,13 @@ func TestMQTTProofsThatAreWithdrawn(t *testing.T) {
 		t.Run(w.what, func(t *testing.T) {
 			for _, r := range g.routes(w.proof.kind()) {
 				restore()
-				w.over(t, r)
+				w.overMQTT(t, r)
 			}
 		})
 	}
 }
 
-func (w mqttWithdrawal) over(t *testing.T, r mqttRoute) {
+func (w proofWithdrawal) overMQTT(t *testing.T, r mqttRoute) {
 	t.Helper()
 	// The gateway may hear of what restored the device after the first log-in.
 	neighbour.Eventually(t, "the device to be admitted over "+r.name, func() bool { return r.send(t, w.proof, r.name) == nil })
