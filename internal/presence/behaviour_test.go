@@ -37,6 +37,8 @@ func behaviours(t *testing.T, url func(*testing.T) string) {
 		{"Redis loses its data and Kafka is away", testDataLossWithoutKafka},
 		{"nobody claims while sessions are registered again", testRecovery},
 		{"lost news are found out", testMissedNews},
+		{"tallies are kept", testTallies},
+		{"idle sessions are compared in turn", testIdleComparison},
 		{"a claim whose answer is lost is taken back", testLostAnswer},
 		{"an end whose answer is lost is written once", testLostEnd},
 		{"a process closes", testClose},

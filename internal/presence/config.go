@@ -10,7 +10,7 @@ type Config struct {
 	Heartbeat time.Duration `doc:"duration between two signs of life that a process gives; 10ms to 5s"`
 	Life      time.Duration `doc:"duration without a sign of life after which a process counts as dead and its devices as disconnected; at least 4 heartbeats, at most 1m"`
 	ClaimWait time.Duration `doc:"longest time that a connecting device waits until its connection event is stored; beyond it the device is admitted and the event follows; 10ms to 30s"`
-	Verify    time.Duration `doc:"duration in which a process compares each of its sessions once with Redis, for what it was not told; 100ms to 10m"`
+	Verify    time.Duration `doc:"duration between two comparisons of the sessions of a process with Redis, for what it was not told: of what they add up to, and of each one if that differs; 100ms to 10m"`
 	MaxPause  time.Duration `doc:"longest pause between two attempts to store the waiting events of a device; 100ms to 5m"`
 	Keep      time.Duration `doc:"age at which an event that could never be stored is given up, and counted; 1m to 720h"`
 	Outbox    int           `doc:"number of events of one device that wait to be stored; beyond, pairs of connecting and disconnecting in their middle give way, counted; 32 to 4096"`

@@ -43,8 +43,9 @@
 //
 // While Redis is away sessions go on, their ends are queued in memory, and new ones are refused as unavailable. That Redis
 // came back empty, or with a part of its data, shows in heartbeats and in the comparison that each process makes every
-// Config.Verify: it registers its sessions again unless another holds the device by then, and queues the ends that were
-// lost, and the connection events that it does not know to be stored. For three heartbeats nobody may claim meanwhile, so
+// Config.Verify: Redis and the process each add up what the process holds (tally.go), and unless they come to the same, its
+// sessions are compared one by one. It registers them again unless another holds the device by then, and queues the ends that
+// were lost, and the connection events that it does not know to be stored. For three heartbeats nobody may claim meanwhile, so
 // that a device is not claimed before its previous session is known again. What is lost with the data are waiting events of
 // sessions that had ended, and the ends of sessions whose process died at the same time: run Redis with its append-only
 // file on. The keys of this package do not expire, so Redis must not evict them (maxmemory-policy noeviction, or one of the

@@ -33,6 +33,9 @@ func (k keyspace) lock(member string) string { return string(k) + "lock:" + memb
 // held is the hash of the epochs of a process's sessions, with their devices, until the process itself has ended them.
 func (k keyspace) held(process string) string { return string(k) + "held:" + process }
 
+// tallies is the hash of what the sessions add up to that hold devices, for each process, see tally.
+func (k keyspace) tallies() string { return string(k) + "tallies" }
+
 // tombstone says that a process was declared dead.
 func (k keyspace) tombstone(process string) string { return string(k) + "tombstone:" + process }
 

@@ -32,6 +32,7 @@ type ledger struct {
 	claiming, ending, resuming, checking *redis.Script
 	beating, burying, leaving            *redis.Script
 	advancing, postponing, picking       *redis.Script
+	closing, mending                     *redis.Script
 }
 
 func newLedger(c *Config, client redis.UniversalClient, instance string) *ledger {
@@ -54,6 +55,8 @@ func newLedger(c *Config, client redis.UniversalClient, instance string) *ledger
 		advancing:  script(advanceScript),
 		postponing: script(postponeScript),
 		picking:    script(pickScript),
+		closing:    script(closeScript),
+		mending:    script(mendScript),
 	}
 }
 
@@ -129,6 +132,11 @@ local function vacate(holder, since, last)
 	redis.call('DEL', holder)
 	redis.call('HSET', holder, 's', since, 'l', last)
 	redis.call('PEXPIRE', holder, remembered)
+end
+
+-- count adds a session to what the sessions of a process add up to, or takes it out.
+local function count(tallies, process, epoch, sign)
+	redis.call('HINCRBY', tallies, process, text(sign * tonumber(string.sub(epoch, 1, ` + tallyDigits + `), 16)))
 end
 
 -- latest is the later one of two times, of which the first may be missing: the times of a device's events have the order

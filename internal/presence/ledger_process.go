@@ -79,16 +79,20 @@ return {'buried'}`
 // leave takes a process out of the living. What it still holds is released by the others, as after its death.
 func (l *ledger) leave(ctx context.Context, process string) error {
 	_, err := l.run(ctx, l.leaving, "taking leave",
-		[]string{l.keys.processes(), l.keys.graves(), l.keys.tombstone(process), l.keys.held(process)},
+		[]string{l.keys.processes(), l.keys.graves(), l.keys.tombstone(process), l.keys.held(process), l.keys.tallies()},
 		process, tombstoneLife.Milliseconds())
 	return err
 }
 
-// leaveScript: keys: processes, graves, tombstone, held. Arguments: process, life of the tombstone.
+// leaveScript: keys: processes, graves, tombstone, held, tallies. Arguments: process, life of the tombstone.
 const leaveScript = `
 redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('SET', KEYS[3], '1', 'PX', ARGV[2])
-if redis.call('EXISTS', KEYS[4]) == 1 then redis.call('ZADD', KEYS[2], '0', ARGV[1]) end
+if redis.call('EXISTS', KEYS[4]) == 1 then
+	redis.call('ZADD', KEYS[2], '0', ARGV[1])
+else
+	redis.call('HDEL', KEYS[5], ARGV[1])
+end
 return {'left'}`
 
 // each calls do with parts of what a process has claimed: epochs and devices by turns.
@@ -117,5 +121,12 @@ func (l *ledger) claims(ctx context.Context, process string) (int64, error) {
 
 // closeGrave takes a grave off the list when nothing is left in it.
 func (l *ledger) closeGrave(ctx context.Context, process string) error {
-	return l.client.ZRem(ctx, l.keys.graves(), process).Err()
+	_, err := l.run(ctx, l.closing, "closing a grave", []string{l.keys.graves(), l.keys.tallies()}, process)
+	return err
 }
+
+// closeScript: keys: graves, tallies. Arguments: process.
+const closeScript = `
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
+return {}`

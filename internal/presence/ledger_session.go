@@ -33,7 +33,8 @@ const (
 func (l *ledger) claim(ctx context.Context, process string, s *Lease) (claimed, error) {
 	m := s.member()
 	answer, err := l.run(ctx, l.claiming, "claiming a device",
-		[]string{l.keys.processes(), l.keys.held(process), l.keys.holder(m), l.keys.outbox(m), l.keys.waiting(), l.keys.recovering()},
+		[]string{l.keys.processes(), l.keys.held(process), l.keys.holder(m), l.keys.outbox(m), l.keys.waiting(), l.keys.recovering(),
+			l.keys.tallies()},
 		process, m, s.epoch.String(), micros(s.since()), s.origin(), s.will, l.outbox, l.grace.Milliseconds(), l.keys.channels(), l.waiting)
 	if err != nil {
 		return claimed{}, err
@@ -48,8 +49,8 @@ func (l *ledger) claim(ctx context.Context, process string, s *Lease) (claimed, 
 
 // claimScript queues the end of the session that held the device, if one did, and the beginning of the new one.
 //
-// Keys: processes, held, holder, outbox, waiting, recovering. Arguments: process, member, epoch, time, origin, will, limit of
-// the outbox, delay, channels, limit of waiting.
+// Keys: processes, held, holder, outbox, waiting, recovering, tallies. Arguments: process, member, epoch, time, origin, will,
+// limit of the outbox, delay, channels, limit of waiting.
 const claimScript = `
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {'unknown'} end
 local recovering = redis.call('GET', KEYS[6])
@@ -62,6 +63,8 @@ if old.epoch then events = closing(old, micros, true) end
 events[#events + 1] = entry('t', {epoch = ARGV[3], origin = ARGV[5]}, micros)
 write(KEYS[3], ARGV[1], ARGV[3], micros, ARGV[5], ARGV[6])
 redis.call('HSET', KEYS[2], ARGV[3], ARGV[2])
+if old.epoch then count(KEYS[7], old.process, old.epoch, -1) end
+count(KEYS[7], ARGV[1], ARGV[3], 1)
 local gone = queue(KEYS[4], KEYS[5], ARGV[2], events, ARGV[7], ARGV[8])
 if old.epoch and node(old.process) ~= node(ARGV[1]) then tell(ARGV[9], old.process, 'lost', old.epoch) end
 return {'held', old.process or '', old.epoch or '', text(#events), text(gone)}`
@@ -97,7 +100,7 @@ func readChanges(answer []any, sessions int) []change {
 // end ends sessions of a node, as far as they still hold their devices. For a process that is dead, only those that it
 // held itself count, not those with which its node went on in another life.
 func (l *ledger) end(ctx context.Context, process string, dead bool, sessions []ending) ([]change, error) {
-	keys := []string{l.keys.processes(), l.keys.waiting(), l.keys.held(process), l.keys.tombstone(process)}
+	keys := []string{l.keys.processes(), l.keys.waiting(), l.keys.held(process), l.keys.tombstone(process), l.keys.tallies()}
 	delay := l.grace
 	if dead {
 		delay = 0 // all who live help to store the events
@@ -118,7 +121,7 @@ func (l *ledger) end(ctx context.Context, process string, dead bool, sessions []
 // unless the session ended just now, or the process was declared dead, or the session still stands among those of the
 // process: then others took the device over and left.
 //
-// Keys: processes, waiting, held, tombstone; for each session: holder, outbox. Arguments: process, dead, limit of the outbox,
+// Keys: processes, waiting, held, tombstone, tallies; for each session: holder, outbox. Arguments: process, dead, limit of the outbox,
 // delay; for each session: member, epoch, time, fire, force, origin, will.
 const endScript = `
 local alive = redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1
@@ -130,8 +133,8 @@ local function own(process)
 	return node(process) == node(ARGV[1])
 end
 
-for i = 1, (#KEYS - 4) / 2 do
-	local holder, outbox, a = KEYS[3 + 2 * i], KEYS[4 + 2 * i], 7 * i - 3
+for i = 1, (#KEYS - 5) / 2 do
+	local holder, outbox, a = KEYS[4 + 2 * i], KEYS[5 + 2 * i], 7 * i - 3
 	local member, epoch, micros, fire, force = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4] == '1', ARGV[a + 5] == '1'
 	local h, verdict, events = read(holder), 'lost', {}
 	local claimed = redis.call('HDEL', KEYS[3], epoch) == 1
@@ -139,6 +142,7 @@ for i = 1, (#KEYS - 4) / 2 do
 		micros = latest(h.since, micros)
 		verdict, events = 'ended', closing(h, micros, fire)
 		vacate(holder, micros, epoch)
+		count(KEYS[5], h.process, epoch, -1)
 	elseif not h.epoch and not buried and not claimed and h.last ~= epoch then
 		verdict = 'absent'
 		if not alive then
@@ -165,7 +169,7 @@ type resumption struct {
 // resume goes on with sessions of a node under the name of a process: those that an earlier life of the node still holds
 // or, if that is the same one, those that Redis has lost, see endScript.
 func (l *ledger) resume(ctx context.Context, process, earlier string, sessions []resumption) ([]change, error) {
-	keys := []string{l.keys.processes(), l.keys.waiting(), l.keys.held(process), l.keys.held(earlier)}
+	keys := []string{l.keys.processes(), l.keys.waiting(), l.keys.held(process), l.keys.held(earlier), l.keys.tallies()}
 	arguments := []any{process, flag(earlier == process), l.outbox, l.grace.Milliseconds()}
 	for _, s := range sessions {
 		keys = append(keys, l.keys.holder(s.member), l.keys.outbox(s.member))
@@ -178,13 +182,13 @@ func (l *ledger) resume(ctx context.Context, process, earlier string, sessions [
 	return readChanges(answer, len(sessions)), nil
 }
 
-// resumeScript: keys: processes, waiting, held, held of the earlier life; for each session: holder, outbox. Arguments:
+// resumeScript: keys: processes, waiting, held, held of the earlier life, tallies; for each session: holder, outbox. Arguments:
 // process, restore, limit of the outbox, delay; for each session: member, epoch, time, origin, will, again.
 const resumeScript = `
 local alive = redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1
 local results = {}
-for i = 1, (#KEYS - 4) / 2 do
-	local holder, outbox, a = KEYS[3 + 2 * i], KEYS[4 + 2 * i], 6 * i - 2
+for i = 1, (#KEYS - 5) / 2 do
+	local holder, outbox, a = KEYS[4 + 2 * i], KEYS[5 + 2 * i], 6 * i - 2
 	local member, epoch, micros = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
 	local session = {epoch = epoch, origin = ARGV[a + 4], will = ARGV[a + 5]}
 	local h, verdict, events = read(holder), 'lost', {}
@@ -199,6 +203,8 @@ for i = 1, (#KEYS - 4) / 2 do
 	if verdict == 'held' then
 		write(holder, ARGV[1], epoch, h.since or micros, session.origin, session.will)
 		redis.call('HSET', KEYS[3], epoch, member)
+		if h.epoch then count(KEYS[5], h.process, epoch, -1) end
+		count(KEYS[5], ARGV[1], epoch, 1)
 		if KEYS[4] ~= KEYS[3] then redis.call('HDEL', KEYS[4], epoch) end
 	end
 	local gone = queue(outbox, KEYS[2], member, events, ARGV[3], ARGV[4])
