@@ -56,13 +56,21 @@ type forger struct {
 
 // WriteTo sends a datagram of the client's.
 func (f *forger) WriteTo(b []byte, to net.Addr) (int, error) {
-	for rest := b; len(rest) >= headerBytes && !f.forged; {
-		size := headerBytes + int(binary.BigEndian.Uint16(rest[headerBytes-2:]))
-		if epoch := binary.BigEndian.Uint16(rest[3:]); epoch > 0 {
-			clear(rest[headerBytes:size])
-			f.forged = true
-		}
-		rest = rest[size:]
+	if record := encrypted(b); record != nil && !f.forged {
+		clear(record)
+		f.forged = true
 	}
 	return f.PacketConn.WriteTo(b, to)
+}
+
+// encrypted is what the first encrypted record in a datagram holds, nil if there is none.
+func encrypted(b []byte) []byte {
+	for len(b) >= headerBytes {
+		size := headerBytes + int(binary.BigEndian.Uint16(b[headerBytes-2:]))
+		if epoch := binary.BigEndian.Uint16(b[3:]); epoch > 0 {
+			return b[headerBytes:size]
+		}
+		b = b[size:]
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,4 +58,50 @@ func TestTellsOfFailures(t *testing.T) {
 	if len(told) != 0 {
 		t.Errorf("of a session that stands: %+v", <-told)
 	}
+}
+
+// TestTellsOfAClientThatLeavesWithItsHandshake has a session end when its handshake has succeeded and nobody serves it yet. The test
+// has the listener wait at that point by reading its tables.
+func TestTellsOfAClientThatLeavesWithItsHandshake(t *testing.T) {
+	told := make(chan psk.Failure, 1)
+	e := serve(t, DefaultConfig(), Secrets{Failed: func(f psk.Failure) { told <- f }}, false)
+	from := &holder{PacketConn: socket(t), hold: sync.OnceFunc(e.Listener.mu.RLock)}
+	release := sync.OnceFunc(func() {
+		from.hold()
+		e.Listener.mu.RUnlock()
+	})
+	t.Cleanup(release)
+	client, err := e.connect(t, from, preShared("device@app", "secret")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	for _, k := range e.beginnings {
+		eventually(t, "the handshake to succeed", func() bool { return k.at() == established })
+		go func() { _ = k.Close() }() // as pion does when it reads the client's close_notify
+		eventually(t, "the end of the session", func() bool { return k.at() == closed })
+	}
+	release()
+	select {
+	case f := <-told:
+		if !errors.Is(f.Err, errEnded) || string(f.Identity) != "device@app" {
+			t.Errorf("the operator is told %+v", f)
+		}
+	case <-time.After(waitLimit):
+		t.Error("nothing is told")
+	}
+}
+
+// A holder is a client's socket that has somebody held back once the client sends its first encrypted record, its last of the handshake.
+type holder struct {
+	net.PacketConn
+	hold func()
+}
+
+// WriteTo sends a datagram of the client's.
+func (h *holder) WriteTo(b []byte, to net.Addr) (int, error) {
+	if encrypted(b) != nil {
+		h.hold()
+	}
+	return h.PacketConn.WriteTo(b, to)
 }
