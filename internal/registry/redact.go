@@ -5,16 +5,33 @@ import (
 	"encoding/json"
 	"maps"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
+	"unicode"
 )
 
-// secretNames are the members, anywhere in a section, whose values prove somebody or something: without case, hyphens and
-// underscores. What stands in headers is kept from readers as a whole.
+// secretNames are the members, anywhere in a section, whose values prove somebody or something: without case, and with letters and
+// digits only. What stands in headers is kept from readers as a whole.
 var secretNames = map[string]bool{
-	"pass": true, "password": true, "passwd": true, "passphrase": true, "plain": true, "bcrypt": true, "sha512": true, "sha256": true, "hash": true,
-	"secret": true, "clientsecret": true, "sharedsecret": true, "token": true, "accesstoken": true, "refreshtoken": true, "bearer": true,
-	"key": true, "keys": true, "apikey": true, "appkey": true, "nwkkey": true, "privatekey": true, "psk": true,
-	"authorization": true, "auth": true, "credential": true, "credentials": true, "headers": true,
+	"pass": true, "plain": true, "bcrypt": true, "sha512": true, "sha256": true, "hash": true, "bearer": true, "psk": true, "auth": true, "headers": true,
+}
+
+// secretEndings end the names of such members: apiKey, app_s_key, sasl.password.
+var secretEndings = []string{
+	"password", "passwords", "passwd", "passphrase", "secret", "secrets", "token", "tokens", "key", "keys", "authorization",
+	"credential", "credentials", "jaasconfig",
+}
+
+// isSecret tells whether a member of a name is kept from readers.
+func isSecret(name string) bool {
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, name)
+	return secretNames[name] || slices.ContainsFunc(secretEndings, func(ending string) bool { return strings.HasSuffix(name, ending) })
 }
 
 // WithoutSecrets is an application for people who may only read: without passwords, hashes and keys.
@@ -107,7 +124,7 @@ func openValue(value any) (open any, changed bool) {
 	switch v := value.(type) {
 	case map[string]any:
 		for name, member := range v {
-			if secretNames[strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))] {
+			if isSecret(name) {
 				delete(v, name)
 				changed = true
 				continue
@@ -129,15 +146,20 @@ func openValue(value any) (open any, changed bool) {
 	return value, changed
 }
 
-// withoutUser removes the user and the password from a URL, and leaves every other text as it is.
+// userOfURL is what stands before the host of a URL, wherever that is in a text.
+var userOfURL = regexp.MustCompile(`://[^/?#\s]*@`)
+
+// withoutUser removes users and passwords from URLs, and leaves every other text as it is. In what looks like a URL and cannot be read
+// as one, as a password has a slash, they may go on up to the last "@".
 func withoutUser(text string) string {
-	if !strings.Contains(text, "@") || !strings.Contains(text, "://") {
+	if !strings.Contains(text, "@") {
 		return text
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.User == nil {
-		return text
+	text = userOfURL.ReplaceAllString(text, "://")
+	if scheme, rest, ok := strings.Cut(text, "://"); ok && strings.Contains(rest, "@") {
+		if _, err := url.Parse(text); err != nil {
+			return scheme + "://" + rest[strings.LastIndexByte(rest, '@')+1:]
+		}
 	}
-	u.User = nil
-	return u.String()
+	return text
 }

@@ -32,6 +32,11 @@ func TestWithoutSecrets(t *testing.T) {
 	f("commands", `{"commands":[{"external":{"url":"https://me:hunter2@a.example/x","headers":{"X":"hunter2"},"method":"POST"}}]}`, `{"commands":[{"external":{"method":"POST","url":"https://a.example/x"}}]}`)
 	f(SectionTTN, `{"dev_eui":"1","app_key":"hunter2","App-Key":"hunter2"}`, `{"dev_eui":"1"}`)
 	f("mine", `{"n":12345678901234567890,"text":"a@b","deep":[{"apiKey":"hunter2","x":null}]}`, `{"deep":[{"x":null}],"n":12345678901234567890,"text":"a@b"}`)
+	f("kafka", `{"properties":{"sasl.password":"hunter2","sasl.jaas.config":"hunter2","sasl.mechanism":"PLAIN"},"ssl":{"keystorePassword":"hunter2"}}`,
+		`{"properties":{"sasl.mechanism":"PLAIN"},"ssl":{}}`)
+	f("mine", `{"app_s_key":"hunter2","WEBHOOK_SECRET":"hunter2","influx token":"hunter2","AppSKey":"hunter2","host":"h","keyboard":"x"}`, `{"host":"h","keyboard":"x"}`)
+	f("mine", `["https://me:hunter2@h/p","https://me:hunter2%zz@h/p","https://me:a/hunter2@h","say: https://me:hunter2@h","mailto:a@b","https://h/@b"]`,
+		`["https://h/p","https://h/p","https://h","say: https://h","mailto:a@b","https://h/@b"]`)
 	f("mine", `{ "open" : true }`, `{ "open" : true }`) // as it was written
 }
 
