@@ -46,7 +46,7 @@ type devCommand struct {
 	KafkaSecret  string   `name:"kafka-secret-dir" aliases:"kafka-secret" type:"path" env:"FAIRLEAD_KAFKA_SECRET_DIR" was:"FAIRLEAD_KAFKA_SECRET" group:"Neighbours" help:"Folder with a mounted Secret in the layout of Knative's Kafka components, for real brokers."`
 	KafkaAddress string   `default:"127.0.0.1:0" env:"FAIRLEAD_KAFKA_ADDRESS" was:"FAIRLEAD_DEV_KAFKA_ADDRESS" group:"Neighbours" help:"Address of the embedded Kafka broker."`
 	Redis        string   `name:"cache-url" aliases:"redis-url,redis" env:"FAIRLEAD_CACHE_URL" was:"FAIRLEAD_REDIS_URL,FAIRLEAD_REDIS" group:"Neighbours" help:"URL redis://… of a real Redis instead of the embedded one."`
-	RedisAddress string   `default:"127.0.0.1:0" env:"FAIRLEAD_REDIS_ADDRESS" was:"FAIRLEAD_DEV_REDIS_ADDRESS" group:"Neighbours" help:"Address of the embedded Redis."`
+	RedisAddress string   `default:"127.0.0.1:0" env:"FAIRLEAD_REDIS_ADDRESS" was:"FAIRLEAD_DEV_REDIS_ADDRESS" group:"Neighbours" help:"Address of the embedded Redis; its URL has a password that is drawn at each start."`
 	Database     string   `name:"database-url" aliases:"database" env:"FAIRLEAD_DATABASE_URL" was:"FAIRLEAD_DATABASE" group:"Neighbours" help:"URL postgres://… of a real PostgreSQL instead of SQLite in the data folder."`
 
 	Issuer string `env:"FAIRLEAD_ISSUER" group:"Neighbours" help:"URL of a real OpenID provider instead of the embedded one. Its tokens are for the client drogue."`

@@ -2,7 +2,6 @@ package devcloud
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -399,8 +398,8 @@ func TestCloseEndsEverything(t *testing.T) {
 	n := d.Note()
 	stop(t, d)
 	for _, address := range append([]string{n.HTTP, n.Auth, n.Metrics, n.Receiver, n.DeadLetters, n.Redis}, n.Kafka...) {
-		_, after, _ := strings.Cut(address, "//")
-		address = strings.TrimSuffix(cmp.Or(after, address), "/0")
+		address = strings.TrimSuffix(address, "/0")
+		address = address[strings.LastIndexAny(address, "/@")+1:]
 		if connection, err := net.Dial("tcp", address); err == nil {
 			connection.Close()
 			t.Errorf("something still listens on %s", address)

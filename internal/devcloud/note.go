@@ -32,7 +32,7 @@ type Note struct {
 	DeadLetters string   `json:"deadLetters,omitempty"`
 	Kafka       []string `json:"kafka"` // addresses of brokers
 	KafkaSecret string   `json:"kafkaSecret,omitempty"`
-	Redis       string   `json:"redis,omitempty"`    // only of the embedded server: the URL of another may hold a password
+	Redis       string   `json:"redis,omitempty"`    // only of the embedded server: the URL of another is its owner's
 	Database    string   `json:"database,omitempty"` // file of the embedded database
 	Triggers    string   `json:"triggers"`           // folder
 	Example     *Example `json:"example,omitempty"`

@@ -1,6 +1,7 @@
 package neighbours
 
 import (
+	"crypto/rand"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -9,12 +10,14 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// A Redis is a server in this process. With a file, it keeps what is in it when Save is called across restarts.
+// A Redis is a server in this process, for who knows its password: it holds documents of the registry with the secrets of devices. With a
+// file, it keeps what is in it when Save is called across restarts.
 type Redis struct {
-	server *miniredis.Miniredis
-	file   string // "" keeps nothing
-	stop   chan struct{}
-	ended  sync.WaitGroup
+	server   *miniredis.Miniredis
+	password string
+	file     string // "" keeps nothing
+	stop     chan struct{}
+	ended    sync.WaitGroup
 
 	asked   atomic.Bool // Save was called since the last tick
 	writing sync.Mutex  // held while the file is written
@@ -25,7 +28,8 @@ type Redis struct {
 // StartRedis starts a server at an address host:port; port 0 takes a free one. What an earlier one has saved in the file is
 // there again; "" keeps nothing.
 func StartRedis(address, file string) (*Redis, error) {
-	r := &Redis{server: miniredis.NewMiniRedis(), file: file, stop: make(chan struct{})}
+	r := &Redis{server: miniredis.NewMiniRedis(), password: rand.Text(), file: file, stop: make(chan struct{})}
+	r.server.RequireAuth(r.password)
 	if err := r.restore(); err != nil {
 		return nil, fmt.Errorf("reading what the embedded Redis has saved: %w", err)
 	}
@@ -53,8 +57,8 @@ func (r *Redis) tick() {
 	}
 }
 
-// URL is where clients find the server.
-func (r *Redis) URL() string { return "redis://" + r.server.Addr() + "/0" }
+// URL is where clients find the server, with its password.
+func (r *Redis) URL() string { return "redis://:" + r.password + "@" + r.server.Addr() + "/0" }
 
 // Close saves what there is, and stops the server.
 func (r *Redis) Close() error {

@@ -95,7 +95,7 @@ func (r *Redis) write() error {
 }
 
 func (r *Redis) read(ctx context.Context) ([]savedKey, error) {
-	client := redis.NewClient(&redis.Options{Addr: r.server.Addr()})
+	client := redis.NewClient(&redis.Options{Addr: r.server.Addr(), Password: r.password})
 	defer client.Close()
 	rows, err := saveScript.Run(ctx, client, nil, savedKeys).Slice()
 	if err != nil {
