@@ -92,7 +92,9 @@ func TestDevTellsWhatIsRefused(t *testing.T) {
 	f(mosquitto(t, n, "mqttv5", "hey-rodney", "-q", "1", "-t", "a/nobody", "-m", "x"),
 		"mqtt  device1@example-app for nobody, PUBLISH a/nobody  → PUBACK 0x87  unknown device to act for")
 	f(mosquitto(t, n, "mqttv5", "hey-rodney", "-q", "1", "-t", "a", "-m", large),
-		"mqtt  device1@example-app, PUBLISH a  → DISCONNECT 0x95  the body is larger than 65536 bytes")
+		"mqtt  device1@example-app, PUBLISH a  → PUBACK 0x80  the body is larger than 65536 bytes")
+	f(mosquitto(t, n, "mqttv311", "hey-rodney", "-q", "1", "-t", "a", "-m", large),
+		"mqtt  device1@example-app, PUBLISH a  → PUBACK, not stored  the body is larger than 65536 bytes")
 
 	f(coap(n.COAP+"/v1/a", "-O", authorization("device1@example-app:wrong")), "coap  device1@example-app, POST /v1/a  → 4.03  wrong password")
 	f(coap(n.COAP+"/v2/a"), "coap  somebody at 127.0.0.1, POST /v2/a  → 4.00  the path is not /v1/{channel}")

@@ -24,9 +24,13 @@ func textOf(r outcome.Result) string {
 }
 
 // refusalOf says why a CONNECT is refused for what it publishes: its will. Version 5 has the same words for that in CONNACK
-// as in PUBACK.
+// as in PUBACK, and one more.
 func refusalOf(r outcome.Result) *protocol.Refusal {
-	return &protocol.Refusal{Reason: packet.Reason(r.Outcome.MQTT5()), Return: r.Outcome.Connack3(), Text: r.Reason}
+	reason := packet.Reason(r.Outcome.MQTT5())
+	if r.Outcome == outcome.TooLarge {
+		reason = packet.PacketTooLarge
+	}
+	return &protocol.Refusal{Reason: reason, Return: r.Outcome.Connack3(), Text: r.Reason}
 }
 
 // misconfigured refuses a device whose registry document cannot be followed. To a client of version 3.1.1 the server is

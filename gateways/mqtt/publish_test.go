@@ -86,7 +86,7 @@ func TestPublishRefuses(t *testing.T) {
 	f(packet.Publish{Topic: "temp/"}, packet.NotAuthorized)
 	f(packet.Publish{Topic: "temp", ContentType: "application/json", Payload: []byte("{")}, packet.PayloadFormatInvalid)
 	f(packet.Publish{Topic: "temp", ContentType: strings.Repeat("x", 300)}, packet.UnspecifiedError)
-	f(packet.Publish{Topic: "temp", Payload: make([]byte, 64<<10+1)}, packet.PacketTooLarge)
+	f(packet.Publish{Topic: "temp", Payload: make([]byte, 64<<10+1)}, packet.UnspecifiedError)
 }
 
 func TestPublishReportsKafka(t *testing.T) {
@@ -101,7 +101,7 @@ func TestPublishReportsKafka(t *testing.T) {
 	}
 	f(outcome.Overloaded, packet.QuotaExceeded)
 	f(outcome.Unavailable, packet.ImplementationSpecificError)
-	f(outcome.TooLarge, packet.PacketTooLarge)
+	f(outcome.TooLarge, packet.UnspecifiedError)
 	f(outcome.Rejected, packet.PayloadFormatInvalid)
 	f(outcome.Dropped, packet.Success)
 	f(outcome.Internal, packet.UnspecifiedError)

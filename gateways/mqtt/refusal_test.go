@@ -50,7 +50,7 @@ func TestReportsRefusedMessages(t *testing.T) {
 	check(message("a", func(p *packet.Publish) { p.ContentType = "text" }), refusal.Report{Where: "PUBLISH a", Outcome: outcome.Invalid, Answer: "PUBACK 0x80", Reason: "the content type is not a media type"})
 	check(message("a", func(p *packet.Publish) { p.ContentType = "application/json" }), refusal.Report{Where: "PUBLISH a", Outcome: outcome.Rejected, Answer: "PUBACK 0x99", Reason: "the content type is JSON but the body is not"})
 	large := func(p *packet.Publish) { p.Payload = []byte(strings.Repeat("x", 70_000)) }
-	check(message("a", large), refusal.Report{Where: "PUBLISH a", Outcome: outcome.TooLarge, Answer: "DISCONNECT 0x95", Reason: "the body is larger than 65536 bytes"})
+	check(message("a", large), refusal.Report{Where: "PUBLISH a", Outcome: outcome.TooLarge, Answer: "PUBACK 0x80", Reason: "the body is larger than 65536 bytes"})
 	away := refusal.Report{Where: "PUBLISH", Outcome: outcome.Unavailable, Reason: "Kafka is away"}
 	f.writer.fail(outcome.New(outcome.Unavailable, "Kafka is away"))
 	check(message("a"), answered(away, "PUBACK 0x83"))
@@ -58,7 +58,7 @@ func TestReportsRefusedMessages(t *testing.T) {
 	client.version = packet.V311
 	check(message("a"), answered(away, "connection closed"))
 	check(message("a/b/c"), answered(levels, "PUBACK, not stored"))
-	check(message("a", large), refusal.Report{Where: "PUBLISH a", Outcome: outcome.TooLarge, Answer: "connection closed", Reason: "the body is larger than 65536 bytes"})
+	check(message("a", large), refusal.Report{Where: "PUBLISH a", Outcome: outcome.TooLarge, Answer: "PUBACK, not stored", Reason: "the body is larger than 65536 bytes"})
 
 	got = nil
 	if s.Subscribe(packet.Subscription{Filter: "telemetry/#"}, 0, nil); len(got) != 1 || got[0].Where != "SUBSCRIBE telemetry/#" || got[0].Answer != "SUBACK 0x80" {

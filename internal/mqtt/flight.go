@@ -98,16 +98,7 @@ func (f *flight) land(a Answer) {
 
 // ends tells whether an answer to a message of QoS 1 ends the connection.
 func (c *Conn) ends(a Answer) bool {
-	switch {
-	case !a.Reason.Refuses():
-		return false
-	case a.Reason == packet.PacketTooLarge:
-		return true
-	case c.version == packet.V5:
-		return false
-	default:
-		return !a.Final || c.server.config.CloseOnRefusal
-	}
+	return a.Reason.Refuses() && c.version != packet.V5 && (!a.Final || c.server.config.CloseOnRefusal)
 }
 
 // acknowledge tells the client what became of a message of QoS 1. c.mu is held.

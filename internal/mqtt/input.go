@@ -9,6 +9,8 @@ import (
 // smallBuffer is the part of an input that is always there, in bytes. The usual message of a sensor fits.
 const smallBuffer = 256
 
+const tooLargeText = "the packet is larger than the server allows"
+
 // An input cuts what a client sends into packets. A client that is silent, or that sends no more than a small packet at
 // once, has no other buffer than the small one. A larger one is taken when the small one is full and more has to come, so
 // that memory is spent on what has arrived, never on what a client claims to send.
@@ -18,6 +20,7 @@ type input struct {
 	buf        []byte // small, or one of buffers
 	start, end int    // of what has been read into buf and not been taken
 	full       bool   // the last read filled buf: more is probably waiting
+	skip       int    // bytes still to come of a packet that is passed over
 	secret     bool   // what is read holds a password
 	small      [smallBuffer]byte
 }
@@ -29,6 +32,9 @@ func (in *input) init(link io.Reader, b *buffers) {
 // next takes the next packet. ok is false if it is not all there. The body lies in the buffer, until the next fill. limit
 // is the largest packet in bytes, its fixed header included.
 func (in *input) next(limit int) (h packet.Header, body []byte, ok bool, err error) {
+	if in.drop(); in.skip > 0 {
+		return h, nil, false, nil
+	}
 	unread := in.buf[in.start:in.end]
 	h, n, err := packet.ParseHeader(unread)
 	if err != nil || n == 0 {
@@ -36,13 +42,36 @@ func (in *input) next(limit int) (h packet.Header, body []byte, ok bool, err err
 	}
 	size := n + h.Length
 	if size > limit {
-		return h, nil, false, &packet.Error{Reason: packet.PacketTooLarge, What: "the packet is larger than the server allows"}
+		return h, nil, false, &packet.Error{Reason: packet.PacketTooLarge, What: tooLargeText}
 	}
 	if len(unread) < size {
 		return h, nil, false, nil
 	}
 	in.start += size
 	return h, unread[n:size:size], true, nil
+}
+
+// peek is the beginning of the next packet's body, which stays. ok is false if it is not all there.
+func (in *input) peek(size int) (body []byte, ok bool) {
+	unread := in.buf[in.start:in.end]
+	_, n, err := packet.ParseHeader(unread)
+	if err != nil || n == 0 || len(unread) < n+size {
+		return nil, false
+	}
+	return unread[n : n+size : n+size], true
+}
+
+// pass has next pass over the next packet, however large it is, without keeping it.
+func (in *input) pass(h packet.Header) {
+	_, n, _ := packet.ParseHeader(in.buf[in.start:in.end]) // which next has read before
+	in.skip = n + h.Length
+}
+
+// drop takes what is there of a packet that is passed over.
+func (in *input) drop() {
+	n := min(in.skip, in.end-in.start)
+	in.start += n
+	in.skip -= n
 }
 
 // fill reads once. It is for when next has found nothing.
@@ -62,6 +91,8 @@ func (in *input) makeRoom() {
 	unread := in.buf[in.start:in.end]
 	to := in.buf
 	switch {
+	case in.full && in.skip > len(in.buf):
+		to = in.buffers.get(min(in.skip, streamBuffer))
 	case len(unread) == 0, !in.full && len(unread) < smallBuffer:
 		to = in.small[:]
 	case len(unread) == len(in.buf), in.full && len(in.buf) < streamBuffer:

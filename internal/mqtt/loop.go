@@ -75,8 +75,15 @@ func (c *Conn) work() error {
 	defer func() { c.server.putScratch(s) }()
 	for {
 		h, body, ok, err := c.in.next(c.server.config.MaxPacket)
-		if !ok || err != nil {
-			return err
+		if err != nil {
+			if passed, err := c.passOver(h, err); err != nil || !passed {
+				return err
+			}
+			continue
+		}
+		if !ok {
+			c.heard = c.heard || c.in.skip > 0
+			return nil
 		}
 		if s == nil {
 			s = c.server.getScratch()

@@ -40,7 +40,7 @@ func newMetrics(g *admissionLimits) *metrics {
 	m.connects, _ = meter.Int64Counter("fairlead.mqtt.connects",
 		metric.WithDescription("New connections, by what became of them."))
 	m.broken, _ = meter.Int64Counter("fairlead.mqtt.malformed",
-		metric.WithDescription("Packets that broke the protocol or a limit and ended their connection, by reason code."))
+		metric.WithDescription("Packets that broke the protocol or a limit, by reason code: their connection ends, except for messages of version 3.1.1 that are too large."))
 	connections, _ := meter.Int64ObservableUpDownCounter("fairlead.mqtt.connections",
 		metric.WithDescription("Open connections, by whether the client is admitted."))
 	packets, _ := meter.Int64ObservableCounter("fairlead.mqtt.packets",

@@ -13,7 +13,7 @@ func (c *Conn) publish(flags byte, body []byte, s *scratch) error {
 		return err
 	}
 	if p.QoS > 1 {
-		return &packet.Error{Reason: packet.QoSNotSupported, What: "the server supports no QoS above 1"}
+		return noQoS2()
 	}
 	if err := c.aliases.resolve(p, &c.server.config); err != nil {
 		return err
@@ -24,4 +24,9 @@ func (c *Conn) publish(flags byte, body []byte, s *scratch) error {
 	}
 	c.session.Publish(p, f.done)
 	return nil
+}
+
+// noQoS2 is the error of a message of QoS 2.
+func noQoS2() error {
+	return &packet.Error{Reason: packet.QoSNotSupported, What: "the server supports no QoS above 1"}
 }

@@ -90,36 +90,39 @@ func TestRefusalEndsConnection(t *testing.T) {
 		})
 	}
 	f(packet.V311, Answer{Reason: packet.NotAuthorized})
-	f(packet.V311, Answer{Reason: packet.PacketTooLarge, Final: true})
 	f(packet.V311, Answer{Reason: packet.QuotaExceeded})
-	f(packet.V5, Answer{Reason: packet.PacketTooLarge, Text: "too large"}, frame(0xE0, []byte{0x95}, properties(property(0x1F, text("too large")...))))
 }
 
 // TestFinalRefusal has a message refused that can never be taken. Version 3.1.1 has no words for that: the client must be able to
 // go on with the next one.
 func TestFinalRefusal(t *testing.T) {
-	f := func(v packet.Version, closing bool, want ...[]byte) {
+	f := func(v packet.Version, bad string, closing bool, want ...[]byte) {
 		t.Helper()
 		inWorld(t, func(c *Config) { c.CloseOnRefusal = closing }, func(w *world) {
 			w.gateway.publish = func(_ *visit, p *packet.Publish, done func(Answer)) {
-				if string(p.Payload) == "bad" {
+				switch string(p.Payload) {
+				case "bad":
 					done(Answer{Reason: packet.NotAuthorized, Final: true})
-					return
+				case "large":
+					done(Answer{Reason: packet.PacketTooLarge, Final: true})
+				default:
+					done(Answer{})
 				}
-				done(Answer{})
 			}
 			c, _ := w.admitted(v)
-			c.send(publication(v, 1, "t", "x"), publication(v, 2, "t", "bad"), publication(v, 3, "t", "x"))
+			c.send(publication(v, 1, "t", "x"), publication(v, 2, "t", bad), publication(v, 3, "t", "x"))
 			c.expect(want...)
 			if closing && v != packet.V5 {
 				c.expectEnd()
 			}
 		})
 	}
-	f(packet.V311, false, puback(1), puback(2), puback(3))
-	f(packet.V311, true, puback(1))
-	f(packet.V5, false, puback(1), frame(0x40, number(2), []byte{0x87}), puback(3))
-	f(packet.V5, true, puback(1), frame(0x40, number(2), []byte{0x87}), puback(3))
+	for _, bad := range []string{"bad", "large"} {
+		f(packet.V311, bad, false, puback(1), puback(2), puback(3))
+		f(packet.V311, bad, true, puback(1))
+	}
+	f(packet.V5, "bad", false, puback(1), frame(0x40, number(2), []byte{0x87}), puback(3))
+	f(packet.V5, "bad", true, puback(1), frame(0x40, number(2), []byte{0x87}), puback(3))
 }
 
 func TestRefusedQoS0IsDropped(t *testing.T) {

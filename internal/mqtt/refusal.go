@@ -18,7 +18,7 @@ const connectionClosed = "connection closed"
 type Broken struct {
 	Remote  string  // address of the client, without its port
 	Session Session // nil before the client is admitted
-	Where   string  // "TLS handshake", "CONNECT", or "connection" after it
+	Where   string  // "TLS handshake", "CONNECT", or after it "PUBLISH topic" or "connection"
 	Reason  packet.Reason
 	Text    string // may be ""
 	Answer  string // what the client was told: "CONNACK 0x84"
@@ -109,8 +109,6 @@ func (c *Config) PublishText(v packet.Version, qos byte, a Answer) string {
 	switch {
 	case qos == 0:
 		return "no answer"
-	case a.Reason == packet.PacketTooLarge:
-		return DisconnectText(v, a.Reason)
 	case v == packet.V5:
 		return fmt.Sprintf("PUBACK 0x%02x", byte(a.Reason))
 	case !a.Final || c.CloseOnRefusal:

@@ -21,8 +21,8 @@ func TestPublishText(t *testing.T) {
 	forbidden, large := Answer{Reason: packet.NotAuthorized, Final: true}, Answer{Reason: packet.PacketTooLarge, Final: true}
 	f(packet.V5, 0, forbidden, false, "no answer")
 	f(packet.V5, 1, forbidden, true, "PUBACK 0x87")
-	f(packet.V5, 1, large, false, "DISCONNECT 0x95")
-	f(packet.V311, 1, large, false, "connection closed")
+	f(packet.V311, 1, large, false, "PUBACK, not stored")
+	f(packet.V311, 1, large, true, "connection closed")
 	f(packet.V311, 1, forbidden, false, "PUBACK, not stored")
 	f(packet.V311, 1, forbidden, true, "connection closed")
 	f(packet.V311, 1, Answer{Reason: packet.ImplementationSpecificError}, false, "connection closed")

@@ -52,7 +52,7 @@ var table = [count]row{
 	Rejected:        {"rejected", 406, 0x99, 0x80, 5, coap(4, 6)},
 	Unauthenticated: {"unauthenticated", 403, 0x87, 0x86, 4, coap(4, 3)},
 	Forbidden:       {"forbidden", 403, 0x87, 0x87, 5, coap(4, 3)},
-	TooLarge:        {"too_large", 413, 0x95, 0x95, 5, coap(4, 13)},
+	TooLarge:        {"too_large", 413, 0x80, 0x95, 5, coap(4, 13)},
 	Unsupported:     {"unsupported", 415, 0x99, 0x80, 5, coap(4, 15)},
 	Overloaded:      {"overloaded", 503, 0x97, 0x89, 3, coap(5, 3)},
 	Unavailable:     {"unavailable", 503, 0x83, 0x88, 3, coap(5, 3)},
@@ -86,7 +86,8 @@ func (o Outcome) Final() bool {
 // HTTP is the status code of an HTTP answer.
 func (o Outcome) HTTP() int { return o.row().http }
 
-// MQTT5 is the reason code of a PUBACK, or of a DISCONNECT for TooLarge.
+// MQTT5 is the reason code of an MQTT 5 PUBACK. That has no code for TooLarge, which would be one of DISCONNECT: then clients that store
+// their messages, as MQTT.js does, would connect again and send the same one again for ever.
 func (o Outcome) MQTT5() byte { return o.row().mqtt5 }
 
 // Connack5 is the reason code of an MQTT 5 CONNACK.
