@@ -2,7 +2,11 @@
 
 package e2e
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/fairlead/fairlead/test/functionbin"
+)
 
 // TestGuessesBehindAProxy guesses one device's password from one address behind a proxy. The device itself, at another address,
 // is still admitted. Where the proxy is not configured, what it says of addresses does not count, and its own address, loopback,
@@ -30,4 +34,36 @@ func TestGuessesBehindAProxy(t *testing.T) {
 	}
 	f("127.0.0.0/8", 403)
 	f("192.0.2.0/24", 202)
+}
+
+// TestAGatewayWithoutARightIsNoGuesser has a gateway ask again and again for devices that do not accept it. Its password was right each
+// time, so it is not slowed down, and its own messages are stored.
+func TestAGatewayWithoutARightIsNoGuesser(t *testing.T) {
+	f := func(telemetry *functionbin.Function) {
+		t.Helper()
+		a := newTenant(t)
+		a.device("gateway", password("p"))
+		a.device("stranger", `{}`)
+		post := func(query string) int {
+			return curl(t, []byte("1"), "-u", "gateway@"+a.name+":p", "-H", "X-Forwarded-For: 203.0.113.1", telemetry.URL()+"/v1/x"+query).status
+		}
+		for range 6 {
+			for _, query := range []string{"?as=stranger", "?as=nobody"} {
+				if got := post(query); got != 403 {
+					t.Errorf("%s is answered with %d", query, got)
+				}
+			}
+		}
+		if got := post(""); got != 202 {
+			t.Errorf("the gateway itself is answered with %d", got)
+		}
+	}
+	settings := []string{"FAIRLEAD_AUTH_STEADY_FAILURES=4", "FAIRLEAD_PROXIES_TRUSTED=127.0.0.0/8"}
+	f(ownTelemetry(t, settings...))
+	remote, err := here.function(bounded(t), "telemetry", append(here.remoteAuthentication(), settings...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(remote.Kill)
+	f(remote)
 }

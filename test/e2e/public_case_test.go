@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -92,6 +94,35 @@ func TestWhoMayAskTheAuthenticationEndpoint(t *testing.T) {
 		f("without the token", 401)
 		f("with another token", 403, "Authorization: Bearer x")
 		f("under another name", 421, token, "Host: page.example")
+	}
+}
+
+// TestNobodyReadsTheEmbeddedRedis asks it for documents of the registry, which hold pre-shared keys, as another program of the machine would,
+// and as a web page could.
+func TestNobodyReadsTheEmbeddedRedis(t *testing.T) {
+	_, n := startDev(t)
+	accepted(t, "a message", post(t, n.HTTP+"/v1/x", "device1@example-app:hey-rodney", "x"))
+	u, err := url.Parse(n.Redis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(url string, arguments ...string) string {
+		t.Helper()
+		output, err := exec.CommandContext(bounded(t), "redis-cli", append([]string{"--no-auth-warning", "-u", url}, arguments...)...).CombinedOutput()
+		if err != nil {
+			t.Logf("redis-cli: %v", err)
+		}
+		return string(output)
+	}
+	const script = "local all = '' for _, key in ipairs(redis.call('KEYS', '*')) do local value = redis.pcall('GET', key) " +
+		"if type(value) == 'string' then all = all .. value end end return all"
+	for _, question := range [][]string{{"KEYS", "*"}, {"EVAL", script, "0"}} {
+		if answer := ask("redis://"+u.Host, question...); !strings.Contains(answer, "NOAUTH") {
+			t.Errorf("without the password, %v is answered with %q", question, answer)
+		}
+	}
+	if answer := ask(n.Redis, "EVAL", script, "0"); !strings.Contains(answer, "hey-rodney") {
+		t.Errorf("with the password: %q; then the test looks for the wrong thing", answer)
 	}
 }
 

@@ -41,6 +41,10 @@ func TestRefusals(t *testing.T) {
 	document("/v1/x", "", http.StatusNotAcceptable, "Rejected", "--header", json)
 	document("/v1/x", "1 2", http.StatusNotAcceptable, "Rejected", "--header", "Content-Type: application/geo+json")
 	document("/v1/x", "\"\xff\"", http.StatusNotAcceptable, "Rejected", "--header", json)
+	document("/v1/x", "{broken", http.StatusNotAcceptable, "Rejected", "--header", "Content-Type: Application/JSON")
+	document("/v1/x", "{broken", http.StatusNotAcceptable, "Rejected", "--header", "Content-Type: TEXT/Json;charset=UTF-8")
+	document("/v1/x", "{broken", http.StatusNotAcceptable, "Rejected", "--header", "Content-Type: application/ld+json; profile=x")
+	document("/v1/x", "{broken", http.StatusNotAcceptable, "Rejected", "--header", "Content-Type: application/vnd.x+JSON ;a=b")
 
 	document("/v1/x?ct=abc", "x", http.StatusBadRequest, "InvalidRequest")
 	document("/v1/x?ct=-1", "x", http.StatusBadRequest, "InvalidRequest")
@@ -49,6 +53,9 @@ func TestRefusals(t *testing.T) {
 	document("/v1/x?as=%zz", "x", http.StatusBadRequest, "InvalidRequest")
 	document("/v1/a%00b", "x", http.StatusBadRequest, "InvalidRequest")
 	document("/v1/a%FFb", "x", http.StatusBadRequest, "InvalidRequest")
+	document("/v1/x%20", "x", http.StatusBadRequest, "InvalidRequest")
+	document("/v1/%20", "x", http.StatusBadRequest, "InvalidRequest")
+	document("/v1/%E2%80%83x", "x", http.StatusBadRequest, "InvalidRequest")
 	document("/v1/"+strings.Repeat("x", 1025), "x", http.StatusBadRequest, "InvalidRequest")
 
 	f("/", "x", http.StatusMethodNotAllowed, "")

@@ -51,11 +51,16 @@ var devProgram = sync.OnceValues(func() (string, error) {
 // startDev runs `fairlead dev` on free ports for one test.
 func startDev(t *testing.T, flags ...string) (*neighbour.Process, devcloud.Note) {
 	t.Helper()
+	return startDevIn(t, t.TempDir(), flags...)
+}
+
+// startDevIn is startDev with a data folder, which may be that of a process that has ended.
+func startDevIn(t *testing.T, data string, flags ...string) (*neighbour.Process, devcloud.Note) {
+	t.Helper()
 	program, err := devProgram()
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := t.TempDir()
 	var note devcloud.Note
 	process, err := neighbour.StartProcess(bounded(t), neighbour.Command{
 		Name: "fairlead-dev", Path: program, Args: append([]string{"dev", "--random-ports", "--data", data}, flags...),
@@ -78,10 +83,38 @@ func startDev(t *testing.T, flags ...string) (*neighbour.Process, devcloud.Note)
 	return process, note
 }
 
+// devRefuses runs `fairlead dev` with what it does not take, and checks what it says.
+func devRefuses(t *testing.T, want string, flags ...string) {
+	t.Helper()
+	program, err := devProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	process, err := neighbour.StartProcess(bounded(t), neighbour.Command{
+		Name: "fairlead-dev", Path: program, Args: append([]string{"dev", "--random-ports", "--data", t.TempDir()}, flags...),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := process.Wait(bounded(t))
+	if said, err := os.ReadFile(process.LogPath()); err != nil || ended == nil || !contains(string(said), want) {
+		t.Errorf("it ended with %v and said %s, %v; want %q", ended, said, err, want)
+	}
+	if err := process.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // ownDev is a site of one process.
 func ownDev(t *testing.T, flags ...string) *site {
 	t.Helper()
 	_, n := startDev(t, flags...)
+	return siteOf(t, n)
+}
+
+// siteOf is the site of a process that has left a note.
+func siteOf(t *testing.T, n devcloud.Note) *site {
+	t.Helper()
 	u, err := url.Parse(n.MQTT)
 	if err != nil {
 		t.Fatal(err)

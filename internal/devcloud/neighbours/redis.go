@@ -58,7 +58,7 @@ func (r *Redis) tick() {
 }
 
 // URL is where clients find the server, with its password.
-func (r *Redis) URL() string { return "redis://:" + r.password + "@" + r.server.Addr() + "/0" }
+func (r *Redis) URL() string { return "redis://default:" + r.password + "@" + r.server.Addr() + "/0" }
 
 // Close saves what there is, and stops the server.
 func (r *Redis) Close() error {
