@@ -19,6 +19,10 @@ import (
 // loginTimeout is how long a person may take to log in.
 const loginTimeout = 10 * time.Minute
 
+// answerTimeout is how long an installation may take for each answer at a log-in. Something else that listens there may never answer. It is
+// a variable for tests.
+var answerTimeout = 10 * time.Second
+
 // maxStdin bounds what is read from standard input where a line is expected, in bytes.
 const maxStdin = 16 << 10
 
@@ -55,7 +59,7 @@ func (c *loginCommand) Run(ctx context.Context, t terminal) error {
 	if err := contexts.Put(name, next); err != nil {
 		return err
 	}
-	user, err := whoAmI(ctx, next)
+	user, err := answered(ctx, func(ctx context.Context) (string, error) { return whoAmI(ctx, next) })
 	if err != nil {
 		return c.notTaken(ctx, base, err)
 	}
@@ -68,7 +72,10 @@ func (c *loginCommand) Run(ctx context.Context, t terminal) error {
 
 // notTaken says why a log-in is of no use, as far as one can see from here.
 func (c *loginCommand) notTaken(ctx context.Context, base string, err error) error {
-	if _, other := cloud.Discover(ctx, base); other != nil {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return adviseURL(err, base)
+	}
+	if _, other := discover(ctx, base); other != nil {
 		return adviseURL(other, base)
 	}
 	err = fmt.Errorf("the log-in is not taken by %s: %w", base, err)
@@ -76,6 +83,17 @@ func (c *loginCommand) notTaken(ctx context.Context, base string, err error) err
 		return fmt.Errorf("%w\nThe access token has expired, was deleted, or is of another installation; fairlead dev makes a new one each time it starts, in dev.json", err)
 	}
 	return err
+}
+
+// answered asks an installation, and waits for its answer no longer than it should take.
+func answered[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	return ask(ctx)
+}
+
+func discover(ctx context.Context, base string) (*cloud.Endpoints, error) {
+	return answered(ctx, func(ctx context.Context) (*cloud.Endpoints, error) { return cloud.Discover(ctx, base) })
 }
 
 // adviseURL says what to do where an installation's API does not answer.
@@ -87,6 +105,8 @@ func adviseURL(err error, base string) error {
 		return fmt.Errorf("%w\nIs it the right port? %s", err, address)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w\nNobody listens there: is it running, and is it the right port? %s", err, address)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w\nNothing is answered there within %v: is it the right port? %s", err, answerTimeout, address)
 	case errors.As(err, &scheme), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return fmt.Errorf("%w\nIt speaks http, not https: try %s", err, strings.Replace(base, "https://", "http://", 1))
 	case strings.Contains(err.Error(), "malformed HTTP"), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
@@ -111,7 +131,7 @@ func (c *loginCommand) log(ctx context.Context, t terminal, base string) (*cloud
 		next.User, next.AccessToken = c.User, token
 		return next, err
 	}
-	endpoints, err := cloud.Discover(ctx, base)
+	endpoints, err := discover(ctx, base)
 	if err != nil {
 		return nil, adviseURL(err, base)
 	}

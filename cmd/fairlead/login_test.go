@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/cloud"
 	"github.com/fairlead/fairlead/test/neighbour"
@@ -65,6 +66,17 @@ func TestLoginTellsWhatToDo(t *testing.T) {
 			s.fails(want, append([]string{"login", address}, way...)...)
 		}
 	}
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	usual := answerTimeout
+	answerTimeout = time.Millisecond
+	for _, way := range [][]string{{"--no-browser"}, {"--access-token", "x"}} {
+		s.fails("Nothing is answered there", append([]string{"login", "http://" + silent.Addr().String()}, way...)...)
+	}
+	answerTimeout = usual
 	s.fails("in dev.json", "login", s.note.API, "--access-token", "drg_012345_01234567890123456789012345678920BetF")
 
 	// The token of the context is withdrawn.
