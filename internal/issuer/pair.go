@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
@@ -45,6 +46,11 @@ func (p *Pair) Issue(subject pkix.Name, until time.Time) (*Pair, error) {
 		Subject: subject, NotAfter: until, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
+}
+
+// TLS is the pair as a client shows it in a handshake.
+func (p *Pair) TLS() tls.Certificate {
+	return tls.Certificate{Certificate: [][]byte{p.Certificate.Raw}, PrivateKey: p.key, Leaf: p.Certificate}
 }
 
 // Prove makes a certificate whose common name is a code that a registry gave out. It shows that its maker has the authority's key.

@@ -19,14 +19,11 @@ import (
 
 // Targets of growth.
 const (
-	maxGrowth   = 1.2  // of the cost of a connection, from the smallest number of connections to the largest
+	maxGrowth   = 1.2  // of the cost of one of many, from the smallest number of them to the largest
 	maxIdleTime = 0.05 // of a core, for the gateway with the largest number of connections
 )
 
 const (
-	// idleWatch is how long an idle gateway is watched.
-	idleWatch = 30 * time.Second
-
 	// lossLimit bounds the wait for the last connection event of a gateway that was killed.
 	lossLimit = 5 * time.Minute
 )
@@ -42,12 +39,68 @@ type crowd struct {
 	gone          time.Duration // from the kill of the gateway until the last device's disconnection is stored
 }
 
-// measureGrowth holds ever more connections, each time on a gateway of its own, which is killed at the end.
+// A growthSizes is how many of everything there are, growing.
+type growthSizes struct {
+	connections, sessions, applications, devices, triggers []int
+
+	lookups int // of devices
+	publish time.Duration
+
+	// settle is how long the memory of a process is watched after the last log-in: a gateway gives back what logging in has left behind
+	// half a minute after it has become idle. idle is how long it is watched then.
+	settle, idle time.Duration
+}
+
+// fullGrowth takes about ten minutes.
+var (
+	fullGrowth = growthSizes{
+		connections: []int{1000, 10_000, 50_000}, sessions: []int{1000, 10_000}, applications: []int{1, 100, 1000},
+		devices: []int{1000, 100_000, 1_000_000}, triggers: []int{1, 10, 100, 1000},
+		lookups: 1000, publish: 10 * time.Second, settle: 45 * time.Second, idle: 30 * time.Second,
+	}
+	quickGrowth = growthSizes{
+		connections: []int{200, 2000}, sessions: []int{50, 300}, applications: []int{1, 20}, devices: []int{100, 10_000}, triggers: []int{1, 20},
+		lookups: 100, publish: 3 * time.Second, settle: 20 * time.Second, idle: 10 * time.Second,
+	}
+)
+
+// measureGrowth measures what one more of everything costs. What cannot be measured keeps nothing else from it.
 func measureGrowth(ctx context.Context, s *scene) (rows []row, err error) {
-	largest := s.size.crowds[len(s.size.crowds)-1]
-	if err := allowFiles(largest); err != nil {
+	for _, part := range []struct {
+		name string
+		grow func(context.Context, *scene) ([]row, error)
+	}{
+		{"connections", growConnections}, {"sessions", growSessions}, {"applications", growApplications}, {"devices", growDevices},
+		{"Triggers", growTriggers},
+	} {
+		more, failure := part.grow(ctx, s)
+		rows = append(rows, more...)
+		if failure != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", part.name, failure))
+		}
+		if ctx.Err() != nil {
+			return rows, err
+		}
+	}
+	return rows, err
+}
+
+// growthRow tells whether a cost grows at most linearly: what one costs where there are most, to what one costs where there are fewest.
+func growthRow(what string, fewest, most int, before, after float64) row {
+	growth := after / before
+	return row{
+		figure: fmt.Sprintf("%s, %d to %d", what, most, fewest), value: ratio(growth),
+		target: atMost(maxGrowth).String(), holds: growth <= maxGrowth,
+	}
+}
+
+// growConnections holds ever more connections, each time on a gateway of its own, which is killed at the end.
+func growConnections(ctx context.Context, s *scene) (rows []row, err error) {
+	sizes, rows, err := fitting(s.size.growth.connections, "connections")
+	if err != nil {
 		return nil, err
 	}
+	largest := sizes[len(sizes)-1]
 	survivor, n, err := s.gateway(ctx) // which notices the death of the others
 	if err != nil {
 		return nil, err
@@ -56,34 +109,56 @@ func measureGrowth(ctx context.Context, s *scene) (rows []row, err error) {
 		return nil, err
 	}
 	var crowds []crowd
-	for _, connections := range s.size.crowds {
-		c, err := n.hold(ctx, *s.gateways, survivor, connections)
+	for _, connections := range sizes {
+		c, err := n.hold(ctx, *s.gateways, survivor, connections, s.size.growth)
 		if err != nil {
 			return rows, fmt.Errorf("with %d connections: %w", connections, err)
 		}
 		crowds = append(crowds, c)
 		rows = append(rows, c.rows()...)
 	}
-	return append(rows, compareCrowds(crowds)...), nil
+	return append(rows, compareCrowds(crowds, s.size.growth.connections[len(s.size.growth.connections)-1])...), nil
 }
 
-// allowFiles raises the limit of open files of this process and of those that it starts, for so many connections of one process.
-func allowFiles(connections int) error {
+// allowConnections raises the limit of open files of this process and of those that it starts for so many connections of one process,
+// and tells how many of them it allows: only root may raise it as far as it likes, and not on every machine.
+func allowConnections(connections int) (allowed int, err error) {
 	const others = 1000
 	wanted := uint64(connections + others)
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= wanted {
-		return err
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, fmt.Errorf("reading the limit of open files: %w", err)
 	}
-	limit.Cur, limit.Max = max(limit.Cur, wanted), max(limit.Max, wanted)
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("raising the limit of open files to %d, which root may: %w", wanted, err)
+	raised := syscall.Rlimit{Cur: max(limit.Cur, wanted), Max: max(limit.Max, wanted)}
+	if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &raised) == nil {
+		return connections, nil
 	}
-	return nil
+	limit.Cur = limit.Max
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Max <= others {
+		return 0, fmt.Errorf("raising the limit of open files: %w", err)
+	}
+	return int(limit.Max) - others, nil
+}
+
+// fitting are the sizes that the limit of open files allows: in place of those beyond it the largest that it does, with a row that says so.
+func fitting(sizes []int, of string) (fit []int, rows []row, err error) {
+	most := sizes[len(sizes)-1]
+	allowed, err := allowConnections(most)
+	if err != nil || allowed == most {
+		return sizes, nil, err
+	}
+	for _, size := range sizes {
+		if size < allowed {
+			fit = append(fit, size)
+		}
+	}
+	return append(fit, allowed), []row{{
+		figure: fmt.Sprintf("%d %s", most, of), value: "none", doubt: fmt.Sprintf("the limit of open files allows %d", allowed),
+	}}, nil
 }
 
 // hold has a new gateway hold connections, and kills it.
-func (n *neighbours) hold(ctx context.Context, binary gatewaybin.Binary, survivor *gatewayProcess, connections int) (c crowd, err error) {
+func (n *neighbours) hold(ctx context.Context, binary gatewaybin.Binary, survivor *gatewayProcess, connections int, size growthSizes) (c crowd, err error) {
 	g, err := startGateway(ctx, binary, n, survivor.judge)
 	if err != nil {
 		return c, err
@@ -105,7 +180,7 @@ func (n *neighbours) hold(ctx context.Context, binary gatewaybin.Binary, survivo
 	}
 	defer func() { err = errors.Join(err, holder.end()) }()
 	c.connections, c.perSecond = report.Connected, float64(report.Connected)/report.Elapsed.Seconds()
-	if err := c.watch(ctx, g, client, before); err != nil {
+	if err := c.watch(ctx, g, client, before, size); err != nil {
 		return c, err
 	}
 	c.gone, err = n.kill(ctx, g, connections)
@@ -148,8 +223,8 @@ func readConsumption(ctx context.Context, g *gatewayProcess, client *redis.Clien
 }
 
 // watch sees what the gateway uses while its connections are idle. What logging in has left behind goes first.
-func (c *crowd) watch(ctx context.Context, g *gatewayProcess, client *redis.Client, before consumption) error {
-	smallest, err := smallestResident(ctx, g.Process, settling)
+func (c *crowd) watch(ctx context.Context, g *gatewayProcess, client *redis.Client, before consumption, size growthSizes) error {
+	smallest, err := smallestResident(ctx, g.Process, size.settle)
 	if err != nil {
 		return err
 	}
@@ -157,7 +232,7 @@ func (c *crowd) watch(ctx context.Context, g *gatewayProcess, client *redis.Clie
 	if err != nil {
 		return err
 	}
-	again, err := smallestResident(ctx, g.Process, idleWatch)
+	again, err := smallestResident(ctx, g.Process, size.idle)
 	if err != nil {
 		return err
 	}
@@ -215,18 +290,25 @@ func (c crowd) rows() []row {
 	}
 }
 
-// compareCrowds tells whether costs grow at most linearly.
-func compareCrowds(crowds []crowd) []row {
+// compareCrowds tells whether costs grow at most linearly. What there is with no connection at all does not count: it makes the first
+// ones look dear.
+func compareCrowds(crowds []crowd, most int) []row {
 	first, last := crowds[0], crowds[len(crowds)-1]
-	growth := last.memory / first.memory
+	idle := last.processor * float64(most) / float64(last.connections)
+	grow := func(what string, cost func(crowd) float64) row {
+		return growthRow(what, first.connections, last.connections, cost(first), cost(last))
+	}
+	each := func(c crowd, total float64) float64 { return total / float64(c.connections) }
 	return []row{
+		grow("memory of a connection", func(c crowd) float64 { return c.memory }),
+		grow("memory of Redis for a connection", func(c crowd) float64 { return c.redisMemory }),
+		grow("time of a log-in", func(c crowd) float64 { return 1 / c.perSecond }),
+		grow("idle processor time of a connection", func(c crowd) float64 { return each(c, c.processor) }),
+		grow("idle commands to Redis for a connection", func(c crowd) float64 { return each(c, c.redisCommands) }),
+		grow("time to make the loss of a connection known", func(c crowd) float64 { return each(c, c.gone.Seconds()) }),
 		{
-			figure: fmt.Sprintf("memory of a connection, %d to %d", last.connections, first.connections), value: ratio(growth),
-			target: atMost(maxGrowth).String(), holds: growth <= maxGrowth,
-		},
-		{
-			figure: fmt.Sprintf("idle processor time of %d connections", last.connections), value: fmt.Sprintf("%.2f %%", 100*last.processor),
-			target: fmt.Sprintf("at most %.0f %% of a core", 100*maxIdleTime), holds: last.processor <= maxIdleTime,
+			figure: fmt.Sprintf("idle processor time of %d connections, from that of %d", most, last.connections),
+			value:  fmt.Sprintf("%.2f %%", 100*idle), target: fmt.Sprintf("at most %.0f %% of a core", 100*maxIdleTime), holds: idle <= maxIdleTime,
 		},
 	}
 }

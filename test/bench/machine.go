@@ -31,7 +31,7 @@ func processorModel() string {
 }
 
 // A machineTime is what all cores together have done since the start of the machine, in ticks.
-type machineTime struct{ all, stolen uint64 }
+type machineTime struct{ all, stolen, idle uint64 }
 
 // readMachineTime reads the line "cpu" of /proc/stat (proc(5)). Elsewhere than on Linux it is zero.
 func readMachineTime() machineTime {
@@ -49,7 +49,7 @@ func readMachineTime() machineTime {
 
 // parseMachineTime adds up user, nice, system, idle, iowait, irq, softirq and steal. Guests are part of user.
 func parseMachineTime(line string) (t machineTime) {
-	const columns, steal = 8, 7
+	const columns, idle, iowait, steal = 8, 3, 4, 7
 	fields := strings.Fields(line)
 	if len(fields) <= columns || fields[0] != "cpu" {
 		return machineTime{}
@@ -60,11 +60,22 @@ func parseMachineTime(line string) (t machineTime) {
 			return machineTime{}
 		}
 		t.all += ticks
-		if i == steal {
+		switch i {
+		case idle, iowait:
+			t.idle += ticks
+		case steal:
 			t.stolen = ticks
 		}
 	}
 	return t
+}
+
+// busy is the share of all cores that worked since before, for whomever.
+func (t machineTime) busy(before machineTime) float64 {
+	if t.all == before.all {
+		return 0
+	}
+	return 1 - float64(t.idle-before.idle)/float64(t.all-before.all)
 }
 
 // conditions says what else happened on the machine since before: the host's share that was taken away, and how many wanted to run.

@@ -13,7 +13,7 @@ func TestMachineTime(t *testing.T) {
 			t.Errorf("%q: %+v, want %+v", line, got, want)
 		}
 	}
-	f("cpu  100 1 20 300 4 5 6 64 7 8\n", machineTime{500, 64})
+	f("cpu  100 1 20 300 4 5 6 64 7 8\n", machineTime{500, 64, 304})
 	f("cpu0 100 1 20 300 4 5 6 64 7 8\n", machineTime{})
 	f("cpu 100 1 20 300 4 5 6\n", machineTime{})
 	f("cpu 100 1 20 x 4 5 6 64 7 8\n", machineTime{})

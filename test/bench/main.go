@@ -36,6 +36,12 @@ func run(ctx context.Context, arguments []string) error {
 			return holdSessions(ctx, arguments[1:], os.Stdin, os.Stdout)
 		case interestsCommand:
 			return holdInterest(ctx, arguments[1:], os.Stdin, os.Stdout)
+		case triggersCommand:
+			return serveTriggers(ctx, arguments[1:])
+		case stormCommand:
+			return storm(ctx, arguments[1:], os.Stdin, os.Stdout)
+		case steadyCommand:
+			return steady(ctx, arguments[1:], os.Stdin, os.Stdout)
 		case attackCommand:
 			return attack(ctx, arguments[1:], os.Stdin)
 		case mqttSinkCommand:

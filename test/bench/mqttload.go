@@ -110,8 +110,10 @@ type publisher struct {
 
 	sent         [window]time.Time
 	finished     atomic.Bool
+	enough       atomic.Bool // it publishes nothing more
 	acknowledged int
 	latencies    sample[time.Duration]
+	dues         []time.Time // from when each latency counts
 }
 
 func newPublisher(c *mqttclient.Client) *publisher {
@@ -143,7 +145,7 @@ func (p *publisher) write(begin, end time.Time, rate float64) error {
 	if rate > 0 {
 		write = func(time.Time) error { return p.writeDue(begin, rate) }
 	}
-	for now := begin; now.Before(end); now = time.Now() {
+	for now := begin; now.Before(end) && !p.enough.Load(); now = time.Now() {
 		if err := write(now); err != nil {
 			return fmt.Errorf("publishing: %w", err)
 		}
@@ -174,6 +176,7 @@ func (p *publisher) writeFree(now time.Time) error {
 // writeDue waits for the next beat and writes what is due then. The time of a message counts from its beat, however late this program is
 // and however long the message waits for a place: who sends does not wait for answers.
 func (p *publisher) writeDue(begin time.Time, rate float64) error {
+	p.beats = max(p.beats, int(float64(p.written+1)/rate/beat.Seconds())) // nothing is due before
 	at := begin.Add(time.Duration(p.beats) * beat)
 	time.Sleep(time.Until(at))
 	p.beats++
@@ -238,7 +241,8 @@ func (p *publisher) collect() error {
 		if puback[0] != mqttclient.Puback || int(puback[3]) != p.acknowledged%window+1 {
 			return fmt.Errorf("instead of acknowledgement %d came %x", p.acknowledged, puback)
 		}
-		p.latencies = append(p.latencies, time.Since(p.sent[p.acknowledged%window]))
+		due := p.sent[p.acknowledged%window]
+		p.latencies, p.dues = append(p.latencies, time.Since(due)), append(p.dues, due)
 		p.acknowledged++
 		<-p.places
 	}

@@ -81,16 +81,27 @@ func (s *scene) site(ctx context.Context, gateways int) (*site, error) {
 		s.atEnd(g.Close)
 		all.mqtt = append(all.mqtt, g)
 	}
-	if all.dtls, err = gatewaybin.FreeAddress(); err != nil {
+	coap, address, err := startCoAPGateway(ctx, *s.gateways, n, first.judge)
+	if err != nil {
 		return nil, err
 	}
-	coap, err := s.gateways.Start(ctx, "coap", "FAIRLEAD_COAP_SECURE_ADDRESS="+all.dtls, "FAIRLEAD_AUTH_CLIENT_URL="+first.judge.URL(),
+	s.atEnd(coap.Close)
+	all.dtls = address
+	return all, all.manage(ctx, s)
+}
+
+// startCoAPGateway starts the CoAP gateway as it is deployed, at an address for DTLS.
+func startCoAPGateway(ctx context.Context, binary gatewaybin.Binary, n *neighbours, judge *functionbin.Function) (*gatewaybin.Gateway, string, error) {
+	address, err := gatewaybin.FreeAddress()
+	if err != nil {
+		return nil, "", err
+	}
+	g, err := binary.Start(ctx, "coap", "FAIRLEAD_COAP_SECURE_ADDRESS="+address, "FAIRLEAD_AUTH_CLIENT_URL="+judge.URL(),
 		"FAIRLEAD_CACHE_URL="+n.redis.URL(), "FAIRLEAD_KAFKA_BROKERS="+strings.Join(n.kafka.Brokers(), ","))
 	if err != nil {
-		return nil, fmt.Errorf("starting the CoAP gateway: %w", err)
+		return nil, "", fmt.Errorf("starting the CoAP gateway: %w", err)
 	}
-	s.atEnd(coap.Close)
-	return all, all.manage(ctx, s)
+	return g, address, nil
 }
 
 // manage starts the registry function, and makes an access token for somebody.
@@ -128,7 +139,12 @@ func (s *site) ask(ctx context.Context, method, path, body string) error {
 
 // tenant makes an application through the API, with devices that are written to the database.
 func (s *site) tenant(ctx context.Context, application string, devices int, device func(int) (*registry.Device, error)) error {
-	if err := s.ask(ctx, http.MethodPost, "", `{"metadata":{"name":"`+application+`"}}`); err != nil {
+	return s.tenantWith(ctx, application, "{}", devices, device)
+}
+
+// tenantWith makes an application with a specification.
+func (s *site) tenantWith(ctx context.Context, application, spec string, devices int, device func(int) (*registry.Device, error)) error {
+	if err := s.ask(ctx, http.MethodPost, "", fmt.Sprintf(`{"metadata":{"name":%q},"spec":%s}`, application, spec)); err != nil {
 		return err
 	}
 	if err := kafka.EnsureTopics(ctx, s.config(), partitions, event.Topic(application)); err != nil {

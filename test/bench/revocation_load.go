@@ -33,6 +33,7 @@ func holdSessions(ctx context.Context, arguments []string, input io.Reader, outp
 	flags := flag.NewFlagSet(heldCommand, flag.ContinueOnError)
 	mqtt := flags.String("mqtt", "", "address of the MQTT gateway, host:port")
 	dtls := flags.String("dtls", "", "address of CoAP over DTLS, host:port")
+	application := flags.String("application", withdrawnApplication, "of the devices")
 	first := flags.Int("first", 0, "number of the first device")
 	count := flags.Int("count", 0, "how many")
 	if err := flags.Parse(arguments); err != nil {
@@ -41,7 +42,7 @@ func holdSessions(ctx context.Context, arguments []string, input io.Reader, outp
 	name := func(i int) string { return deviceName(*first + i) }
 	var reads []func() error
 	if *mqtt != "" {
-		clients, err := connectAll(ctx, spread(*mqtt), *count, withdrawnApplication, name)
+		clients, err := connectAll(ctx, spread(*mqtt), *count, *application, name)
 		if err != nil {
 			return err
 		}
@@ -50,7 +51,7 @@ func holdSessions(ctx context.Context, arguments []string, input io.Reader, outp
 		}
 	}
 	if *dtls != "" {
-		sessions, err := openDTLS(ctx, *dtls, *count, name)
+		sessions, err := openDTLS(ctx, *dtls, *count, func(i int) string { return name(i) + "@" + *application })
 		if err != nil {
 			return err
 		}
@@ -108,7 +109,7 @@ func spread(address string) mqttclient.Dialer {
 }
 
 // openDTLS opens sessions, and sends a message in each, so that the gateway has admitted the device.
-func openDTLS(ctx context.Context, address string, count int, name func(int) string) ([]*coapDevice, error) {
+func openDTLS(ctx context.Context, address string, count int, identity func(int) string) ([]*coapDevice, error) {
 	sessions, problems := make([]*coapDevice, count), make([]error, count)
 	places := make(chan struct{}, handshakesAtOnce)
 	var opening sync.WaitGroup
@@ -116,7 +117,7 @@ func openDTLS(ctx context.Context, address string, count int, name func(int) str
 		places <- struct{}{}
 		opening.Go(func() {
 			defer func() { <-places }()
-			sessions[i], problems[i] = admittedDevice(ctx, address, name(i)+"@"+withdrawnApplication)
+			sessions[i], problems[i] = admittedDevice(ctx, address, identity(i))
 		})
 	}
 	opening.Wait()
@@ -143,9 +144,10 @@ type heldSessions struct {
 	log   strings.Builder
 }
 
-func holdElsewhere(ctx context.Context, kind, address string, first, count int) (h *heldSessions, err error) {
+func holdElsewhere(ctx context.Context, kind, address string, first, count int, more ...string) (h *heldSessions, err error) {
 	h = &heldSessions{count: count}
-	h.companion, err = startCompanion(ctx, &h.log, heldCommand, kind, address, "--first", strconv.Itoa(first), "--count", strconv.Itoa(count))
+	arguments := []string{heldCommand, kind, address, "--first", strconv.Itoa(first), "--count", strconv.Itoa(count)}
+	h.companion, err = startCompanion(ctx, &h.log, append(arguments, more...)...)
 	return h, err
 }
 
