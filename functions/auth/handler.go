@@ -76,8 +76,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if (h.config.Token != "" || h.callers != nil) && !h.admitted(w, r) {
 		return
 	}
-	r, end := endpoint.Trace(r, "authentication")
-	defer end()
+	r, span := endpoint.Trace(r, "authentication")
+	defer span.End()
 	h.mux.ServeHTTP(w, r)
 }
 

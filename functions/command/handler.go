@@ -84,8 +84,8 @@ type call struct {
 // ServeHTTP routes: GET / says that the API is there, POST to a device sends a command, POST to /{application} takes an event of a
 // Trigger, and POST to the API's events one of an application.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r, end := endpoint.Trace(r, "command")
-	defer end()
+	r, span := endpoint.Trace(r, "command")
+	defer span.End()
 	h.waiting.Follow(r)
 	c := &call{w: w, r: r}
 	path := r.URL.EscapedPath()

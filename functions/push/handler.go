@@ -52,8 +52,8 @@ func (h *Handler) AdmitServices(callers Callers) { h.callers = callers }
 
 // ServeHTTP delivers the event of a POST to /{application}.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r, end := endpoint.Trace(r, "push")
-	defer end()
+	r, span := endpoint.Trace(r, "push")
+	defer span.End()
 	application := strings.TrimPrefix(r.URL.Path, "/")
 	a := h.serve(w, r, application)
 	h.metrics.answered(r.Context(), a.result)

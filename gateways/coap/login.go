@@ -30,14 +30,14 @@ func (l *login) target() *registry.Device {
 // What cannot be read goes to the authenticator all the same, as a log-in that nobody answers to, so that it is refused like
 // every other. The report of a refusal is told who it is.
 func (g *Gateway) login(ctx context.Context, r *protocol.Request, q endpoint.Query, d *requestReport) (*login, error) {
-	ctx, cancel := context.WithTimeout(ctx, g.config.AuthTimeout)
-	defer cancel()
-	ctx, span := g.tracer.Start(ctx, tracing.Admission)
+	traced, span := g.tracer.Start(ctx, tracing.Admission)
 	defer span.End()
+	bounded := auth.WithLazyTimeout(traced, g.config.AuthTimeout)
+	defer bounded.Cancel()
 	authorization, given := r.First(optionAuthorization)
 	s, _ := r.Peer.Client.(*session)
 	if s != nil && s.proven() && !given && q.Device == "" && s.belongsTo(q.Application) {
-		return g.known(ctx, s, q.As, d)
+		return g.known(bounded, s, q.As, d)
 	}
 	request, err := auth.FromHTTP(string(authorization), q.Application, q.Device)
 	if err != nil || (s != nil && s.proven()) {
@@ -46,7 +46,7 @@ func (g *Gateway) login(ctx context.Context, r *protocol.Request, q endpoint.Que
 	request.As = q.As
 	request.Remote, request.Protocol = r.Peer.Remote().Addr().String(), refusal.CoAP
 	d.of(request)
-	admitted, err := g.devices.Authenticate(ctx, request)
+	admitted, err := g.devices.Authenticate(bounded, request)
 	if err != nil && request.Credential == nil {
 		err = explainLogin(given, s != nil && s.proven(), err)
 	}

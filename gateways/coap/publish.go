@@ -52,7 +52,7 @@ func (g *Gateway) publish(ctx context.Context, r *protocol.Request, t target, d 
 		Received:    received,
 	}, func(result outcome.Result) {
 		// The caller is Kafka's, and must not wait for the encryption of the answer.
-		go g.published(ctx, wait, result, d, reply)
+		g.endpoint.Go(func() { g.published(ctx, wait, result, d, reply) })
 	})
 }
 

@@ -116,7 +116,7 @@ func (s *session) about(from *auth.Session, to destination) (*registry.Device, e
 	if to.device == "" {
 		return nil, outcome.New(outcome.Forbidden, "")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.gateway.config.AuthTimeout)
-	defer cancel()
+	ctx := auth.WithLazyTimeout(context.Background(), s.gateway.config.AuthTimeout)
+	defer ctx.Cancel()
 	return s.gateway.devices.AuthorizeAs(ctx, from, strings.Clone(to.device))
 }

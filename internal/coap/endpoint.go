@@ -12,7 +12,12 @@ import (
 
 	"github.com/plgd-dev/go-coap/v3/message"
 	"github.com/plgd-dev/go-coap/v3/message/codes"
+
+	"github.com/fairlead/fairlead/internal/workers"
 )
+
+// keptWorkers is how many goroutines wait for a request to serve or an answer to send.
+const keptWorkers = 256
 
 // busySeconds is the Max-Age of a response at a bound.
 const busySeconds = 2
@@ -35,6 +40,7 @@ type Endpoint struct {
 	known     []message.OptionID // critical options that the handler understands
 	seed      maphash.Seed
 	requests  sync.Pool
+	workers   *workers.Pool
 	metrics   *metrics
 	onRefusal func(Refusal) // may be nil
 	ctx       context.Context
@@ -56,6 +62,7 @@ func NewEndpoint(c Config, h Handler, maxBody int, critical ...message.OptionID)
 	e := &Endpoint{config: c, handler: h, maxBody: maxBody, known: critical, seed: maphash.MakeSeed(), peers: map[*Peer]struct{}{}}
 	e.requests.New = func() any { return new(Request) }
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.workers = workers.NewPool(e.ctx, keptWorkers)
 	e.metrics = newMetrics(e)
 	go e.sweep()
 	return e
@@ -67,6 +74,9 @@ func (e *Endpoint) recycle(r *Request) {
 	clear(r.datagram[:r.size]) // there may be a password in it
 	e.requests.Put(r)
 }
+
+// Go runs a task that may take time, for who must not wait: an answer takes encryption.
+func (e *Endpoint) Go(task func()) { e.workers.Go(task) }
 
 // Drain has new requests refused, and returns when those before are answered and the answers acknowledged, or when ctx ends.
 func (e *Endpoint) Drain(ctx context.Context) error {

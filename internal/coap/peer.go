@@ -270,7 +270,7 @@ func (p *Peer) enqueue(r *Request) {
 	p.working = true
 	p.mu.Unlock()
 	if start {
-		go p.work()
+		p.endpoint.Go(p.work)
 	}
 }
 

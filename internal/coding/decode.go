@@ -26,11 +26,12 @@ func Decode(field string, body []byte, limit int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if coding == "" {
+		return body, nil
+	}
 	packed := bytes.NewReader(body)
 	var unpacked io.Reader
 	switch coding {
-	case "":
-		return body, nil
 	case "gzip", "x-gzip":
 		unpacked, err = gzip.NewReader(packed)
 	case Deflate:

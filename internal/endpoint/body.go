@@ -30,7 +30,7 @@ func readWhole(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error
 	if r.ContentLength > int64(limit) {
 		return nil, tooLarge(limit, nil)
 	}
-	body, err := readAll(http.MaxBytesReader(w, r.Body, int64(limit)), r.ContentLength)
+	body, err := readAll(w, r, limit)
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
 		return nil, tooLarge(limit, err)
@@ -41,12 +41,13 @@ func readWhole(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error
 	return body, nil
 }
 
-func readAll(r io.Reader, length int64) ([]byte, error) {
-	if length < 0 {
-		return io.ReadAll(r)
+// readAll reads a body whose length, if it is known, is within the limit. The server ends it after that many bytes.
+func readAll(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+	if r.ContentLength < 0 {
+		return io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
 	}
-	body := make([]byte, length)
-	_, err := io.ReadFull(r, body)
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
 	return body, err
 }
 

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/header"
 	"github.com/fairlead/fairlead/internal/ingest"
@@ -22,7 +24,7 @@ type Call struct {
 	pipeline *ingest.Pipeline
 	protocol string
 	received time.Time
-	end      func()
+	span     trace.Span
 
 	who     auth.Request  // as presented
 	session *auth.Session // nil until the device is admitted
@@ -31,7 +33,7 @@ type Call struct {
 // Begin begins the call of a request over a protocol, and its span below the trace context that the request brings.
 func Begin(w http.ResponseWriter, r *http.Request, protocol string, pipeline *ingest.Pipeline) *Call {
 	c := &Call{w: w, pipeline: pipeline, protocol: protocol, received: time.Now()}
-	c.r, c.end = Trace(r, protocol)
+	c.r, c.span = Trace(r, protocol)
 	return c
 }
 
@@ -39,7 +41,7 @@ func Begin(w http.ResponseWriter, r *http.Request, protocol string, pipeline *in
 func (c *Call) Request() *http.Request { return c.r }
 
 // End ends the span.
-func (c *Call) End() { c.end() }
+func (c *Call) End() { c.span.End() }
 
 // Admit authenticates the device of the request, which speaks for q.As if that is not "". A request whose log-in cannot be
 // read goes to the authenticator all the same, as one that nobody answers to, so that it is refused like every other.
@@ -52,8 +54,8 @@ func (c *Call) Admit(q Query, devices auth.Authenticator, timeout time.Duration)
 	request.As, request.Remote, request.Protocol = q.As, Remote(c.r), c.protocol
 	c.who = request
 	traced, span := tracing.New().Start(c.r.Context(), tracing.Admission)
-	ctx := withLazyTimeout(traced, timeout)
-	defer ctx.cancel()
+	ctx := auth.WithLazyTimeout(traced, timeout)
+	defer ctx.Cancel()
 	session, err := devices.Authenticate(ctx, request)
 	o := outcome.Of(err)
 	tracing.End(span, o.String(), o == outcome.Unavailable || o == outcome.Internal)

@@ -44,21 +44,35 @@ type Origin struct {
 
 // Source is the source attribute of events of that origin: drogue://application/device, the device percent-encoded.
 func (o *Origin) Source() string {
-	b := make([]byte, 0, len("drogue://")+len(o.Application)+1+3*len(o.Device))
+	return string(o.appendSource(make([]byte, 0, o.sourceBound())))
+}
+
+func (o *Origin) appendSource(b []byte) []byte {
 	b = append(b, "drogue://"...)
 	b = append(b, o.Application...)
 	b = append(b, '/')
-	return string(appendEncoded(b, o.Device))
+	return appendEncoded(b, o.Device)
+}
+
+// sourceBound is an upper bound for the bytes of the source.
+func (o *Origin) sourceBound() int {
+	return len("drogue://") + len(o.Application) + 1 + 3*len(o.Device)
 }
 
 // PartitionKey orders the events of one sender: application/sender, both percent-encoded. It is the key of the Kafka
 // record and the extension "partitionkey".
 func (o *Origin) PartitionKey() string {
-	b := make([]byte, 0, 3*len(o.Application)+1+3*len(o.Sender))
+	return string(o.appendPartitionKey(make([]byte, 0, o.partitionKeyBound())))
+}
+
+func (o *Origin) appendPartitionKey(b []byte) []byte {
 	b = appendEncoded(b, o.Application)
 	b = append(b, '/')
-	return string(appendEncoded(b, o.Sender))
+	return appendEncoded(b, o.Sender)
 }
+
+// partitionKeyBound is an upper bound for the bytes of the partition key.
+func (o *Origin) partitionKeyBound() int { return 3*len(o.Application) + 1 + 3*len(o.Sender) }
 
 // appendEncoded percent-encodes every byte that is not an ASCII letter or digit (RFC 3986 section 2.1).
 func appendEncoded(b []byte, s string) []byte {

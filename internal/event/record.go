@@ -12,18 +12,14 @@ import (
 // All attribute values share one buffer and all headers one slice, so that a record costs two allocations besides
 // itself.
 func (e *Event) Record(topic string) *kgo.Record {
-	source, key := e.Source, e.Origin.PartitionKey()
-	if source == "" {
-		source = e.Origin.Source()
-	}
 	w := headerWriter{
-		buffer:  make([]byte, 0, e.size(source, key)),
+		buffer:  make([]byte, 0, e.size()),
 		headers: make([]kgo.RecordHeader, 0, 18+e.traceHeaders()+len(e.Extensions)),
 	}
 	w.add("ce_specversion", "1.0")
 	w.add("ce_id", e.ID)
 	w.add("ce_type", e.Type)
-	w.add("ce_source", source)
+	w.addSource("ce_source", e)
 	w.add("ce_subject", e.Subject)
 	w.addTime("ce_time", e.Time)
 	w.add("content-type", e.DataContentType)
@@ -43,7 +39,7 @@ func (e *Event) Record(topic string) *kgo.Record {
 			w.add("ce_tracestate", e.TraceState)
 		}
 	}
-	w.add("ce_partitionkey", key)
+	w.addPartitionKey("ce_partitionkey", &e.Origin)
 	for _, x := range e.Extensions {
 		w.add("ce_"+x.Name, x.Value)
 	}
@@ -59,11 +55,11 @@ func (e *Event) traceHeaders() int {
 }
 
 // size is an upper bound for the bytes of all attribute values.
-func (e *Event) size(source, key string) int {
+func (e *Event) size() int {
 	o := &e.Origin
-	n := len("1.0") + len(e.ID) + len(e.Type) + len(source) + len(e.Subject) + len(time.RFC3339Nano) +
+	n := len("1.0") + len(e.ID) + len(e.Type) + max(len(e.Source), o.sourceBound()) + len(e.Subject) + len(time.RFC3339Nano) +
 		len(e.DataContentType) + len(e.DataSchema) + len(o.Instance) + len(o.Application) + len(o.ApplicationUID) +
-		len(o.Device) + len(o.DeviceUID) + len(o.Sender) + len(o.SenderUID) + len(key) + len(e.TraceParent) + len(e.TraceState)
+		len(o.Device) + len(o.DeviceUID) + len(o.Sender) + len(o.SenderUID) + o.partitionKeyBound() + len(e.TraceParent) + len(e.TraceState)
 	for _, x := range e.Extensions {
 		n += len(x.Value)
 	}
@@ -84,6 +80,22 @@ func (w *headerWriter) add(name, value string) {
 func (w *headerWriter) addTime(name string, t time.Time) {
 	start := len(w.buffer)
 	w.buffer = t.UTC().AppendFormat(w.buffer, time.RFC3339Nano)
+	w.keep(name, start)
+}
+
+func (w *headerWriter) addSource(name string, e *Event) {
+	start := len(w.buffer)
+	if e.Source != "" {
+		w.buffer = append(w.buffer, e.Source...)
+	} else {
+		w.buffer = e.Origin.appendSource(w.buffer)
+	}
+	w.keep(name, start)
+}
+
+func (w *headerWriter) addPartitionKey(name string, o *Origin) {
+	start := len(w.buffer)
+	w.buffer = o.appendPartitionKey(w.buffer)
 	w.keep(name, start)
 }
 

@@ -18,16 +18,22 @@ type labels struct {
 	outcome  outcome.Outcome
 }
 
+// options are the labels as they are handed over with each message, made once.
+type options struct {
+	add    []metric.AddOption
+	record []metric.RecordOption
+}
+
 // pipelineMetrics count messages by protocol and outcome.
 type pipelineMetrics struct {
 	messages metric.Int64Counter
 	duration metric.Float64Histogram
-	labels   map[labels]metric.MeasurementOption
+	options  map[labels]options
 }
 
 func newPipelineMetrics() *pipelineMetrics {
 	meter := otel.Meter("github.com/fairlead/fairlead/internal/ingest")
-	m := &pipelineMetrics{labels: map[labels]metric.MeasurementOption{}}
+	m := &pipelineMetrics{options: map[labels]options{}}
 	m.messages, _ = meter.Int64Counter("fairlead.messages",
 		metric.WithDescription("Messages of devices, by protocol and by what became of them."))
 	m.duration, _ = meter.Float64Histogram("fairlead.messages.duration", metric.WithUnit("s"),
@@ -35,8 +41,8 @@ func newPipelineMetrics() *pipelineMetrics {
 		metric.WithExplicitBucketBoundaries(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10))
 	for _, protocol := range refusal.Protocols() {
 		for _, o := range outcome.All() {
-			m.labels[labels{protocol, o}] = metric.WithAttributeSet(attribute.NewSet(
-				attribute.String("protocol", protocol), attribute.String("outcome", o.String())))
+			set := metric.WithAttributeSet(attribute.NewSet(attribute.String("protocol", protocol), attribute.String("outcome", o.String())))
+			m.options[labels{protocol, o}] = options{[]metric.AddOption{set}, []metric.RecordOption{set}}
 		}
 	}
 	return m
@@ -57,7 +63,7 @@ func (m *pipelineMetrics) begin(message *Message) begun {
 }
 
 func (m *pipelineMetrics) count(b begun, o outcome.Outcome) {
-	l := m.labels[labels{b.protocol, o}]
-	m.messages.Add(context.Background(), 1, l)
-	m.duration.Record(context.Background(), time.Since(b.at).Seconds(), l)
+	with := m.options[labels{b.protocol, o}]
+	m.messages.Add(context.Background(), 1, with.add...)
+	m.duration.Record(context.Background(), time.Since(b.at).Seconds(), with.record...)
 }

@@ -14,12 +14,12 @@ import (
 // producerMetrics count what became of records.
 type producerMetrics struct {
 	duration metric.Float64Histogram
-	outcomes map[outcome.Outcome]metric.MeasurementOption
+	outcomes map[outcome.Outcome][]metric.RecordOption
 }
 
 func newProducerMetrics(waits func() int64) *producerMetrics {
 	meter := otel.Meter("github.com/fairlead/fairlead/internal/kafka")
-	m := &producerMetrics{outcomes: map[outcome.Outcome]metric.MeasurementOption{}}
+	m := &producerMetrics{outcomes: map[outcome.Outcome][]metric.RecordOption{}}
 	m.duration, _ = meter.Float64Histogram("fairlead.kafka.produce.duration",
 		metric.WithUnit("s"), metric.WithDescription("Time from handing a record to Kafka to its answer, by outcome."),
 		metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10))
@@ -30,11 +30,11 @@ func newProducerMetrics(waits func() int64) *producerMetrics {
 		return nil
 	}, waiting)
 	for _, o := range outcome.All() {
-		m.outcomes[o] = metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", o.String())))
+		m.outcomes[o] = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", o.String())))}
 	}
 	return m
 }
 
 func (m *producerMetrics) observe(started time.Time, err error) {
-	m.duration.Record(context.Background(), time.Since(started).Seconds(), m.outcomes[outcome.Of(err)])
+	m.duration.Record(context.Background(), time.Since(started).Seconds(), m.outcomes[outcome.Of(err)]...)
 }

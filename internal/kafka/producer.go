@@ -83,11 +83,11 @@ func (p *Producer) LogTo(log *zap.Logger) {
 //
 // An Unavailable answer that is given while Kafka does not respond leaves open whether the record is stored: it is, if
 // the request had reached Kafka. Whoever sends again makes a second record.
-func (p *Producer) Write(ctx context.Context, record *kgo.Record, done func(error)) {
+func (p *Producer) Write(_ context.Context, record *kgo.Record, done func(error)) {
 	w := &write{done: done, started: time.Now(), metrics: p.metrics}
 	p.overdue.add(w)
 	in := p.session.Load()
-	in.client.TryProduce(context.WithoutCancel(ctx), record, func(record *kgo.Record, err error) {
+	in.client.TryProduce(context.Background(), record, func(record *kgo.Record, err error) {
 		err = p.judge(in, record.Topic, err)
 		if p.overdue.remove(w) {
 			w.finish(classify(err))

@@ -60,6 +60,13 @@ type Result struct {
 
 // ResultOf turns an error into a Result; nil is Accepted.
 func ResultOf(err error) Result {
+	if err == nil {
+		return Result{Outcome: Accepted}
+	}
+	return resultOf(err)
+}
+
+func resultOf(err error) Result {
 	var known *Error
 	if errors.As(err, &known) {
 		return Result{Outcome: known.Outcome, Reason: known.Reason, Err: err}

@@ -18,6 +18,12 @@ const (
 	State  = "tracestate"
 )
 
+// The fields of HTTP headers, in the form in which they stand in an http.Header.
+const (
+	parentField = "Traceparent"
+	stateField  = "Tracestate"
+)
+
 // Limits of what a device may bring. A longer parent is of a later version, and this is all that such a one would need; the state is what
 // a receiver has to take at least (W3C Trace Context section 3.3.1.5).
 const (
@@ -45,12 +51,12 @@ func Remote(ctx context.Context, parent, state string) context.Context {
 
 // FromHeader puts the trace context of an HTTP request into ctx. Fields that come more than once are ignored.
 func FromHeader(ctx context.Context, h http.Header) context.Context {
-	parents := h.Values(Parent)
+	parents := h[parentField]
 	if len(parents) != 1 {
 		return ctx
 	}
 	state := ""
-	if states := h.Values(State); len(states) == 1 {
+	if states := h[stateField]; len(states) == 1 {
 		state = states[0]
 	}
 	return Remote(ctx, parents[0], state)

@@ -22,6 +22,7 @@ import (
 	"github.com/fairlead/fairlead/gateways/coap"
 	"github.com/fairlead/fairlead/internal/assembly"
 	"github.com/fairlead/fairlead/internal/assembly/functions"
+	"github.com/fairlead/fairlead/internal/process"
 )
 
 const (
@@ -72,6 +73,9 @@ func serveCoAPGateway(ctx context.Context, arguments []string) (err error) {
 	if err != nil {
 		return err
 	}
+	process.TuneMemory(process.GatewayGC) // as the program gateway does
+	process.SpareCollections(ctx)
+	go process.ReturnMemory(ctx)
 	config, err := functions.LoadConfig(os.Environ())
 	if err != nil {
 		return err

@@ -77,7 +77,7 @@ func publishAll(all []*publisher, duration time.Duration, rate float64) (publish
 		// Spread over the first interval, so that a rate does not come in bursts of all.
 		offset := time.Duration(0)
 		if rate > 0 {
-			offset = time.Duration(float64(time.Second) / rate * float64(i) / float64(len(all)))
+			offset = max(beat, time.Duration(float64(time.Second)/rate)) * time.Duration(i) / time.Duration(len(all))
 		}
 		go func() { results <- p.run(began.Add(offset), began.Add(duration), rate) }()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -169,8 +170,13 @@ func (g *puller) webSocket(ctx context.Context, _ *neighbours, group string, arr
 	}
 	var reading sync.WaitGroup
 	reading.Go(func() {
+		var message [4 * pullSize]byte // an event, with its attributes
 		for {
-			if _, _, err := conn.Read(ctx); err != nil {
+			_, r, err := conn.Reader(ctx)
+			if err != nil {
+				return
+			}
+			if _, err := io.ReadFull(r, message[:]); !errors.Is(err, io.ErrUnexpectedEOF) {
 				return
 			}
 			arrive()

@@ -1,4 +1,4 @@
-package endpoint
+package auth
 
 import (
 	"context"
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A lazyTimeout is a context with a timeout that costs nothing until somebody waits for it. Most decisions come from memory, and
+// A LazyTimeout is a context with a timeout that costs nothing until somebody waits for it. Most decisions come from memory, and
 // nobody waits for those.
-type lazyTimeout struct {
+type LazyTimeout struct {
 	context.Context
 	until time.Time
 
@@ -17,14 +17,15 @@ type lazyTimeout struct {
 	stop    context.CancelFunc
 }
 
-var _ context.Context = (*lazyTimeout)(nil)
+var _ context.Context = (*LazyTimeout)(nil)
 
-func withLazyTimeout(parent context.Context, timeout time.Duration) *lazyTimeout {
-	return &lazyTimeout{Context: parent, until: time.Now().Add(timeout)}
+// WithLazyTimeout makes a context for one question to an Authenticator. Cancel must be called.
+func WithLazyTimeout(parent context.Context, timeout time.Duration) *LazyTimeout {
+	return &LazyTimeout{Context: parent, until: time.Now().Add(timeout)}
 }
 
 // started is the context with its timer.
-func (p *lazyTimeout) started() context.Context {
+func (p *LazyTimeout) started() context.Context {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.waiting == nil {
@@ -34,7 +35,7 @@ func (p *lazyTimeout) started() context.Context {
 }
 
 // Deadline is the earlier one of the parent's and the own.
-func (p *lazyTimeout) Deadline() (time.Time, bool) {
+func (p *LazyTimeout) Deadline() (time.Time, bool) {
 	if parent, ok := p.Context.Deadline(); ok && parent.Before(p.until) {
 		return parent, true
 	}
@@ -42,18 +43,18 @@ func (p *lazyTimeout) Deadline() (time.Time, bool) {
 }
 
 // Done is closed when the time is over, or when the parent ends.
-func (p *lazyTimeout) Done() <-chan struct{} { return p.started().Done() }
+func (p *LazyTimeout) Done() <-chan struct{} { return p.started().Done() }
 
 // Err tells why it ended.
-func (p *lazyTimeout) Err() error {
+func (p *LazyTimeout) Err() error {
 	if err := p.Context.Err(); err != nil || time.Now().Before(p.until) {
 		return err
 	}
 	return p.started().Err()
 }
 
-// cancel releases what waiting took.
-func (p *lazyTimeout) cancel() {
+// Cancel releases what waiting took.
+func (p *LazyTimeout) Cancel() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stop != nil {

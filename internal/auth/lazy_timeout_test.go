@@ -1,4 +1,4 @@
-package endpoint
+package auth
 
 import (
 	"context"
@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-func TestPatience(t *testing.T) {
+func TestLazyTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := withLazyTimeout(t.Context(), time.Second)
-		defer p.cancel()
+		p := WithLazyTimeout(t.Context(), time.Second)
+		defer p.Cancel()
 		if until, ok := p.Deadline(); !ok || time.Until(until) != time.Second || p.Err() != nil {
 			t.Errorf("deadline %v, error %v", until, p.Err())
 		}
@@ -23,12 +23,12 @@ func TestPatience(t *testing.T) {
 	})
 }
 
-func TestPatienceEndsWithItsParent(t *testing.T) {
+func TestLazyTimeoutEndsWithItsParent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent, stop := context.WithTimeout(t.Context(), time.Millisecond)
 		defer stop()
-		p := withLazyTimeout(parent, time.Second)
-		defer p.cancel()
+		p := WithLazyTimeout(parent, time.Second)
+		defer p.Cancel()
 		if until, _ := p.Deadline(); time.Until(until) != time.Millisecond {
 			t.Errorf("deadline in %v", time.Until(until))
 		}
@@ -39,13 +39,13 @@ func TestPatienceEndsWithItsParent(t *testing.T) {
 	})
 }
 
-func TestPatienceIsReleased(t *testing.T) {
-	p := withLazyTimeout(t.Context(), time.Hour)
+func TestLazyTimeoutIsReleased(t *testing.T) {
+	p := WithLazyTimeout(t.Context(), time.Hour)
 	done := p.Done()
-	p.cancel()
+	p.Cancel()
 	<-done
 	if !errors.Is(p.started().Err(), context.Canceled) {
 		t.Error(p.started().Err())
 	}
-	withLazyTimeout(t.Context(), time.Hour).cancel() // nobody waited
+	WithLazyTimeout(t.Context(), time.Hour).Cancel() // nobody waited
 }
