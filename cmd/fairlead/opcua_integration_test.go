@@ -3,9 +3,14 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/fairlead/fairlead/test/neighbour"
 	"github.com/fairlead/fairlead/test/opcuaserver"
 )
 
@@ -39,3 +44,76 @@ func TestOPCUALooksAtServers(t *testing.T) {
 		})
 	}
 }
+
+// TestDevForwardsFromOPCUA has fairlead dev print what a server says, and disconnect the devices when it is gone.
+func TestDevForwardsFromOPCUA(t *testing.T) {
+	for _, kind := range opcuaserver.Kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			server, err := opcuaserver.Start(t.Context(), kind, opcuaserver.Options{Counters: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = server.Close() })
+			registry := filepath.Join(t.TempDir(), "site.yaml")
+			if err := os.WriteFile(registry, []byte(siteRegistry), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			mapping := mappingFile(t, server.URL(), "  - path: Objects/Line1/Press*\n    name: press-{1}\n    channels:\n    - {name: \"{node}\", nodes: [Counter]}\n")
+			data := t.TempDir()
+			p := launch(t, onFreePorts(data, "--registry", registry, "--opcua", mapping))
+			n := note(t, data, p.command.Process.Pid)
+			printed := func(line string) {
+				t.Helper()
+				neighbour.Eventually(t, line+" to be printed", func() bool {
+					return strings.Contains(strings.Join(strings.Fields(p.out.String()), " "), line)
+				})
+			}
+			for _, want := range []string{`press-1 connection {"connected":true}`, `press-1 Counter {"value":`, `press-2 Counter {"value":`} {
+				printed(want)
+			}
+			if !strings.Contains(p.out.String(), n.Kafka[0]) {
+				t.Errorf("the address of Kafka is not printed: %s", p.out.String())
+			}
+			stored(t, n.Kafka[0], "events-plant", "nsu=urn:fairlead:test;s=Press2.Counter")
+			server.Kill()
+			printed(`press-2 connection {"connected":false}`)
+			if status := p.end(os.Interrupt); status != 0 {
+				t.Errorf("status %d: %s", status, p.out.String())
+			}
+		})
+	}
+}
+
+// stored waits until a topic has an event of a node.
+func stored(t *testing.T, kafka, topic, node string) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(kafka), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	neighbour.Eventually(t, "an event of "+node, func() (found bool) {
+		client.PollFetches(t.Context()).EachRecord(func(r *kgo.Record) {
+			for _, h := range r.Headers {
+				found = found || h.Key == "ce_opcuanodeid" && string(h.Value) == node
+			}
+		})
+		return found
+	})
+}
+
+const siteRegistry = `kind: Application
+metadata: {name: plant}
+---
+kind: Device
+metadata: {application: plant, name: opcua-gateway}
+spec: {authentication: {credentials: [{pass: a-long-secret}]}}
+---
+kind: Device
+metadata: {application: plant, name: press-1}
+spec: {gatewaySelector: {matchNames: [opcua-gateway]}}
+---
+kind: Device
+metadata: {application: plant, name: press-2}
+spec: {gatewaySelector: {matchNames: [opcua-gateway]}}
+`

@@ -152,6 +152,7 @@ func (f *EventField) operand(s *space) (o binary.SimpleAttributeOperand, err err
 	if len(f.Path) == 0 {
 		o.AttributeID = uint32(ua.AttributeIDNodeID)
 	}
+	o.BrowsePath = []binary.QualifiedName{} // asyncua takes an empty array, and fails at a null one
 	for _, name := range f.Path {
 		q, err := s.qualified(name)
 		if err != nil {

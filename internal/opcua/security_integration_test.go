@@ -3,13 +3,6 @@
 package opcua_test
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,29 +17,11 @@ import (
 // userCertificate makes a certificate of a person.
 func userCertificate(t *testing.T) opcua.Identity {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	c, err := opcuaserver.MakeCertificate(t.TempDir(), "worker")
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "worker"}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder := t.TempDir()
-	identity := opcua.Identity{CertificateFile: filepath.Join(folder, "user.pem"), KeyFile: filepath.Join(folder, "user.key")}
-	for file, block := range map[string]*pem.Block{identity.CertificateFile: {Type: "CERTIFICATE", Bytes: der},
-		identity.KeyFile: {Type: "PRIVATE KEY", Bytes: keyDER}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return identity
+	return opcua.Identity{CertificateFile: c.PEM, KeyFile: c.Key}
 }
 
 // Every policy and mode works with every identity, once the server is trusted.

@@ -73,6 +73,7 @@ func NewServer(c EndpointConfig, items Items, h Handler, log *zap.Logger) (*Serv
 // and its subscriptions stay at the server, for whoever runs next with the same folder, unless [Server.Forget] was called. It returns
 // nil when ctx has ended.
 func (s *Server) Run(ctx context.Context) error {
+	s.metrics.connected(false)
 	if err := s.restore(); err != nil {
 		s.log.Warn("The subscriptions of before cannot be read: they are made anew.", zap.Error(err))
 	}

@@ -278,7 +278,7 @@ func (s *Server) handOver(ctx context.Context, conn *Connection, sub *subscripti
 		n.Settle()
 		return gone
 	}
-	s.metrics.notified(len(n.Values), len(n.Events))
+	s.metrics.notified(n)
 	s.handler.Notified(n)
 	return gone
 }

@@ -52,6 +52,8 @@ func run(ctx context.Context, arguments []string) error {
 			return serveCoAPGateway(ctx, arguments[1:])
 		case coapLoadCommand:
 			return loadCoAP(ctx, arguments[1:], os.Stdin, os.Stdout)
+		case opcuaBareCommand:
+			return subscribeBare(ctx, arguments[1:], os.Stdin, os.Stdout)
 		case tlsServerCommand:
 			return serveTLS(ctx, arguments[1:])
 		case tlsLoadCommand:

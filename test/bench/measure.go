@@ -27,6 +27,7 @@ func measurements() []measurement {
 		{"burst", fmt.Sprintf("events that are written at once into %d partitions, against a bare franz-go consumer", burstPartitions), measureBurst},
 		{"pull", fmt.Sprintf("users who consume events of %d bytes, against a bare franz-go consumer and against mosquitto", pullSize), measurePull},
 		{"mqtt", fmt.Sprintf("MQTT gateway: %d connections, %d messages of QoS 1 in flight each, bodies of %d bytes", publishers, window, bodySize), measureMQTT},
+		{"opcua", fmt.Sprintf("OPC UA gateway against a bare gopcua subscriber: %d nodes of node-opcua that change every %s", opcuaNodes, opcuaEvery), measureOPCUA},
 		{"curve", fmt.Sprintf("latency at parts of the largest rate, whatever the answers, against Kafka alone: %d connections over HTTP, %d over MQTT", connections, publishers), measureCurve},
 		{"idle", "MQTT gateway: connections that do nothing", measureIdle},
 		{"growth", "what ever more connections, sessions, applications, devices and Triggers cost", measureGrowth},

@@ -4,8 +4,11 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -38,21 +41,21 @@ const machine = `
       nodes: [/Objects/t:Types/Int64, /Objects/t:Types/DoubleArray, /Objects/t:Types/ByteString, {path: /Objects/Types/String, name: text, type: String}]
 `
 
-// said are the events of the machine. The method that makes some fails in asyncua.
+// said are the events of the machine, with a field of a type that is the server's own. In asyncua they come from the server itself.
 const said = `
-    events: [{channel: said, severity: 300}]
+    events: [{channel: said, severity: 300, types: ["nsu=urn:fairlead:test;s=BatchEventType"], fields: ["t:Batch"], notifier: %s}]
 `
 
 // TestOPCUA has values, events, methods and writes of a server, and its end and its return, told and done by the process that is
 // deployed.
 func TestOPCUA(t *testing.T) {
-	events := map[opcuaserver.Kind]string{opcuaserver.NodeOPCUA: said}
+	notifier := map[opcuaserver.Kind]string{opcuaserver.NodeOPCUA: ".", opcuaserver.Asyncua: "/Objects/Server"}
 	for _, kind := range opcuaserver.Kinds {
 		t.Run(string(kind), func(t *testing.T) {
-			h := startHall(t, kind, opcuaserver.Options{Counters: 2}, counters+machine+events[kind], "press-1", "press-2", "machine")
+			h := startHall(t, kind, opcuaserver.Options{Counters: 2}, counters+machine+fmt.Sprintf(said, notifier[kind]), "press-1", "press-2", "machine")
 			h.awaitConnections("press-2", `{"connected":true}`)
 			testOPCUAValues(t, h)
-			testOPCUACommands(t, h, events[kind] != "")
+			testOPCUACommands(t, h)
 
 			h.server.Kill()
 			h.awaitConnections("press-1", `{"connected":true}`, `{"connected":false}`)
@@ -99,7 +102,7 @@ func testOPCUAValues(t *testing.T, h *hall) {
 }
 
 // testOPCUACommands has an application write a node and call methods.
-func testOPCUACommands(t *testing.T, h *hall, events bool) {
+func testOPCUACommands(t *testing.T, h *hall) {
 	t.Helper()
 	c := startCommand(t)
 	f := func(name, payload, want string) {
@@ -112,11 +115,13 @@ func testOPCUACommands(t *testing.T, h *hall, events bool) {
 	f("call:Add", "[2, 3]", `{"command":"call:Add","status":"Good","code":0,"outputs":[5]}`)
 	f("write:big", `"9007199254740993"`, `{"command":"write:big","status":"Good","code":0}`)
 	h.await("machine", "types", `"9007199254740993"`)
-	if events {
-		f("call:emit", `["too hot", 700]`, `{"command":"call:emit","status":"Good","code":0}`)
-		if r := h.await("machine", "said", "too hot"); !strings.Contains(r.payload, `"Severity":700`) {
-			t.Errorf("the event is %s", r.payload)
-		}
+	f("call:emit", `["cold", 299]`, `{"command":"call:emit","status":"Good","code":0}`)
+	f("call:emit", `["too hot", 700]`, `{"command":"call:emit","status":"Good","code":0}`)
+	if r := h.await("machine", "said", "too hot"); !strings.Contains(r.payload, `"Severity":700`) || !strings.Contains(r.payload, `"Batch":"9007199254740993"`) {
+		t.Errorf("the event is %s", r.payload)
+	}
+	if all := h.of("machine", "said"); len(all) != 1 {
+		t.Errorf("%d events are severe enough", len(all))
 	}
 	f("call:Emit", `[]`, `{"command":"call:Emit","status":"BadNotSupported","code":2151481344,"reason":"the mapping does not allow it"}`)
 	f("call:Add", `{}`, `{"command":"call:Add","status":"BadTypeMismatch","code":2155085824,"reason":"the payload is no list of arguments in JSON"}`)
@@ -144,26 +149,41 @@ func (c *commander) askWith(a *tenant, device, name, payload string) string {
 	return response.Status + " " + string(text)
 }
 
-// TestOPCUAAlarm has an alarm become active and inactive again.
+// TestOPCUAAlarm has an alarm become active, be acknowledged by a call of its method, and become inactive again.
 func TestOPCUAAlarm(t *testing.T) {
 	h := startHall(t, opcuaserver.NodeOPCUA, opcuaserver.Options{}, `
   - path: Objects/Line1/Boiler
     name: boiler
     writes: [Level]
-    events: [{channel: alarms, types: [AlarmConditionType]}]
+    calls: [{path: LevelAlarm/Acknowledge, name: acknowledge}]
+    events: [{channel: alarms, types: [LimitAlarmType], fields: [HighLimit]}]
 `, "boiler")
 	h.awaitConnections("boiler", `{"connected":true}`)
 	c := startCommand(t)
-	const good = `200 OK {"command":"write:Level","status":"Good","code":0}`
-	for _, step := range []struct{ level, active string }{{"150", "true"}, {"50", "false"}} {
-		if answer := c.askWith(h.tenant, "boiler", "write:Level", step.level); answer != good {
-			t.Fatalf("the level is written: %s", answer)
-		}
-		r := h.await("boiler", "alarms", `"ActiveState/Id":`+step.active)
-		if !strings.Contains(r.payload, `"ConditionName":"LevelAlarm"`) || r.headers["ce_opcuanodeid"] != "nsu=urn:fairlead:test;s=Boiler.Level" {
-			t.Errorf("the alarm is %v %s", r.headers, r.payload)
+	f := func(name, payload string) {
+		t.Helper()
+		if answer := c.askWith(h.tenant, "boiler", name, payload); answer != `200 OK {"command":"`+name+`","status":"Good","code":0}` {
+			t.Fatalf("%s %s: %s", name, payload, answer)
 		}
 	}
+	f("write:Level", "150")
+	r := h.await("boiler", "alarms", `"ActiveState/Id":true`)
+	var alarm struct {
+		EventID       string `json:"EventId"`
+		ConditionName string
+		HighLimit     float64
+		Acked         bool `json:"AckedState/Id"`
+	}
+	if err := json.Unmarshal([]byte(r.payload), &alarm); err != nil {
+		t.Fatal(err)
+	}
+	if alarm.ConditionName != "LevelAlarm" || alarm.HighLimit != 100 || alarm.Acked || r.headers["ce_opcuanodeid"] != "nsu=urn:fairlead:test;s=Boiler.Level" {
+		t.Errorf("the alarm is %v %s", r.headers, r.payload)
+	}
+	f("call:acknowledge", `["`+alarm.EventID+`", "seen"]`)
+	h.await("boiler", "alarms", `"AckedState/Id":true`)
+	f("write:Level", "50")
+	h.await("boiler", "alarms", `"ActiveState/Id":false`)
 }
 
 // TestOPCUAKafkaDies takes Kafka away under counters. The server keeps what they say.
@@ -220,4 +240,59 @@ func TestOPCUAGatewayStops(t *testing.T) {
 	if c.again > 0 {
 		t.Errorf("%d events are stored twice", c.again)
 	}
+}
+
+// TestOPCUAIdentities has the gateway log in by name and by certificate at servers that let in nobody else, over channels that are
+// encrypted, and say so when it is refused.
+func TestOPCUAIdentities(t *testing.T) {
+	for _, kind := range opcuaserver.Kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			known, stranger := makeCertificate(t, "known"), makeCertificate(t, "stranger")
+			h := newHall(t, kind, opcuaserver.Options{Person: known.DER}, opcua.PolicyAes256Sha256RsaPss, "press-1")
+			byName := func(password string) string {
+				file := filepath.Join(h.folder, "password")
+				if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return fmt.Sprintf("{user: %s, passwordFile: %s}", opcuaserver.User, file)
+			}
+			byCertificate := func(c opcuaserver.Certificate) string {
+				return fmt.Sprintf("{certificateFile: %s, keyFile: %s}", c.PEM, c.Key)
+			}
+			h.mapping(counters, byName(opcuaserver.Password))
+			h.open()
+			h.awaitCount("press-1", 3)
+			h.stop()
+			h.mapping(counters, byName("wrong"))
+			h.awaitRefusal("BadUserAccessDenied")
+			h.mapping(counters, byCertificate(stranger))
+			h.awaitRefusal(refusals[kind].stranger)
+			h.mapping(counters, "")
+			h.awaitRefusal(refusals[kind].anonymous)
+			h.mapping(counters, byCertificate(known))
+			last := h.counted("press-1").last
+			if err := h.gateway.Start(bounded(t)); err != nil {
+				t.Fatal(err)
+			}
+			h.awaitCount("press-1", last+3)
+			if strings.Contains(h.log(), opcuaserver.Password) {
+				t.Error("the password is in the log")
+			}
+		})
+	}
+}
+
+// refusals are how servers refuse. asyncua offers to let in whoever is anonymous, and does not.
+var refusals = map[opcuaserver.Kind]struct{ stranger, anonymous string }{
+	opcuaserver.NodeOPCUA: {"BadIdentityTokenRejected", "the server lets nobody in who is anonymous"},
+	opcuaserver.Asyncua:   {"BadUserAccessDenied", "BadUserAccessDenied"},
+}
+
+func makeCertificate(t *testing.T, name string) opcuaserver.Certificate {
+	t.Helper()
+	c, err := opcuaserver.MakeCertificate(t.TempDir(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

@@ -30,6 +30,8 @@ type hall struct {
 	server  *opcuaserver.Server
 	gateway *gatewaybin.Gateway
 	events  *follower
+	policy  opcua.Policy
+	folder  string // of the mapping, and of what the gateway keeps
 }
 
 // A follower reads a topic from its beginning on, while more comes.
@@ -89,59 +91,124 @@ func startHall(t *testing.T, kind opcuaserver.Kind, o opcuaserver.Options, devic
 // startHallWith is startHall with a security policy.
 func startHallWith(t *testing.T, kind opcuaserver.Kind, o opcuaserver.Options, policy opcua.Policy, devices string, names ...string) *hall {
 	t.Helper()
+	h := newHall(t, kind, o, policy, names...)
+	h.mapping(devices, "")
+	h.open()
+	return h
+}
+
+// newHall starts a server, and registers the devices. The gateway trusts the server, if there is a policy.
+func newHall(t *testing.T, kind opcuaserver.Kind, o opcuaserver.Options, policy opcua.Policy, names ...string) *hall {
+	t.Helper()
 	server, err := opcuaserver.Start(bounded(t), kind, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if text, err := os.ReadFile(server.LogPath()); err == nil && t.Failed() {
+			t.Logf("the log of the server:\n%s", text)
+		}
 		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	a := newTenant(t)
-	events := readOn(a)
+	h := &hall{tenant: a, server: server, events: readOn(a), policy: policy, folder: t.TempDir()}
 	a.device("site", password("p"))
 	for _, name := range names {
 		a.device(name, `{"gatewaySelector":{"matchNames":["site"]}}`)
 	}
-	folder := t.TempDir()
-	mapping := filepath.Join(folder, "mapping.yaml")
-	text := fmt.Sprintf("namespaces: {t: %q}\nservers:\n- name: hall\n  url: %s\n  security: {policy: %s}\n  devices:\n%s",
-		opcuaserver.Namespace, server.URL(), policy, devices)
-	if err := os.WriteFile(mapping, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	state := filepath.Join(folder, "state")
 	if policy != opcua.PolicyNone {
-		trust(t, server, policy, state)
+		trust(t, server, policy, h.state(), o.Person != "")
 	}
+	return h
+}
+
+// state is the folder of the gateway.
+func (h *hall) state() string { return filepath.Join(h.folder, "state") }
+
+// mapping writes the mapping of the gateway, with an identity in YAML, "" for nobody.
+func (h *hall) mapping(devices, identity string) {
+	h.t.Helper()
+	if identity != "" {
+		identity = "  identity: " + identity + "\n"
+	}
+	text := fmt.Sprintf("namespaces: {t: %q}\nservers:\n- name: hall\n  url: %s\n  security: {policy: %s}\n%s  devices:\n%s",
+		opcuaserver.Namespace, h.server.URL(), h.policy, identity, devices)
+	if err := os.WriteFile(filepath.Join(h.folder, "mapping.yaml"), []byte(text), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// open starts the gateway.
+func (h *hall) open() {
+	h.t.Helper()
 	program, err := gatewayProgram()
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	gateway, err := program.Start(bounded(t), "opcua", append(gatewaySettings(),
-		"FAIRLEAD_OPCUA_MAPPING="+mapping, "FAIRLEAD_OPCUA_FOLDER="+state,
-		"FAIRLEAD_OPCUA_GATEWAY_APPLICATION="+a.name, "FAIRLEAD_OPCUA_GATEWAY_DEVICE=site", "FAIRLEAD_OPCUA_GATEWAY_PASSWORD=p",
+	h.gateway, err = program.Start(bounded(h.t), "opcua", append(gatewaySettings(),
+		"FAIRLEAD_OPCUA_MAPPING="+filepath.Join(h.folder, "mapping.yaml"), "FAIRLEAD_OPCUA_FOLDER="+h.state(),
+		"FAIRLEAD_OPCUA_GATEWAY_APPLICATION="+h.name, "FAIRLEAD_OPCUA_GATEWAY_DEVICE=site", "FAIRLEAD_OPCUA_GATEWAY_PASSWORD=p",
 		"FAIRLEAD_OPCUA_RETRY_DELAY=1s", "FAIRLEAD_OPCUA_RECONNECT_DELAY=1s",
 	)...)
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if text, err := os.ReadFile(gateway.LogPath()); err == nil && t.Failed() {
-			t.Logf("the log of the gateway:\n%s", text)
+	h.t.Cleanup(func() {
+		if h.t.Failed() {
+			h.t.Logf("the log of the gateway:\n%s", h.log())
 		}
-		if err := gateway.Close(); err != nil {
-			t.Error(err)
+		if err := h.gateway.Close(); err != nil {
+			h.t.Error(err)
 		}
 	})
-	return &hall{a, server, gateway, events}
+}
+
+// stop has the gateway end.
+func (h *hall) stop() {
+	h.t.Helper()
+	if err := h.gateway.Stop(); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// awaitRefusal starts a gateway that the server refuses, until its log and its readiness say so, and ends it.
+func (h *hall) awaitRefusal(reason string) {
+	h.t.Helper()
+	before := len(h.log())
+	ctx, cancel := context.WithCancel(bounded(h.t))
+	started := make(chan error, 1)
+	go func() { started <- h.gateway.Start(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-started; err == nil {
+			h.t.Errorf("a gateway that is to be refused (%s) is ready", reason)
+		}
+	}()
+	neighbour.Eventually(h.t, "the log to say "+reason, func() bool { return strings.Contains(h.log()[before:], reason) })
+	neighbour.Eventually(h.t, "readiness to name the server", func() bool {
+		err := h.gateway.Ready(ctx)
+		return err != nil && strings.Contains(err.Error(), "server hall: ")
+	})
+}
+
+// log is what the gateway has logged in all its lives.
+func (h *hall) log() string {
+	text, err := os.ReadFile(h.gateway.LogPath())
+	if err != nil {
+		h.t.Error(err)
+	}
+	return string(text)
 }
 
 // trust has a gateway's folder trust a server, as an operator does: by moving the certificate that was refused.
-func trust(t *testing.T, server *opcuaserver.Server, policy opcua.Policy, folder string) {
+func trust(t *testing.T, server *opcuaserver.Server, policy opcua.Policy, folder string, named bool) {
 	t.Helper()
 	c := opcua.EndpointConfig{Name: "hall", URL: server.URL(), Folder: folder, Policy: policy}
+	if named {
+		c.Identity = opcua.Identity{User: opcuaserver.User, Password: opcuaserver.Password}
+	}
 	if connection, err := opcua.Dial(bounded(t), c, zap.NewNop()); err == nil {
 		_ = connection.Close()
 		t.Fatal("a server that nobody trusts is taken")

@@ -41,9 +41,22 @@ type Options struct {
 	Every    time.Duration // after which each counter becomes one more; 0 is 100 ms
 	// First is a namespace that is registered before Namespace, which gets another index by that. "" is none.
 	First string
+	// Loads are folders of counters that only node-opcua has. They stand still but for those of the folder that the variable s=Load
+	// names.
+	Loads []Load
+	// Person is the file, in DER, of the certificate of the only one who may log in by certificate; then nobody may be anonymous.
+	// "" lets in everybody.
+	Person string
 	// Port and Folder are those of an earlier server, to come back as that with other options. 0 and "" are new ones.
 	Port   int
 	Folder string
+}
+
+// A Load is a folder of machines with counters: the nodes s=NAME.Machine1.Counter1 and so on.
+type Load struct {
+	Name     string `json:"name"`
+	Machines int    `json:"machines"`
+	Counters int    `json:"counters"` // of each machine
 }
 
 // A Server is a running server. It has the same port and certificate after Stop and Start.
@@ -90,7 +103,7 @@ func program(kind Kind, o Options) (neighbour.Command, error) {
 	}
 	folder := installed[len(installed)-1]
 	settings, err := json.Marshal(map[string]any{"port": o.Port, "folder": filepath.Join(o.Folder, "pki"), "first": o.First,
-		"counters": max(1, o.Counters), "every": max(1, milliseconds(o.Every))})
+		"counters": max(1, o.Counters), "every": max(1, milliseconds(o.Every)), "loads": o.Loads, "person": o.Person})
 	if err != nil {
 		return neighbour.Command{}, err
 	}

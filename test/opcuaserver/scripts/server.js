@@ -2,8 +2,11 @@
 //   port, folder        where it listens, and where its certificates lie
 //   first               a namespace that is registered before that of the test, to change the order
 //   counters, every     how many counters, and after how many milliseconds each becomes one more
+//   person              the file of the certificate of the only one who may log in by certificate; then nobody may be anonymous
+//   loads               folders of counters, {name, machines, counters}: those of the folder that the variable Load names become one more, too
 // Environment: NODE_PATH has node-opcua.
 "use strict";
+const fs = require("fs");
 const { OPCUAServer } = require("node-opcua-server");
 const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
 const { Variant, DataType, VariantArrayType } = require("node-opcua-variant");
@@ -33,15 +36,16 @@ const samples = {
 async function main() {
   const manager = new OPCUACertificateManager({ rootFolder: settings.folder, automaticallyAcceptUnknownCertificate: true });
   await manager.initialize();
-  const users = new OPCUACertificateManager({ rootFolder: settings.folder + "-users", automaticallyAcceptUnknownCertificate: true });
+  const users = new OPCUACertificateManager({ rootFolder: settings.folder + "-users", automaticallyAcceptUnknownCertificate: !settings.person });
   await users.initialize();
+  if (settings.person) await users.trustCertificate(fs.readFileSync(settings.person));
   const server = new OPCUAServer({
     port: settings.port, host: "127.0.0.1", resourcePath: "/", hostname: "127.0.0.1", alternateHostname: "127.0.0.1",
     serverInfo: { applicationUri: "urn:fairlead:test:node-opcua" },
     serverCertificateManager: manager, userCertificateManager: users,
     securityPolicies: policies,
     securityModes: [MessageSecurityMode.None, MessageSecurityMode.Sign, MessageSecurityMode.SignAndEncrypt],
-    allowAnonymous: true,
+    allowAnonymous: !settings.person,
     userManager: { isValidUser: (name, password) => name === "worker" && password === "pässword" },
     maxConnectionsPerEndpoint: 100,
     serverCapabilities: { minSupportedSampleRate: 0, maxSessions: 100, maxMonitoredItems: 100000, maxMonitoredItemsQueueSize: 100000, maxSubscriptions: 100,
@@ -65,6 +69,7 @@ function build(space) {
   addAnalog(ns, line);
   addMethods(space, ns, objects);
   addAlarm(space, ns, line);
+  if (settings.loads) addLoads(ns, objects);
 }
 
 function addCounter(ns, line, i) {
@@ -75,6 +80,39 @@ function addCounter(ns, line, i) {
   const set = () => node.setValueFromSource({ dataType: DataType.UInt32, value: ++n });
   set();
   setInterval(set, settings.every || 100);
+}
+
+function addLoads(ns, objects) {
+  const load = ns.addVariable({ organizedBy: objects, browseName: "Load", nodeId: "s=Load", dataType: "String",
+    accessLevel: "CurrentRead | CurrentWrite", userAccessLevel: "CurrentRead | CurrentWrite" });
+  load.setValueFromSource({ dataType: DataType.String, value: "" });
+  const folders = {};
+  for (const { name, machines, counters } of settings.loads) {
+    const folder = ns.addFolder(objects, { browseName: name, nodeId: "s=" + name });
+    const nodes = [];
+    for (let m = 1; m <= machines; m++) {
+      const id = "s=" + name + ".Machine" + m;
+      const machine = ns.addObject({ componentOf: folder, browseName: "Machine" + m, nodeId: id });
+      for (let c = 1; c <= counters; c++) {
+        const node = ns.addVariable({ componentOf: machine, browseName: "Counter" + c, nodeId: id + ".Counter" + c, dataType: "UInt32",
+          minimumSamplingInterval: 0, accessLevel: "CurrentRead", userAccessLevel: "CurrentRead" });
+        node.setValueFromSource({ dataType: DataType.UInt32, value: 0 });
+        nodes.push(node);
+      }
+    }
+    folders[name] = { nodes, n: 0 };
+  }
+  // What a busy machine has delayed is made up for: so many changes come in a second.
+  let changes = 0;
+  const began = Date.now();
+  setInterval(() => {
+    for (const due = Math.floor((Date.now() - began) / settings.every); changes < due; changes++) {
+      const folder = folders[load.readValue().value.value];
+      if (!folder) continue;
+      folder.n++;
+      for (const node of folder.nodes) node.setValueFromSource({ dataType: DataType.UInt32, value: folder.n });
+    }
+  }, settings.every);
 }
 
 function addTypes(ns, objects) {
@@ -120,8 +158,10 @@ function addMethods(space, ns, objects) {
     outputArguments: [{ dataType: DataType.Int32, value: inputs[0].value + inputs[1].value }] }));
   const emit = ns.addMethod(machine, { browseName: "Emit", nodeId: "s=Machine.Emit",
     inputArguments: [argument("message", DataType.String), argument("severity", DataType.UInt16)], outputArguments: [] });
+  const batch = ns.addEventType({ browseName: "BatchEventType", nodeId: "s=BatchEventType", subtypeOf: "BaseEventType", isAbstract: false });
+  ns.addVariable({ propertyOf: batch, browseName: "Batch", nodeId: "s=BatchEventType.Batch", dataType: "Int64", modellingRule: "Mandatory" });
   emit.bindMethod((inputs, context, callback) => {
-    machine.raiseEvent("BaseEventType", { message: { dataType: DataType.LocalizedText, value: { text: inputs[0].value } },
+    machine.raiseEvent(batch, { batch: { dataType: DataType.Int64, arrayType: VariantArrayType.Scalar, value: [0x200000, 1] }, message: { dataType: DataType.LocalizedText, value: { text: inputs[0].value } },
       severity: { dataType: DataType.UInt16, value: inputs[1].value } });
     callback(null, { statusCode: StatusCodes.Good, outputArguments: [] });
   });

@@ -38,9 +38,14 @@ SAMPLES = {
 
 class Users(UserManager):
     def get_user(self, iserver, username=None, password=None, certificate=None):
-        if username is None or (username == "worker" and password == "pässword"):
-            return User(role=UserRole.User)
-        return None
+        if username is not None:
+            known = username == "worker" and password == "pässword"
+        elif settings.get("person"):
+            with open(settings["person"], "rb") as f:
+                known = certificate == f.read()
+        else:
+            known = True
+        return User(role=UserRole.User) if known else None
 
 
 async def main():
@@ -121,11 +126,14 @@ async def methods(server, space):
         return ua.Variant(a + b, T.Int32)
 
     await machine.add_method(ua.NodeId("Machine.Add", space), ua.QualifiedName("Add", space), add, [T.Int32, T.Int32], [T.Int32])
-    generator = await server.get_event_generator(emitting_node=server.nodes.server)
+    batch = await server.nodes.base_event_type.add_object_type(ua.NodeId("BatchEventType", space), ua.QualifiedName("BatchEventType", space))
+    await batch.add_property(ua.NodeId("BatchEventType.Batch", space), ua.QualifiedName("Batch", space), 0, T.Int64)
+    generator = await server.get_event_generator(batch, emitting_node=server.nodes.server)
 
     @uamethod
     async def emit(parent, message, severity):
         generator.event.Severity = severity
+        generator.event.Batch = 2**53 + 1
         await generator.trigger(message=message)
 
     await machine.add_method(ua.NodeId("Machine.Emit", space), ua.QualifiedName("Emit", space), emit, [T.String, T.UInt16], [])
