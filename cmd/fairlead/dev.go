@@ -178,7 +178,7 @@ func (c *devCommand) welcome(out io.Writer, n devcloud.Note) {
 	}
 	if c.Triggers == "" {
 		fmt.Fprintf(out, "The Trigger in %s delivers it. Edit that file, or give a folder of your own with --triggers.\n\n",
-			filepath.Join(n.Triggers, "print.yaml"))
+			filepath.Join(n.Triggers, devcloud.PrintFile(n.Example.Application)))
 	}
 }
 

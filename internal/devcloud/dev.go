@@ -106,7 +106,7 @@ func (d *Dev) start(ctx context.Context, listeners *listeners) error {
 	if err := d.serveReceivers(neighbours, listeners); err != nil {
 		return err
 	}
-	if err := d.followTriggers(ctx, watching, neighbours, listeners); err != nil {
+	if err := d.followTriggers(ctx, watching, neighbours, listeners, contents); err != nil {
 		return err
 	}
 	d.onClose(serve(newServer(onlyByAddress(d.config.Auth, d.functions.Auth)), listeners.auth, d.fail))
@@ -322,11 +322,11 @@ func (d *Dev) serveReceivers(n *Neighbours, l *listeners) error {
 }
 
 // followTriggers serves the Triggers of the manifests, and follows the files.
-func (d *Dev) followTriggers(ctx, watching context.Context, n *Neighbours, l *listeners) (err error) {
+func (d *Dev) followTriggers(ctx, watching context.Context, n *Neighbours, l *listeners, contents registryfile.Contents) (err error) {
 	d.note.Triggers = d.config.Triggers
 	if d.note.Triggers == "" {
 		d.note.Triggers = d.folder.File("triggers")
-		if err := writeTrigger(d.note.Triggers, "print.yaml", exampleTrigger, false); err != nil {
+		if err := d.writePrinting(contents); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package devcloud
 
 import (
+	"bytes"
 	"context"
 	_ "embed" // for the example
 	"fmt"
@@ -13,10 +14,53 @@ import (
 	"github.com/fairlead/fairlead/internal/devcloud/dispatch"
 	"github.com/fairlead/fairlead/internal/devcloud/folder"
 	"github.com/fairlead/fairlead/internal/devcloud/manifests"
+	"github.com/fairlead/fairlead/internal/devcloud/registryfile"
 )
 
 //go:embed example-trigger.yaml
 var exampleTrigger []byte
+
+// mostPrinted is how many applications have Triggers without being asked for.
+const mostPrinted = 20
+
+// writePrinting writes a Trigger for each application of the registry files that has none yet, and of which there are not too many.
+func (d *Dev) writePrinting(contents registryfile.Contents) error {
+	if err := os.MkdirAll(d.note.Triggers, 0o700); err != nil {
+		return fmt.Errorf("making the folder of Triggers: %w", err)
+	}
+	demo := map[string]bool{} // which has a Trigger of its own
+	if d.config.Demo != nil {
+		for _, a := range d.config.Demo.Registry.Applications {
+			demo[a.Metadata.Name] = true
+		}
+	}
+	written := 0
+	for _, a := range contents.Applications {
+		if name := a.Metadata.Name; !demo[name] && written < mostPrinted {
+			written++
+			if err := writeTrigger(d.note.Triggers, PrintFile(name), printTrigger(name), false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// PrintFile is the file of the Trigger that has the events of an application printed.
+func PrintFile(application string) string {
+	if application == exampleApplication {
+		return "print.yaml"
+	}
+	return "print-" + application + ".yaml"
+}
+
+func printTrigger(application string) []byte {
+	if application == exampleApplication {
+		return exampleTrigger
+	}
+	text := bytes.ReplaceAll(exampleTrigger, []byte(exampleApplication), []byte(application))
+	return bytes.Replace(text, []byte("name: print\n"), []byte("name: print-"+application+"\n"), 1)
+}
 
 // writeTrigger puts a manifest into a folder. Unless it is to be replaced, an existing file is left alone: a user may have
 // changed it.
