@@ -8,15 +8,6 @@ import (
 	"github.com/fairlead/fairlead/internal/opcua/mapping"
 )
 
-// appendText appends a text in JSON.
-func appendText(dst []byte, text string) []byte {
-	encoded, err := json.Marshal(text)
-	if err != nil { // which texts do not make
-		return append(dst, `""`...)
-	}
-	return append(dst, encoded...)
-}
-
 // appendTime appends a member with a time, if there is one.
 func appendTime(dst []byte, name string, t time.Time) []byte {
 	if t.IsZero() {
@@ -29,8 +20,8 @@ func appendTime(dst []byte, name string, t time.Time) []byte {
 // appendValue appends the value of a node as an object. Properties are its unit and its range, with a comma before each.
 func appendValue(dst []byte, v *opcua.DataValue, properties []byte) []byte {
 	dst = v.Value.AppendJSON(append(dst, `{"value":`...), opcua.Plain)
-	dst = appendText(append(dst, `,"type":`...), v.Value.Type())
-	dst = appendText(append(dst, `,"status":`...), v.Status.String())
+	dst = opcua.AppendText(append(dst, `,"type":`...), v.Value.Type())
+	dst = opcua.AppendText(append(dst, `,"status":`...), v.Status.String())
 	if v.Status.Overflow() {
 		dst = append(dst, `,"overflow":true`...)
 	}
@@ -51,7 +42,7 @@ func appendEvent(dst []byte, fields []mapping.EventField, values []opcua.Variant
 			dst = append(dst, ',')
 		}
 		first = false
-		dst = append(appendText(dst, f.Name), ':')
+		dst = append(opcua.AppendText(dst, f.Name), ':')
 		dst = values[i].AppendJSON(dst, opcua.Plain)
 	}
 	return append(dst, '}')

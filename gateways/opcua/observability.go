@@ -62,6 +62,11 @@ func (m *gatewayMetrics) decided(o outcome.Outcome) {
 	m.messages.Add(context.Background(), 1, m.outcomes[o])
 }
 
+// stored counts messages that are stored.
+func (m *gatewayMetrics) stored(n int64) {
+	m.messages.Add(context.Background(), n, m.outcomes[outcome.Accepted])
+}
+
 func (m *gatewayMetrics) retried(o outcome.Outcome) {
 	m.retries.Add(context.Background(), 1, m.outcomes[o])
 }

@@ -54,7 +54,7 @@ func readProperties(ctx context.Context, c *opcua.Connection, plan *mapping.Plan
 // propertiesJSON are the members "unit" and "range" with a comma before each; nil if there are none.
 func propertiesJSON(units, span opcua.Variant) (text []byte) {
 	if name, ok := units.Field("DisplayName").Text(); ok && name != "" {
-		text = appendText(append(text, `,"unit":`...), name)
+		text = opcua.AppendText(append(text, `,"unit":`...), name)
 	}
 	low, high := span.Field("Low"), span.Field("High")
 	_, okLow := low.Float()

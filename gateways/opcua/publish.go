@@ -30,6 +30,7 @@ type delivery struct {
 	upstream     *upstream
 	notification *opcua.Notification
 	left         atomic.Int64 // messages that are not decided, and one more while they are being made
+	stored       atomic.Int64
 }
 
 // Notified publishes what a notification brings.
@@ -49,6 +50,7 @@ func (u *upstream) Notified(n *opcua.Notification) {
 // decided settles the notification when nothing of it is undecided.
 func (d *delivery) decided() {
 	if d.left.Add(-1) == 0 {
+		d.upstream.gateway.metrics.stored(d.stored.Load())
 		d.notification.Settle()
 	}
 }
@@ -63,47 +65,58 @@ type group struct {
 
 // values makes messages of the values. Of a channel whose nodes are together, the first values of all nodes become one message,
 // the second ones another, and so on.
-func (d *delivery) values() (messages []*forward.Message) {
+func (d *delivery) values() []*forward.Message {
 	d.upstream.mu.Lock()
-	properties := d.upstream.properties
+	properties, good := d.upstream.properties, d.upstream.good
 	d.upstream.mu.Unlock()
-	for _, g := range groups(d.notification.Values) {
+	all := groups(d.notification.Values)
+	messages := make([]*forward.Message, 0, len(all)+len(d.notification.Events))
+	for i := range all {
+		g := &all[i]
+		const usual = 192 // bytes of a number with its times
 		var body []byte
 		if g.channel.Together {
-			body = appendGroup(nil, &g, properties)
+			body = appendGroup(make([]byte, 0, len(g.values)*usual), g, properties)
 		} else {
-			body = appendValue(nil, &g.values[0].DataValue, properties.of(g.keys[0]))
+			body = appendValue(make([]byte, 0, usual), &g.values[0].DataValue, properties.of(g.keys[0]))
 		}
 		m := d.message(g.channel.Device.Name, g.channel.Name, g.first, body)
 		m.Time = g.time()
-		m.Extensions = g.extensions()
+		if m.Extensions = g.usual(good); m.Extensions == nil {
+			m.Extensions = g.extensions()
+		}
 		messages = append(messages, m)
 	}
 	return messages
 }
 
-func groups(values []opcua.Value) (list []group) {
+// groups makes groups of values, in their order.
+func groups(values []opcua.Value) []group {
 	type turn struct {
 		device, channel string
 		n               int // of a node's values
 	}
 	open := map[turn]int{} // places in the list
 	seen := map[*mapping.ValuePlan]int{}
+	list := make([]group, 0, len(values))
+	pointers, keys := make([]*opcua.Value, 0, len(values)), make([]*mapping.ValuePlan, 0, len(values)) // of groups of one value
 	for i := range values {
 		key, ok := values[i].Key.(*mapping.ValuePlan)
 		if !ok {
 			continue
 		}
-		at, known := 0, false
-		if key.Channel.Together {
-			t := turn{key.Channel.Device.Name, key.Channel.Name, seen[key]}
-			seen[key]++
-			if at, known = open[t]; !known {
-				open[t] = len(list)
-			}
+		if !key.Channel.Together {
+			n := len(pointers)
+			pointers, keys = append(pointers, &values[i]), append(keys, key)
+			list = append(list, group{key.Channel, i, pointers[n : n+1 : n+1], keys[n : n+1 : n+1]})
+			continue
 		}
+		t := turn{key.Channel.Device.Name, key.Channel.Name, seen[key]}
+		seen[key]++
+		at, known := open[t]
 		if !known {
 			at = len(list)
+			open[t] = at
 			list = append(list, group{channel: key.Channel, first: i})
 		}
 		list[at].values, list[at].keys = append(list[at].values, &values[i]), append(list[at].keys, key)
@@ -118,7 +131,7 @@ func appendGroup(dst []byte, g *group, properties properties) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendText(dst, g.keys[i].Node), ':')
+		dst = append(opcua.AppendText(dst, g.keys[i].Node), ':')
 		dst = appendValue(dst, &v.DataValue, properties.of(g.keys[i]))
 	}
 	return append(dst, '}')
@@ -148,6 +161,27 @@ func (g *group) extensions() map[string]string {
 		addNode(x, g.values[0].Node)
 	}
 	return x
+}
+
+// usual are the extensions of one good value, which are the same each time and made only once; nil for anything else.
+func (g *group) usual(good map[*mapping.ValuePlan]map[string]string) map[string]string {
+	if g.channel.Together || g.values[0].Status != 0 {
+		return nil
+	}
+	return good[g.keys[0]]
+}
+
+// goodExtensions are the extensions of good values.
+func goodExtensions(items []opcua.Item) map[*mapping.ValuePlan]map[string]string {
+	all := map[*mapping.ValuePlan]map[string]string{}
+	for i := range items {
+		if key, ok := items[i].Key.(*mapping.ValuePlan); ok && !key.Channel.Together {
+			x := map[string]string{ExtensionStatus: opcua.Status(0).String()}
+			addNode(x, items[i].Node)
+			all[key] = x
+		}
+	}
+	return all
 }
 
 // addNode adds the id of a node, unless no attribute can hold it.
@@ -217,7 +251,14 @@ func (d *delivery) message(device, channel string, index int, body []byte) *forw
 	u := d.upstream
 	m := u.message(device, channel, body)
 	m.ID = d.notification.ID(index)
-	m.Settled = func(r outcome.Result) { u.decide(m, r); d.decided() }
+	m.Settled = func(r outcome.Result) {
+		if r.Outcome == outcome.Accepted {
+			d.stored.Add(1) // and counted with the others
+		} else {
+			u.decide(m, r)
+		}
+		d.decided()
+	}
 	m.Left = func() {}
 	return m
 }

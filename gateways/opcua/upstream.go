@@ -26,7 +26,8 @@ type upstream struct {
 	plan       *mapping.Plan
 	devices    map[string]*mapping.DevicePlan // by name
 	properties properties
-	told       map[string]bool // findings that are logged; only for items
+	good       map[*mapping.ValuePlan]map[string]string // extensions of a good value
+	told       map[string]bool                          // findings that are logged; only for items
 }
 
 func newUpstream(g *Gateway, s *mapping.Server) (*upstream, error) {
@@ -80,8 +81,9 @@ func (u *upstream) items(ctx context.Context, c *opcua.Connection) ([]opcua.Item
 	if err != nil {
 		return nil, fmt.Errorf("reading units and ranges: %w", err)
 	}
+	good := goodExtensions(plan.Items)
 	u.mu.Lock()
-	u.plan, u.properties, u.devices = plan, properties, map[string]*mapping.DevicePlan{}
+	u.plan, u.properties, u.good, u.devices = plan, properties, good, map[string]*mapping.DevicePlan{}
 	for _, d := range plan.Devices {
 		u.devices[d.Name] = d
 	}

@@ -93,6 +93,9 @@ func validateText(what, text string, limit int) error {
 	if len(text) > limit {
 		return fmt.Errorf("%s is longer than %d bytes", what, limit)
 	}
+	if isPlainText(text) {
+		return nil
+	}
 	if !utf8.ValidString(text) {
 		return fmt.Errorf("%s is not UTF-8", what)
 	}
@@ -103,6 +106,16 @@ func validateText(what, text string, limit int) error {
 		return fmt.Errorf("%s contains a code point that is no character", what)
 	}
 	return nil
+}
+
+// isPlainText tells whether a text consists of printable ASCII, as nearly every one does.
+func isPlainText(text string) bool {
+	for i := range len(text) {
+		if !isPrintable(text[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // isNoncharacter tells whether Unicode has set a code point aside for ever (section 23.7 of its standard).

@@ -61,6 +61,13 @@ func (w *jsonWriter) text(s string) {
 	w.b = append(w.b, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...)
 }
 
+// AppendText appends a text in JSON. What is no UTF-8 is replaced.
+func AppendText(dst []byte, text string) []byte {
+	w := jsonWriter{b: dst}
+	w.text(text)
+	return w.b
+}
+
 // isPlain tells whether a string stands in JSON as it is.
 func isPlain(s string) bool {
 	for i := range len(s) {

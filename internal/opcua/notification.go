@@ -1,7 +1,8 @@
 package opcua
 
 import (
-	"fmt"
+	"crypto/sha1"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -57,7 +58,14 @@ func (n *Notification) Settle() { n.server.settle(n.of, n.Sequence) }
 // ID is a UUID for the value or event with an index, counted through Values and then Events. It is the same each time the
 // server sends the message, also to the process that takes over after this one was killed.
 func (n *Notification) ID(index int) string {
-	return uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "%s/%d/%d", n.of.origin, n.Sequence, index)).String()
+	name := make([]byte, 0, 256)
+	name = append(append(name, uuid.NameSpaceURL[:]...), n.of.origin...)
+	name = strconv.AppendUint(append(name, '/'), uint64(n.Sequence), 10)
+	name = strconv.AppendInt(append(name, '/'), int64(index), 10)
+	sum := sha1.Sum(name) // as version 5 of a UUID has it, without the hash of uuid.NewSHA1, which is made anew each time
+	id := uuid.UUID(sum[:16])
+	id[6], id[8] = id[6]&0x0f|0x50, id[8]&0x3f|0x80
+	return id.String()
 }
 
 // A Value is the value of a node, with its quality and times.

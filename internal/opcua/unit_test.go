@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/fairlead/fairlead/internal/opcua/binary"
 )
 
@@ -261,4 +263,12 @@ func FuzzJSON(f *testing.F) {
 			t.Errorf("%s became %s", text, got)
 		}
 	})
+}
+
+// Ids are version 5 of a UUID, as uuid makes them.
+func TestNotificationID(t *testing.T) {
+	n := &Notification{Sequence: 4294967295, of: &subscription{origin: "urn:x/7/123"}}
+	if got, want := n.ID(12), uuid.NewSHA1(uuid.NameSpaceURL, []byte("urn:x/7/123/4294967295/12")).String(); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 }

@@ -55,17 +55,22 @@ const (
 
 // The folders of the server, each for one who has it monitored.
 const (
-	forGateway = "Gateway"
-	forBare    = "Bare"
-	forIdle    = "Idle"
+	forEach     = "Each"
+	forTogether = "Together"
+	forBare     = "Bare"
+	forIdle     = "Idle"
 )
 
 // What the names of devices begin with.
 const (
-	machines  = "machine"
-	fewNodes  = "few"
-	manyNodes = "many"
+	eachNode      = "each"
+	togetherNodes = "together"
+	fewNodes      = "few"
+	manyNodes     = "many"
 )
+
+// allTogether is the channel of all nodes of a machine in one event.
+const allTogether = "all"
 
 // allCounters is the pattern of all nodes of a machine.
 const allCounters = "Counter*"
@@ -103,35 +108,42 @@ func measureOPCUA(ctx context.Context, s *scene) ([]row, error) {
 	return append(rows, memory...), err
 }
 
-// measureChanges has nodes change for the gateway and for a bare subscriber in turns.
+// measureChanges has nodes change for two gateways and for a bare subscriber in turns. One gateway makes an event of each value, the
+// other one of all values of a machine that come together.
 func (o *opcuaScene) measureChanges(ctx context.Context, size size) (rows []row, err error) {
-	topic, err := o.follow(ctx, machines)
-	if err != nil {
-		return nil, err
+	var gateways []*monitor
+	for _, g := range []struct{ folder, devices, channel string }{
+		{forEach, eachNode, `{name: "{node}"`}, {forTogether, togetherNodes, `{name: ` + allTogether + `, together: true`},
+	} {
+		topic, err := o.follow(ctx, g.devices)
+		if err != nil {
+			return nil, err
+		}
+		defer topic.close()
+		gateway, err := o.startGateway(ctx, g.folder, g.devices, g.channel, allCounters)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, gateway.Close()) }()
+		gateways = append(gateways, &monitor{opcuaScene: o, folder: g.folder, cpu: gateway.CPUTime, values: topic.values, faults: topic.faults})
 	}
-	defer topic.close()
-	gateway, err := o.startGateway(ctx, forGateway, machines, allCounters)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, gateway.Close()) }()
 	bare, err := startOPCUABare(ctx, o.server.URL())
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, bare.end()) }()
-	ours := &monitor{opcuaScene: o, folder: forGateway, cpu: gateway.CPUTime, values: topic.values}
-	theirs := &monitor{opcuaScene: o, folder: forBare, cpu: bare.cpuTime, values: bare.values}
-	for m, warmUp := range map[*monitor]time.Duration{ours: size.warmUp, theirs: size.round} {
+	theirs := &monitor{opcuaScene: o, folder: forBare, cpu: bare.cpuTime, values: bare.values, faults: bare.faults}
+	all := append(gateways, theirs)
+	for _, m := range all {
 		if err := m.await(ctx, opcuaNodes); err != nil {
 			return nil, fmt.Errorf("the first values: %w", err)
 		}
-		if _, err := m.round(ctx, warmUp); err != nil {
+		if _, err := m.round(ctx, size.warmUp/time.Duration(len(all))); err != nil {
 			return nil, err
 		}
 	}
 	for range size.rounds {
-		for _, m := range []*monitor{ours, theirs} {
+		for _, m := range all {
 			run, err := m.round(ctx, opcuaRounds*size.round)
 			if err != nil {
 				return nil, err
@@ -139,7 +151,7 @@ func (o *opcuaScene) measureChanges(ctx context.Context, size size) (rows []row,
 			m.runs = append(m.runs, run)
 		}
 	}
-	return compareOPCUA(ours, theirs, topic.faults(ours.last), bare.faults), nil
+	return compareOPCUA(gateways[0], gateways[1], theirs), nil
 }
 
 // opcua starts the server, and registers the devices. The server ends with the scene.
@@ -162,7 +174,8 @@ func (s *scene) opcua(ctx context.Context) (o *opcuaScene, err error) {
 	}
 	s.atEnd(func() error { return os.RemoveAll(o.folder) })
 	o.server, err = opcuaserver.Start(ctx, opcuaserver.NodeOPCUA, opcuaserver.Options{Every: opcuaEvery, Loads: []opcuaserver.Load{
-		{Name: forGateway, Machines: opcuaMachines, Counters: opcuaCounters},
+		{Name: forEach, Machines: opcuaMachines, Counters: opcuaCounters},
+		{Name: forTogether, Machines: opcuaMachines, Counters: opcuaCounters},
 		{Name: forBare, Machines: opcuaMachines, Counters: opcuaCounters},
 		{Name: forIdle, Machines: idleMachines, Counters: opcuaCounters},
 	}})
@@ -194,7 +207,7 @@ func (n *neighbours) registerOPCUA(ctx context.Context) (err error) {
 	}
 	site.Metadata = registry.Metadata{Application: opcuaApplication, Name: opcuaDevice}
 	devices := []*registry.Device{site}
-	for _, name := range []string{machines, fewNodes, manyNodes} {
+	for _, name := range []string{eachNode, togetherNodes, fewNodes, manyNodes} {
 		for i := range idleMachines {
 			devices = append(devices, &registry.Device{
 				Metadata: registry.Metadata{Application: opcuaApplication, Name: fmt.Sprintf("%s-%d", name, i+1)},
@@ -210,8 +223,9 @@ func (n *neighbours) registerOPCUA(ctx context.Context) (err error) {
 	return kafka.EnsureTopics(ctx, n.config(), partitions, event.Topic(opcuaApplication))
 }
 
-// startGateway starts the gateway as it is deployed, with those nodes of each machine in a folder that a pattern matches.
-func (o *opcuaScene) startGateway(ctx context.Context, folder, devices, nodes string) (*gatewaybin.Gateway, error) {
+// startGateway starts the gateway as it is deployed, with those nodes of each machine in a folder that a pattern matches, in a channel
+// that begins so in YAML.
+func (o *opcuaScene) startGateway(ctx context.Context, folder, devices, channel, nodes string) (*gatewaybin.Gateway, error) {
 	own, err := os.MkdirTemp(o.folder, "gateway-")
 	if err != nil {
 		return nil, err
@@ -224,8 +238,8 @@ servers:
   devices:
   - path: Objects/t:%s/t:Machine*
     name: %s-{1}
-    channels: [{name: "{node}", publishing: %s, sampling: 0s, queue: 1000, nodes: ["t:%s"]}]
-`, opcuaserver.Namespace, o.server.URL(), folder, devices, opcuaPublished, nodes)
+    channels: [%s, publishing: %s, sampling: 0s, queue: 1000, nodes: ["t:%s"]}]
+`, opcuaserver.Namespace, o.server.URL(), folder, devices, channel, opcuaPublished, nodes)
 	if err := os.WriteFile(mapping, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -243,6 +257,7 @@ type monitor struct {
 	folder string
 	cpu    func() (time.Duration, error)
 	values func(context.Context) (int, error) // that have arrived
+	faults func(last int) int                 // of the values up to a number
 	last   int                                // number that the counters have come to
 	runs   []opcuaRun
 }
@@ -350,50 +365,63 @@ func benchNode(name string) opcua.NodeRef {
 	return opcua.NodeRef{Namespace: opcuaserver.Namespace, Kind: 's', Identifier: name}
 }
 
-// compareOPCUA makes the rows of the rounds.
-func compareOPCUA(ours, theirs *monitor, faults, bareFaults int) []row {
-	of := func(m *monitor, f func(opcuaRun) float64) (all sample[float64]) {
-		for _, r := range m.runs {
-			all = append(all, f(r))
-		}
-		return all
+// sample is a figure of each round.
+func (m *monitor) sample(f func(opcuaRun) float64) (all sample[float64]) {
+	for _, r := range m.runs {
+		all = append(all, f(r))
 	}
-	cost := func(r opcuaRun) float64 { return r.perThousand.Seconds() * 1e3 }
-	speed := func(r opcuaRun) float64 { return r.perSecond }
-	own, bare := of(ours, cost), of(theirs, cost)
+	return all
+}
+
+// cost is the processor time for a thousand values, in milliseconds.
+func cost(r opcuaRun) float64 { return r.perThousand.Seconds() * 1e3 }
+
+// compareOPCUA makes the rows of the rounds.
+func compareOPCUA(each, together, bare *monitor) []row {
+	servers := each.sample(func(r opcuaRun) float64 { return r.server })
+	spent := bare.sample(cost)
+	rows := []row{
+		{figure: "node-opcua, share of a core", value: percent(servers.median()), span: servers.span(percent)},
+		bare.changes("bare subscriber"),
+		{figure: "bare subscriber, values that do not follow the one before", value: strconv.Itoa(bare.faults(bare.last)), span: fmt.Sprintf("of %d", bare.last*opcuaNodes)},
+		{figure: "bare subscriber, processor ms for 1,000 values", value: ratio(spent.median()), span: spent.span(ratio)},
+	}
+	rows = append(rows, each.compare("an event of each value", spent)...)
+	return append(rows, together.compare("events of a machine's values", spent)...)
+}
+
+// compare makes the rows of a gateway beside the bare subscriber.
+func (m *monitor) compare(name string, bare sample[float64]) []row {
+	own, broker := m.sample(cost), m.sample(func(r opcuaRun) float64 { return r.broker.Seconds() })
+	delays := m.sample(func(r opcuaRun) float64 { return float64(r.after) })
+	delay := func(v float64) string { return millis(time.Duration(v)) }
 	var ratios sample[float64]
 	for i := range own {
 		ratios = append(ratios, own[i]/bare[i])
 	}
-	changes := func(name string, m *monitor) row {
-		all := of(m, speed)
-		r := row{figure: "changes per second, for the " + name, value: whole(all.median()), span: all.span(whole)}
-		const enough = 0.95
-		if all.median() < enough*float64(opcuaPerSecond) {
-			r.doubt = "the server is too slow"
-		}
-		return r
-	}
-	servers, delays := of(ours, func(r opcuaRun) float64 { return r.server }), of(ours, func(r opcuaRun) float64 { return float64(r.after) })
-	broker := of(ours, func(r opcuaRun) float64 { return r.broker.Seconds() })
+	faults := m.faults(m.last)
 	return []row{
-		changes("gateway", ours),
-		changes("bare subscriber", theirs),
-		{figure: "node-opcua, share of a core", value: percent(servers.median()), span: servers.span(percent)},
+		m.changes(name),
 		{
-			figure: "gateway, values that are missing, out of order or twice in Kafka", value: strconv.Itoa(faults),
-			span: fmt.Sprintf("of %d", ours.last*opcuaNodes), target: "exactly 0", holds: faults == 0,
+			figure: name + ": missing, out of order or twice in Kafka", value: strconv.Itoa(faults),
+			span: fmt.Sprintf("of %d values", m.last*opcuaNodes), target: "exactly 0", holds: faults == 0,
 		},
-		{figure: "bare subscriber, the same of what it got", value: strconv.Itoa(bareFaults), span: fmt.Sprintf("of %d", theirs.last*opcuaNodes)},
-		{
-			figure: "from the last change until all is in Kafka", value: millis(time.Duration(delays.median())),
-			span: delays.span(func(v float64) string { return millis(time.Duration(v)) }),
-		},
-		{figure: "kafka meanwhile, processor seconds per million", value: tenths(broker.median()), span: broker.span(tenths)},
-		{figure: "bare subscriber, processor ms for 1,000 values", value: ratio(bare.median()), span: bare.span(ratio)},
-		{figure: "gateway, processor ms for 1,000 values", value: ratio(own.median()), span: own.span(ratio)},
-		ratioRow("processor time of a value, gateway to bare subscriber", ratios, atMost(maxOPCUARatio)),
+		{figure: name + ": from the last change until all is in Kafka", value: delay(delays.median()), span: delays.span(delay)},
+		{figure: name + ": processor seconds of Kafka per million values", value: tenths(broker.median()), span: broker.span(tenths)},
+		{figure: name + ": processor ms of the gateway for 1,000 values", value: ratio(own.median()), span: own.span(ratio)},
+		ratioRow(name+": gateway to bare subscriber", ratios, atMost(maxOPCUARatio)),
 	}
+}
+
+// changes says how many there were in a second.
+func (m *monitor) changes(name string) row {
+	all := m.sample(func(r opcuaRun) float64 { return r.perSecond })
+	r := row{figure: name + ", changes per second", value: whole(all.median()), span: all.span(whole)}
+	const enough = 0.95
+	if all.median() < enough*float64(opcuaPerSecond) {
+		r.doubt = "the server is too slow"
+	}
+	return r
 }
 
 // measureNodes compares the memory of two gateways, one of which has all nodes of the machines monitored, the other one of each.
@@ -422,7 +450,7 @@ func (o *opcuaScene) watchNodes(ctx context.Context, devices, nodes string, coun
 		return 0, err
 	}
 	defer topic.close()
-	g, err := o.startGateway(ctx, forIdle, devices, nodes)
+	g, err := o.startGateway(ctx, forIdle, devices, `{name: "{node}"`, nodes)
 	if err != nil {
 		return 0, err
 	}

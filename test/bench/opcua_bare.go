@@ -130,7 +130,7 @@ func countBare(told <-chan *opcua.PublishNotificationData, asked <-chan error, r
 // An opcuaBare is this program as the bare subscriber.
 type opcuaBare struct {
 	*companion
-	faults int
+	report bareReport // the last one
 }
 
 func startOPCUABare(ctx context.Context, url string) (*opcuaBare, error) {
@@ -149,10 +149,10 @@ func (b *opcuaBare) values(context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("asking the bare subscriber: %w", err)
 	}
-	var report bareReport
-	if err := json.Unmarshal(line, &report); err != nil {
+	if err := json.Unmarshal(line, &b.report); err != nil {
 		return 0, fmt.Errorf("asking the bare subscriber: %w", err)
 	}
-	b.faults = report.Faults
-	return report.Values, nil
+	return b.report.Values, nil
 }
+
+func (b *opcuaBare) faults(int) int { return b.report.Faults }

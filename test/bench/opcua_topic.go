@@ -73,17 +73,34 @@ func (t *counterTopic) add(fetches kgo.Fetches) {
 				channel = string(h.Value)
 			}
 		}
-		if !strings.HasPrefix(device, t.devices) || !strings.HasPrefix(channel, "Counter") {
-			return // connection events, and other gateways
+		if strings.HasPrefix(device, t.devices) {
+			t.take(r, device, channel)
 		}
-		var body struct{ Value uint64 }
+	})
+}
+
+// A counterBody is as much of a value's body as is looked at.
+type counterBody struct{ Value uint64 }
+
+// take notes the values of an event. Connection events have none.
+func (t *counterTopic) take(r *kgo.Record, device, channel string) {
+	values := map[string]counterBody{}
+	switch {
+	case channel == allTogether:
+		if err := json.Unmarshal(r.Value, &values); err != nil {
+			t.err = fmt.Errorf("an event of %s in %s: %w", device, channel, err)
+		}
+	case strings.HasPrefix(channel, "Counter"):
+		var body counterBody
 		if err := json.Unmarshal(r.Value, &body); err != nil {
 			t.err = fmt.Errorf("an event of %s in %s: %w", device, channel, err)
-			return
 		}
-		node := numbered.Message{Device: device + "/" + channel, Number: body.Value + 1}
+		values[channel] = body
+	}
+	for name, body := range values {
+		node := numbered.Message{Device: device + "/" + name, Number: body.Value + 1}
 		t.stored = append(t.stored, numbered.Stored{Message: node, Partition: r.Partition, Offset: r.Offset})
-	})
+	}
 }
 
 // values is how many are stored.
