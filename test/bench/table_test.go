@@ -80,7 +80,7 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%q: %d rounds, %s", arguments, o.size.rounds, diff)
 		}
 	}
-	all := []string{"http", "sink", "front", "coap", "psk", "decision", "start", "trigger", "burst", "pull", "mqtt", "curve", "idle", "growth", "storm", "revocation", "command", "registry", "apply", "micro"}
+	all := []string{"http", "sink", "front", "coap", "psk", "decision", "start", "trigger", "burst", "pull", "mqtt", "opcua", "curve", "idle", "growth", "storm", "revocation", "command", "registry", "apply", "micro"}
 	f("", all, fullSize.rounds)
 	f("--quick", all, quickSize.rounds)
 	f("--quick --rounds 9", all, 9)
