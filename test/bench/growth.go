@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/kafka"
 	"github.com/fairlead/fairlead/test/gatewaybin"
+	"github.com/fairlead/fairlead/test/neighbour"
 )
 
 // Targets of growth.
@@ -31,12 +32,20 @@ const (
 // A crowd is what so many idle connections cost.
 type crowd struct {
 	connections   int
-	perSecond     float64       // log-ins
-	memory        float64       // KB of the gateway for a connection
-	processor     float64       // share of a core that the idle gateway uses
-	redisMemory   float64       // KB for a connection
-	redisCommands float64       // in a second, of the idle gateway
+	perSecond     float64 // log-ins
+	memory        float64 // KB of the gateway for a connection
+	processor     float64 // share of a core that the idle gateway uses
+	redisMemory   float64 // KB for a connection
+	redisCommands float64 // in a second, of the idle gateway
+	loginTimes    []loginShare
+	loginCommands float64       // to Redis, for a log-in
 	gone          time.Duration // from the kill of the gateway until the last device's disconnection is stored
+}
+
+// A loginShare is the processor time that a log-in takes in one of the processes.
+type loginShare struct {
+	process string
+	took    time.Duration
 }
 
 // A growthSizes is how many of everything there are, growing.
@@ -55,7 +64,7 @@ type growthSizes struct {
 var (
 	fullGrowth = growthSizes{
 		connections: []int{1000, 10_000, 50_000}, sessions: []int{1000, 10_000}, applications: []int{1, 100, 1000},
-		devices: []int{1000, 100_000, 1_000_000}, triggers: []int{1, 10, 100, 1000},
+		devices: []int{1000, 100_000, 1_000_000}, triggers: []int{1, 30, 1000},
 		lookups: 1000, publish: 10 * time.Second, settle: 45 * time.Second, idle: 30 * time.Second,
 	}
 	quickGrowth = growthSizes{
@@ -174,12 +183,30 @@ func (n *neighbours) hold(ctx context.Context, binary gatewaybin.Binary, survivo
 	if err != nil {
 		return c, err
 	}
+	names, processes := []string{"gateway", "authentication function", "Redis", "Kafka", "PostgreSQL"},
+		[]*neighbour.Process{g.Process, survivor.judge.Process, n.redis.Process, n.kafka.Process, n.postgres.Process}
+	used, err := cpuTimes(processes...)
+	if err != nil {
+		return c, err
+	}
 	holder, report, err := startHolder(ctx, g.address, "", connections)
 	if err != nil {
 		return c, err
 	}
 	defer func() { err = errors.Join(err, holder.end()) }()
 	c.connections, c.perSecond = report.Connected, float64(report.Connected)/report.Elapsed.Seconds()
+	after, err := cpuTimes(processes...)
+	if err != nil {
+		return c, err
+	}
+	for i, name := range names {
+		c.loginTimes = append(c.loginTimes, loginShare{name, (after[i] - used[i]) / time.Duration(connections)})
+	}
+	in, err := readConsumption(ctx, g, client)
+	if err != nil {
+		return c, err
+	}
+	c.loginCommands = float64(in.commands-before.commands) / float64(connections)
 	if err := c.watch(ctx, g, client, before, size); err != nil {
 		return c, err
 	}
@@ -280,8 +307,13 @@ func (n *neighbours) kill(ctx context.Context, g *gatewayProcess, connections in
 
 func (c crowd) rows() []row {
 	name := fmt.Sprintf("%d connections", c.connections)
+	shares := ""
+	for _, share := range c.loginTimes {
+		shares += fmt.Sprintf("%s %s; ", share.process, millis(share.took))
+	}
 	return []row{
 		{figure: name + ", log-ins per second", value: whole(c.perSecond)},
+		{figure: name + ", commands to Redis for a log-in", value: tenths(c.loginCommands), span: "processor time: " + strings.TrimSuffix(shares, "; ")},
 		{figure: name + ", memory of the gateway for each", value: tenths(c.memory) + " KB"},
 		{figure: name + ", idle processor time", value: fmt.Sprintf("%.2f %%", 100*c.processor), span: "of a core"},
 		{figure: name + ", memory of Redis for each", value: tenths(c.redisMemory) + " KB"},

@@ -96,7 +96,7 @@ func (n *neighbours) holdTriggers(ctx context.Context, count int, size growthSiz
 		return f, 0, err
 	}
 	defer func() { err = errors.Join(err, process.Close()) }()
-	size.settle = size.idle // nothing has to be given back
+	size.settle, size.idle = size.idle/3, size.idle/2 // nothing has to be given back
 	before, err := n.kafka.CPUTime()
 	if err != nil {
 		return f, 0, err
