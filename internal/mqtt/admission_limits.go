@@ -6,6 +6,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/fairlead/fairlead/internal/mqtt/packet"
+	"github.com/fairlead/fairlead/internal/pace"
 )
 
 // An admissionLimits bounds what clients that are not admitted yet can take from those that are: connections, log-ins per second and
@@ -13,6 +14,7 @@ import (
 type admissionLimits struct {
 	config *Config
 	logins *rate.Limiter
+	turns  *pace.Pace // of those that are to be judged: slower than logins while the process is late
 
 	mu         sync.Mutex
 	unadmitted int // connections without a CONNACK
@@ -21,7 +23,9 @@ type admissionLimits struct {
 }
 
 func newAdmissionLimits(c *Config) *admissionLimits {
-	return &admissionLimits{config: c, logins: rate.NewLimiter(rate.Limit(c.ConnectRate), c.ConnectBurst)}
+	return &admissionLimits{
+		config: c, logins: rate.NewLimiter(rate.Limit(c.ConnectRate), c.ConnectBurst), turns: pace.New(c.ConnectRate, c.ConnectBurst),
+	}
 }
 
 // acceptConnection lets a new connection come as far as its CONNECT. Each that it lets in is taken out with connectReceived.

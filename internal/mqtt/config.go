@@ -24,7 +24,7 @@ type Config struct {
 
 	MaxConnections int `doc:"number of admitted connections, beyond which clients are told to come back later"`
 	MaxUnadmitted  int `doc:"number of connections without a CONNACK, beyond which new ones are closed unheard"`
-	ConnectRate    int `doc:"CONNECT packets per second that are judged; further clients are told to come back later"`
+	ConnectRate    int `doc:"CONNECT packets per second that are judged, down to a fifth of that while the process is late for want of cores; further clients wait or are told to come back later"`
 	ConnectBurst   int `doc:"CONNECT packets that are judged at once after a quiet time, beyond connectRate"`
 	ConnectsAtOnce int `doc:"number of CONNECT packets that are being judged at the same time; further clients are told that the server is busy"`
 

@@ -167,10 +167,13 @@ func (c *Conn) admit(ctx context.Context, p *packet.Connect) bool {
 	return true
 }
 
-// judge asks the handler.
+// judge asks the handler, when it is the client's turn.
 func (c *Conn) judge(ctx context.Context, p *packet.Connect) (session Session, err error) {
 	admitted := false
 	defer func() { c.server.limits.endLogin(admitted) }() // also if the handler panics
+	if err := c.server.limits.turns.Wait(ctx); err != nil {
+		return nil, &Refusal{packet.ServerBusy, serverUnavailable, "too many log-ins are being checked; try again later"}
+	}
 	session, err = c.server.handler.Connect(ctx, c, p)
 	if err == nil && session == nil {
 		err = errNoSession

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/backoff"
+	"github.com/fairlead/fairlead/internal/pace"
 	"github.com/fairlead/fairlead/internal/psk"
 	"github.com/fairlead/fairlead/internal/tlspsk"
 )
@@ -45,7 +46,7 @@ func ListenTLS(c Config, protocols []string, keys psk.Lookup, log *zap.Logger) (
 		return nil, err
 	}
 	config.NextProtos = protocols
-	secure, err := tlspsk.NewListener(l, tlspsk.Config{TLS: config, Keys: keys, Turn: turns.wait})
+	secure, err := tlspsk.NewListener(l, tlspsk.Config{TLS: config, Keys: keys, Turn: turns.Wait})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -53,7 +54,7 @@ func ListenTLS(c Config, protocols []string, keys psk.Lookup, log *zap.Logger) (
 }
 
 // listenTLS opens a listener for TCP, and makes the configuration of TLS on it.
-func listenTLS(c Config, turns pace, log *zap.Logger) (net.Listener, *tls.Config, error) {
+func listenTLS(c Config, turns *pace.Pace, log *zap.Logger) (net.Listener, *tls.Config, error) {
 	certificate, err := LoadCertificate(c.CertificateFile, c.KeyFile, log)
 	if err != nil {
 		return nil, nil, err

@@ -4,58 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/time/rate"
 )
 
 func discardLog() *zap.Logger { return zap.NewNop() }
-
-func TestPaceSpreadsHandshakes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPace(500)
-		started := time.Now()
-		var wait sync.WaitGroup
-		for range 1025 {
-			wait.Go(func() {
-				if err := p.wait(t.Context()); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wait.Wait()
-		// 25 turns of the last 50 ms are made up for, and one is now.
-		if took := time.Since(started); took < 1998*time.Millisecond || took > 1999*time.Millisecond {
-			t.Errorf("1025 handshakes at 500 per second took %v", took)
-		}
-		time.Sleep(time.Hour) // in the bubble
-		before := time.Now()
-		for range 26 {
-			if err := p.wait(t.Context()); err != nil {
-				t.Error(err)
-			}
-		}
-		if took := time.Since(before); took != 0 {
-			t.Errorf("a few handshakes after a quiet time waited %v", took)
-		}
-	})
-}
-
-func TestPaceTurnsAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := pace{rate.NewLimiter(rate.Every(time.Minute), 1)}
-		if err := p.wait(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if err := p.wait(t.Context()); !errors.Is(err, errPace) {
-			t.Errorf("a turn in a minute: %v", err)
-		}
-	})
-}
 
 // Who leaves while it waits gives its goroutine back.
 func TestPaceEndsWithHandshake(t *testing.T) {

@@ -51,10 +51,9 @@ type stormReport struct {
 // A stormDevices is the devices of one process.
 type stormDevices struct {
 	application string
-	first       mqttclient.Dialer // where they are connected at first; nil if nowhere
-	then        string            // address where they connect then
-	authority   *x509.CertPool    // nil without TLS
-	issuer      *issuer.Pair      // of their certificates; nil if they have passwords
+	then        string         // address where they connect anew
+	authority   *x509.CertPool // nil without TLS
+	issuer      *issuer.Pair   // of their certificates; nil if they have passwords
 
 	mu     sync.Mutex
 	report stormReport
