@@ -17,8 +17,8 @@ import (
 
 // Targets of telemetry against the bare server.
 const (
-	maxCPURatio        = 2.0
-	minThroughputRatio = 0.5
+	maxCPURatio        = 1.5
+	minThroughputRatio = 0.6
 )
 
 // A burst is one round of load on one server.

@@ -17,7 +17,10 @@ import (
 // Targets of the MQTT gateway.
 const (
 	minPublishesPerCPU = 50_000.0 // acknowledged, of 100 bytes, in a processor second of the gateway
-	maxMosquittoRatio  = 1.0      // processor time for a message, gateway to mosquitto
+	maxMosquittoRatio  = 0.5      // processor time for a message, gateway to mosquitto
+
+	fewPerSecond = 500.0 // messages, where little happens
+	maxFewRatio  = 3.0   // processor time of the gateway for a message then, to that under full load
 )
 
 // A publishing is one round of publishers on one server.
@@ -46,14 +49,15 @@ func measureMQTT(ctx context.Context, s *scene) (rows []row, err error) {
 			return nil, err
 		}
 	}
+	few := &publishTarget{process: gateway.Process, broker: n.kafka.Process, address: gateway.address, rate: fewPerSecond}
 	for range s.size.rounds {
-		for _, target := range []*publishTarget{ours, theirs} {
+		for _, target := range []*publishTarget{ours, theirs, few} {
 			if err := target.round(ctx, s.size.round); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return comparePublishing(ours.rounds, theirs.rounds), nil
+	return append(comparePublishing(ours.rounds, theirs.rounds), compareFew(few.rounds, ours.rounds)...), nil
 }
 
 // startMosquitto starts the broker and its one subscriber.
@@ -81,6 +85,7 @@ type publishTarget struct {
 	broker    *neighbour.Process // nil without Kafka
 	address   string
 	anonymous bool
+	rate      float64 // messages in a second; 0: as many as are acknowledged
 	rounds    []publishing
 }
 
@@ -118,7 +123,7 @@ func (p *publishTarget) round(ctx context.Context, duration time.Duration) error
 	if err != nil {
 		return err
 	}
-	report, err := p.publish(ctx, duration, 0)
+	report, err := p.publish(ctx, duration, p.rate)
 	if err != nil {
 		return err
 	}
@@ -165,5 +170,20 @@ func comparePublishing(ours, theirs []publishing) []row {
 			target: "at least " + whole(minPublishesPerCPU), holds: perCPU.median() >= minPublishesPerCPU,
 		},
 		ratioRow("processor time of a message, gateway to mosquitto", costs, atMost(maxMosquittoRatio)),
+	}
+}
+
+// compareFew tells what a message costs where there are few.
+func compareFew(few, full []publishing) []row {
+	var cost, broker, ratios sample[float64]
+	for i := range few {
+		cost, broker = append(cost, 1e6/few[i].perCPU), append(broker, few[i].broker.Seconds())
+		ratios = append(ratios, full[i].perCPU/few[i].perCPU)
+	}
+	name := fmt.Sprintf("at %.0f messages per second", fewPerSecond)
+	return []row{
+		{figure: name + ", processor µs of the gateway for a message", value: tenths(cost.median()), span: cost.span(tenths)},
+		{figure: name + ", of Kafka", value: tenths(broker.median()), span: broker.span(tenths)},
+		ratioRow(name+", processor time of a message to that under full load", ratios, atMost(maxFewRatio)),
 	}
 }
