@@ -1,9 +1,6 @@
 package registry
 
-import (
-	"encoding/json"
-	"errors"
-)
+import "errors"
 
 // A Dialect says how a device's MQTT topics are read.
 type Dialect byte
@@ -32,7 +29,7 @@ func (d *Dialect) UnmarshalJSON(b []byte) error {
 		Type         string `json:"type"`
 		DevicePrefix bool   `json:"devicePrefix"`
 	}
-	if json.Unmarshal(b, &object) != nil || object == nil {
+	if unmarshal(b, &object) != nil || object == nil {
 		return errDialect
 	}
 	switch {

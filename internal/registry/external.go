@@ -76,7 +76,7 @@ func (a *EndpointAuth) UnmarshalJSON(b []byte) error {
 		Basic  *BasicAuth  `json:"basic"`
 		Bearer *BearerAuth `json:"bearer"`
 	}
-	if json.Unmarshal(b, &object) != nil || (object.Basic == nil) == (object.Bearer == nil) {
+	if unmarshal(b, &object) != nil || (object.Basic == nil) == (object.Bearer == nil) {
 		return errEndpointAuth
 	}
 	*a = EndpointAuth{object.Basic, object.Bearer}

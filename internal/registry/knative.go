@@ -137,7 +137,7 @@ func checkEndpointAuth(raw json.RawMessage) string {
 // checkCredentialsOnce finds credentials that auth takes the place of.
 func checkCredentialsOnce(raw json.RawMessage) string {
 	var e ExternalEndpoint
-	if json.Unmarshal(raw, &e) != nil || (e.Auth.Basic == nil && e.Auth.Bearer == nil) {
+	if unmarshal(raw, &e) != nil || (e.Auth.Basic == nil && e.Auth.Bearer == nil) {
 		return ""
 	}
 	for _, h := range e.Headers {

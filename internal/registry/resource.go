@@ -48,14 +48,14 @@ type Device struct {
 	Status   Sections `json:"status,omitempty"`
 }
 
-// Decode reads one section. It tells whether the section was there; a section that does not parse is an error that
+// Decode reads one section, of which the members count whose names are exactly those of fields. It tells whether the section was there; a section that does not parse is an error that
 // names the section but none of its content.
 func Decode[T any](s Sections, name string) (value T, ok bool, err error) {
 	raw, ok := s[name]
 	if !ok || string(raw) == "null" {
 		return value, false, nil
 	}
-	if err := json.Unmarshal(raw, &value); err != nil {
+	if err := unmarshal(raw, &value); err != nil {
 		return value, true, fmt.Errorf("section %q does not parse", name)
 	}
 	return value, true, nil

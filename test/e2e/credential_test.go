@@ -38,6 +38,22 @@ func TestCredentialsThatAreNone(t *testing.T) {
 	})
 }
 
+// TestMisspeltCredentialsDoNotCount has members that the API says nobody knows beside those that were meant, and in their place.
+func TestMisspeltCredentialsDoNotCount(t *testing.T) {
+	sites(t, func(t *testing.T, s *site) {
+		a := s.tenant(t)
+		got := s.device(a, "beside", `{"authentication":{"credentials":[{"user":{"username":"u","password":"right","PASSWORD":"wrong"}}]}}`)
+		if warning := got.header.Get("Warning"); !strings.Contains(warning, "is password meant?") {
+			t.Errorf("the API warns of %q", warning)
+		}
+		s.device(a, "instead", `{"authentication":{"Credentials":[{"pass":"wrong"}]}}`)
+		url := s.http + "/v1/x"
+		eventuallyAdmitted(t, url+"?device=beside", "u@"+a.name+":right")
+		refused(t, "beside", post(t, url+"?device=beside", "u@"+a.name+":wrong", "x"))
+		refused(t, "instead", post(t, url, "instead@"+a.name+":wrong", "x"))
+	})
+}
+
 // admitsNobody tries to log in as a device with nothing, by every protocol.
 func (s *site) admitsNobody(t *testing.T, a *tenant, what, device string) {
 	t.Helper()
