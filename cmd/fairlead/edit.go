@@ -84,8 +84,7 @@ func askEditor(ctx context.Context, t terminal, text []byte, extension string) (
 	if err = errors.Join(err, file.Close()); err != nil {
 		return "", nil, errors.Join(fmt.Errorf("making a file to edit: %w", err), os.Remove(name))
 	}
-	// An editor may come with arguments, as in EDITOR="code --wait".
-	words := strings.Fields(firstText(os.Getenv("VISUAL"), os.Getenv("EDITOR"), "vi"))
+	words := editorWords(firstText(strings.TrimSpace(os.Getenv("VISUAL")), strings.TrimSpace(os.Getenv("EDITOR")), "vi"))
 	editor := exec.CommandContext(ctx, words[0], append(words[1:], name)...)
 	editor.Stdin, editor.Stdout, editor.Stderr = t.in, t.out, t.err
 	if err := editor.Run(); err != nil {
@@ -93,4 +92,12 @@ func askEditor(ctx context.Context, t terminal, text []byte, extension string) (
 	}
 	edited, err = readAtMost(t, name, maxInput)
 	return name, edited, err
+}
+
+// editorWords are the name of an editor and its arguments, as in EDITOR="code --wait". A program may have spaces in its path.
+func editorWords(text string) []string {
+	if _, err := exec.LookPath(text); err == nil {
+		return []string{text}
+	}
+	return strings.Fields(text)
 }

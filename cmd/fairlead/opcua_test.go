@@ -19,6 +19,7 @@ func mappingFile(t *testing.T, url, devices string) string {
 }
 
 func TestOPCUACheck(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	f := func(wantStatus int, want, devices string, flags ...string) {
 		t.Helper()
 		file := mappingFile(t, "opc.tcp://localhost:4840", devices)

@@ -255,7 +255,7 @@ func credentials(s *shell) {
 // editor makes a program that edits a file with sed.
 func editor(t *testing.T, script string) {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "editor")
+	name := filepath.Join(t.TempDir(), "my editor")
 	if err := os.WriteFile(name, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -274,6 +274,9 @@ func editing(s *shell) {
 	if out, _ := s.do("app", "list", "-l", "edited=yes", "-o", "plain"); !strings.HasPrefix(out, "shop\t") {
 		s.t.Error(out)
 	}
+	s.t.Setenv("EDITOR", "touch")
+	s.t.Setenv("VISUAL", " ")
+	s.do("app", "edit", "shop")
 	editor(s.t, `exit 0`)
 	if _, e := s.do("app", "edit", "shop"); !strings.Contains(e, "nothing was changed") {
 		s.t.Error(e)

@@ -28,7 +28,7 @@ func trusting(s *shell) {
 		s.t.Helper()
 		return s.do(append([]string{"trust", what, "--app", "plant"}, arguments...)...)
 	}
-	if _, e := trust("create", "--dir", dir); !strings.Contains(e, "the key is proven") || !strings.Contains(e, "fairlead trust issue DEVICE --dir "+dir+"\n") {
+	if _, e := trust("create", "--dir", dir); !strings.Contains(e, "the key is proven") || !strings.Contains(e, "fairlead trust issue DEVICE --dir "+quoted(dir)+"\n") {
 		s.t.Error(e)
 	}
 	first := fingerprintIn(s.t, dir, "plant-ca")
@@ -37,8 +37,8 @@ func trusting(s *shell) {
 	certificate, key := filepath.Join(dir, "pump_1.crt"), filepath.Join(dir, "pump_1.key")
 	port, trusted := s.note.MQTTS[strings.LastIndex(s.note.MQTTS, ":")+1:], filepath.Join(dir, serverAuthority)
 	for _, want := range []string{
-		"mosquitto_pub -h 127.0.0.1 -p " + port + " --cafile " + trusted + " --cert " + certificate + " --key " + key + " -q 1 ",
-		"curl --cacert " + trusted + " --cert " + certificate + " --key " + key + " ", s.note.HTTPS + "/v1/telemetry\n",
+		"mosquitto_pub -h 127.0.0.1 -p " + port + " --cafile " + quoted(trusted) + " --cert " + quoted(certificate) + " --key " + quoted(key) + " -q 1 ",
+		"curl --cacert " + quoted(trusted) + " --cert " + quoted(certificate) + " --key " + quoted(key) + " ", s.note.HTTPS + "/v1/telemetry\n",
 	} {
 		if !strings.Contains(hint, want) {
 			s.t.Errorf("%q, want %q in it", hint, want)
