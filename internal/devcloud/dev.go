@@ -39,6 +39,7 @@ type Dev struct {
 	functions  *Functions
 	dispatcher *dispatch.Dispatcher
 	example    *authority.Files // of the example's device; nil without the example
+	anyCoAP    [2]string        // the addresses for CoAP and CoAP over DTLS, before ports were chosen
 	commandURL string           // of the function command, for those who show no token
 	failed     chan error       // a part that ended by itself
 
@@ -212,6 +213,7 @@ func (d *Dev) listen() (*listeners, error) {
 		d.onClose(func(context.Context) error { _ = listener.Close(); return nil }) // again, if its server did
 		*w.into = listener
 	}
+	d.chooseCoAP()
 	var err error
 	l.https, err = d.listenHTTPS()
 	return l, err

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/fairlead/fairlead/internal/assembly/gateways"
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/cache"
+	"github.com/fairlead/fairlead/internal/datagram"
 	"github.com/fairlead/fairlead/internal/devcloud/authority"
 	protocol "github.com/fairlead/fairlead/internal/mqtt"
 	"github.com/fairlead/fairlead/internal/presence"
@@ -73,6 +75,10 @@ func (d *Dev) serveCoAP() error {
 	}
 	f := d.functions
 	gateway, err := coap.New(config, f.Authenticator, f.Pipeline, f.Commands, certificate, f.Log)
+	if wanted := d.anyCoAP; err != nil && wanted != [2]string{config.Address, config.SecureAddress} {
+		config.Address, config.SecureAddress = wanted[0], wanted[1] // somebody has taken a port that was free
+		gateway, err = coap.New(config, f.Authenticator, f.Pipeline, f.Commands, certificate, f.Log)
+	}
 	if err != nil {
 		return explain("coap-address or --coap-secure-address", joined(config.Address, config.SecureAddress), err)
 	}
@@ -91,6 +97,23 @@ func (d *Dev) serveCoAP() error {
 		return <-ended
 	})
 	return nil
+}
+
+// chooseCoAP chooses ports for CoAP where any free one will do. The sockets are opened later, but clients are told of them before.
+func (d *Dev) chooseCoAP() {
+	d.anyCoAP = [2]string{d.config.COAP, d.config.COAPS}
+	for _, address := range []*string{&d.config.COAP, &d.config.COAPS} {
+		host, port, err := net.SplitHostPort(*address)
+		if err != nil || port != "0" {
+			continue
+		}
+		socket, err := datagram.Listen(*address)
+		if err != nil {
+			continue // who opens it in earnest says what is wrong
+		}
+		defer func() { _ = socket.Close() }()
+		*address = net.JoinHostPort(host, strconv.Itoa(int(socket.Address().Port())))
+	}
 }
 
 // certificate is what the server shows over DTLS; nil without it.

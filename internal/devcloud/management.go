@@ -168,7 +168,7 @@ func (d *Dev) endpoints(l *listeners, issuer string) registryfn.EndpointsConfig 
 		e.Authority, e.LocalCerts = string(certificates), true
 	}
 	e.WebsocketIntegration = location("ws", l.consumerWeb)
-	// UDP has no listeners: these sockets are opened later. Where one gets any free port, that is not known yet.
+	// UDP has no listeners: these sockets are opened later.
 	for _, socket := range []struct{ scheme, address string }{{"coap", d.config.COAP}, {"coaps", d.config.COAPS}} {
 		if host, port, err := net.SplitHostPort(socket.address); err == nil && host != "" && port != "0" {
 			e.COAP = socket.scheme + "://" + socket.address
