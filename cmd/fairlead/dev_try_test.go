@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -52,4 +53,37 @@ func TestPrintedCommandsWork(t *testing.T) {
 		t.Logf("%s\n%s%v", line, output, err)
 		neighbour.Eventually(t, "its event", func() bool { return strings.Count(p.out.String(), "→ default/print 202") == i+1 })
 	}
+}
+
+// TestHintsWork runs every command line that is printed with a new credential of a device. Each brings one event.
+func TestHintsWork(t *testing.T) {
+	data := t.TempDir()
+	p := launch(t, onFreePorts(data))
+	s := &shell{t: t, note: note(t, data, p.command.Process.Pid), config: filepath.Join(t.TempDir(), "contexts.yaml")}
+	s.do("login", s.note.API, "--access-token", s.note.Account.AccessToken)
+	s.do("context", "set-app", "example-app")
+	s.do("device", "create", "sensor")
+	events := 0
+	f := func(want int, line ...string) {
+		t.Helper()
+		_, hint := s.do(line...)
+		commands, programs := printedCommands(hint)
+		for _, command := range commands {
+			if strings.HasPrefix(command, "mosquitto_pub") && strings.Contains(command, "--psk ") && !tlspsk.Available {
+				continue
+			}
+			output, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput()
+			t.Logf("%s\n%s%v", command, output, err)
+			events++
+			neighbour.Eventually(t, "the event of "+command, func() bool { return strings.Count(p.out.String(), "→ default/print 202") == events })
+		}
+		if len(commands) != want {
+			t.Errorf("%v prints %v, want %d", line, programs, want)
+		}
+	}
+	f(2, "set", "password", "sensor")
+	f(2, "set", "psk", "sensor")
+	f(0, "set", "psk", "sensor", "--append") // handshakes are about the first one
+	f(2, "set", "psk", "sensor", "--for", "1h")
+	f(0, "set", "psk", "sensor")
 }

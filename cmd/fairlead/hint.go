@@ -92,9 +92,13 @@ func mqttTLS(a *cloud.Address) string {
 	return " --tls-use-os-certs"
 }
 
-// pskLines use a pre-shared key over CoAP and MQTT.
-func pskLines(device, key string) func(*cloud.Endpoints, string) []string {
+// pskLines use a pre-shared key over CoAP and MQTT. preferred tells whether it is the one of the device's keys that handshakes are about.
+func pskLines(device, key string, preferred bool) func(*cloud.Endpoints, string) []string {
 	return func(e *cloud.Endpoints, application string) (lines []string) {
+		if !preferred {
+			return []string{"(a handshake is about one key, and the device has another that comes first: the one that became valid last, or the",
+				"first of those without a validity. The new one does with --for 8760h, or once the other is taken away)"}
+		}
 		text, err := base64.StdEncoding.DecodeString(key)
 		overCoAP := e.CoAP != nil && strings.HasPrefix(e.CoAP.URL, "coaps://")
 		address, _ := overTLS(e, "")

@@ -12,7 +12,7 @@ func TestPSKLines(t *testing.T) {
 	coap := coapClient()
 	f := func(e cloud.Endpoints, device, key string, want ...string) {
 		t.Helper()
-		if got := pskLines(device, base64.StdEncoding.EncodeToString([]byte(key)))(&e, "app"); !slices.Equal(got, want) {
+		if got := pskLines(device, base64.StdEncoding.EncodeToString([]byte(key)), true)(&e, "app"); !slices.Equal(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

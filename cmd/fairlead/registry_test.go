@@ -235,8 +235,9 @@ func credentials(s *shell) {
 	s.fails("--plain", "set", "password", "sensor", "--generate", "--plain")
 
 	key, hint := s.do("set", "psk", "sensor", "--generate")
-	if text, err := base64.StdEncoding.DecodeString(strings.TrimSpace(key)); err != nil || len(text) < 26 || strings.Contains(hint, "coap-client") {
-		s.t.Errorf("%q, %v, %q; want 130 bits, and no command line for a port that nobody knows", key, err, hint)
+	if text, err := base64.StdEncoding.DecodeString(strings.TrimSpace(key)); err != nil || len(text) < 26 || !strings.Contains(hint, " -m post -u sensor@example-app -k "+string(text)+" ") ||
+		!strings.Contains(hint, " "+s.note.COAPS+"/v1/telemetry\n") {
+		s.t.Errorf("%q, %v, %q; want 130 bits, and a command line that uses them", key, err, hint)
 	}
 	s.do("set", "psk", "sensor", strings.TrimSpace(key), "--for", "24h")
 	s.do("set", "psk", "sensor", "AAECAw==", "--append")

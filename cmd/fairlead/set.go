@@ -215,8 +215,11 @@ func (c *setPSK) Run(ctx context.Context, t terminal) error {
 		_, ok := present["psk"]
 		return ok && !c.Append && c.For == 0
 	}
+	preferred := false
 	err = c.change(ctx, t, func(device resource) error {
-		return setCredential(device, map[string]any{"psk": key}, replaced)
+		err := setCredential(device, map[string]any{"psk": key}, replaced)
+		preferred = err == nil && prefers(device, value)
+		return err
 	})
 	if err != nil {
 		return err
@@ -226,8 +229,20 @@ func (c *setPSK) Run(ctx context.Context, t terminal) error {
 	} else if c.Value == "-" {
 		value = base64.StdEncoding.EncodeToString([]byte("KEY"))
 	}
-	c.hint(ctx, t, pskLines(c.Device, value))
+	c.hint(ctx, t, pskLines(c.Device, value, preferred))
 	return err
+}
+
+// prefers tells whether a key is the one of a device that handshakes are about.
+func prefers(device resource, key string) bool {
+	text, err := json.Marshal(device["spec"])
+	d := registry.Device{}
+	if err == nil {
+		err = json.Unmarshal(text, &d.Spec)
+	}
+	credentials, wrong := d.Credentials()
+	first := registry.PreferredKey(credentials, time.Now())
+	return err == nil && wrong == nil && first != nil && base64.StdEncoding.EncodeToString(first.Key) == key
 }
 
 func (c *setPSK) value(t terminal) (value string, drawn bool, err error) {

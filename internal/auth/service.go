@@ -110,7 +110,7 @@ func (s *Service) authorizeAs(ctx context.Context, session *Session, name string
 	return stripDevice(target), nil
 }
 
-// PreSharedKey finds the key that is valid now; see preferredKey for which one if there are several.
+// PreSharedKey finds the key that is valid now; see registry.PreferredKey for which one if there are several.
 func (s *Service) PreSharedKey(ctx context.Context, application, device string) (Key, error) {
 	started := time.Now()
 	key, err := s.preSharedKey(ctx, application, device)
@@ -132,7 +132,7 @@ func (s *Service) preSharedKey(ctx context.Context, application, device string) 
 	if err != nil {
 		return Key{}, s.refuse(r, errCredentials)
 	}
-	key := preferredKey(credentials, time.Now())
+	key := registry.PreferredKey(credentials, time.Now())
 	if key == nil {
 		return Key{}, s.refuse(r, errNoKey)
 	}
@@ -142,36 +142,6 @@ func (s *Service) preSharedKey(ctx context.Context, application, device string) 
 	}
 	proof := prove(secret, a, d, registry.Credential{PreSharedKey: key})
 	return Key{Secret: key.Key, Proof: proof, Validity: key.Validity, Application: stripApplication(a), Device: stripDevice(d)}, nil
-}
-
-// preferredKey is, of the keys that are valid now, the one that became valid last; of those the one that stays valid
-// longest. Keys without validity come after all others. That is the order of Drogue's RFC 0021: a handshake can only
-// offer one key, and a key that somebody added to replace another is meant to be used as soon as it is valid.
-func preferredKey(credentials []registry.Credential, now time.Time) *registry.PreSharedKey {
-	var best *registry.PreSharedKey
-	for _, c := range credentials {
-		key := c.PreSharedKey
-		if key == nil || len(key.Key) == 0 || (key.Validity != nil && !key.Validity.Contains(now)) {
-			continue
-		}
-		if best == nil || fresher(key.Validity, best.Validity) {
-			best = key
-		}
-	}
-	return best
-}
-
-func fresher(a, b *registry.Validity) bool {
-	switch {
-	case a == nil:
-		return false
-	case b == nil:
-		return true
-	case !a.NotBefore.Equal(b.NotBefore):
-		return a.NotBefore.After(b.NotBefore)
-	default:
-		return a.NotAfter.After(b.NotAfter)
-	}
 }
 
 // application finds an enabled application by the first of the names that has one.
