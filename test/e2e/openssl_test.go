@@ -140,7 +140,8 @@ func TestCertificatesOfOpenSSL(t *testing.T) {
 		t.Fatal(err)
 	}
 	overMQTT := func(name string) bool {
-		_, ok := mosquitto(t, "mosquitto_pub", mqtt.tls, "--cert", o.file(name+".crt"), "--key", o.file(name+".key"), "--cafile", mqtt.ca, "-q", "1", "-t", name, "-m", "x")
+		output, ok := mosquitto(t, "mosquitto_pub", mqtt.tls, "--debug", "--cert", o.file(name+".crt"), "--key", o.file(name+".key"), "--cafile", mqtt.ca, "-q", "1", "-t", name, "-m", "x")
+		t.Logf("%s over MQTT: %v, %q", name, ok, output)
 		return ok
 	}
 	overCoAP := func(name string) bool {
