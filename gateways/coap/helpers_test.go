@@ -299,6 +299,14 @@ func (s *site) withCertificate(own ...tls.Certificate) []dtls.ClientOption {
 // handshake makes a DTLS session.
 func (s *site) handshake(timeout time.Duration, list ...dtls.ClientOption) (*dtls.Conn, error) {
 	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), timeout)
+	defer cancel()
+	return s.handshakeUntil(ctx, list...)
+}
+
+// handshakeUntil makes a DTLS session before ctx ends.
+func (s *site) handshakeUntil(ctx context.Context, list ...dtls.ClientOption) (*dtls.Conn, error) {
+	s.t.Helper()
 	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		s.t.Fatal(err)
@@ -308,8 +316,6 @@ func (s *site) handshake(timeout time.Duration, list ...dtls.ClientOption) (*dtl
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(s.t.Context(), timeout)
-	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		return nil, err
