@@ -66,7 +66,7 @@ func coapParts(t *testing.T) *assembly.Parts {
 	t.Helper()
 	gateway, _ := assembly.Find(assembly.Gateway, assembly.CoAP)
 	shared, decisions := assembly.DefaultConfig(), auth.DefaultConfig()
-	shared.Cache.URL, shared.Kafka.Brokers, shared.Kafka.DeliveryTimeout = here.redis.URL(), here.kafka.Brokers(), 2*time.Second
+	shared.Cache.URL, shared.Kafka.Brokers = here.redis.URL(), here.kafka.Brokers()
 	decisions.Client.URL = here.auth.URL()
 	decisions.Cache.TTL, decisions.Cache.HardTTL = 10*time.Minute, 20*time.Minute
 	decisions.Steady.Quantum, decisions.Steady.MaxDelay, decisions.Steady.Failures = 20*time.Millisecond, 40*time.Millisecond, 100_000

@@ -81,7 +81,7 @@ func startMQTT(t *testing.T, settings []string) *mqttGateway {
 
 // gatewaySettings are what every gateway of the suite is told: where the neighbours are, and as functions are.
 func gatewaySettings() []string {
-	return append(here.remoteAuthentication(), "FAIRLEAD_KAFKA_BROKERS="+here.kafka.Brokers()[0], "FAIRLEAD_KAFKA_DELIVERY_TIMEOUT=2s")
+	return append(here.remoteAuthentication(), "FAIRLEAD_KAFKA_BROKERS="+here.kafka.Brokers()[0])
 }
 
 // mosquittoPub runs mosquitto_pub in a device's name and returns its output and whether it ended well.

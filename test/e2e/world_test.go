@@ -144,7 +144,7 @@ func (w *world) startFunctions(ctx context.Context) (err error) {
 // function starts one more function. It ends with the world unless the test ends it.
 func (w *world) function(ctx context.Context, name string, settings ...string) (*functionbin.Function, error) {
 	if name != "auth" {
-		settings = append(settings, "FAIRLEAD_KAFKA_BROKERS="+w.kafka.Brokers()[0], "FAIRLEAD_KAFKA_DELIVERY_TIMEOUT=2s")
+		settings = append(settings, "FAIRLEAD_KAFKA_BROKERS="+w.kafka.Brokers()[0])
 	}
 	f, err := w.binary.Start(ctx, name, settings...)
 	if err != nil {
