@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -82,8 +83,15 @@ func publishAll(all []*publisher, duration time.Duration, rate float64) (publish
 		go func() { results <- p.run(began.Add(offset), began.Add(duration), rate) }()
 	}
 	var failure error
+	failed := 0
 	for range all {
-		failure = errors.Join(failure, <-results)
+		if err := <-results; err != nil {
+			failed++
+			failure = cmp.Or(failure, err)
+		}
+	}
+	if failed > 1 {
+		failure = fmt.Errorf("%d connections failed, one of them: %w", failed, failure)
 	}
 	report := publishReport{Elapsed: time.Since(began), Busy: busy.share()}
 	var latencies sample[time.Duration]
