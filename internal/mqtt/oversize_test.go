@@ -67,7 +67,9 @@ func TestDoesNotPassOver(t *testing.T) {
 	v4, v5 := packet.V311, packet.V5
 	f := func(what string, v packet.Version, closing bool, reason packet.Reason, sent []byte) {
 		t.Helper()
-		inWorld(t, func(c *Config) { c.MaxPacket, c.MaxConnectPacket, c.CloseOnRefusal = smallestMaxPacket, smallestMaxPacket, closing }, func(w *world) {
+		inWorld(t, func(c *Config) {
+			c.MaxPacket, c.MaxConnectPacket, c.CloseOnRefusal = smallestMaxPacket, smallestMaxPacket, closing
+		}, func(w *world) {
 			c, visit := w.admitted(v)
 			go func() { _, _ = c.link.Write(sent) }() // which nobody may read to its end
 			if v == v5 {
