@@ -17,7 +17,7 @@ type Config struct {
 	MaxKeepAlive time.Duration `doc:"longest keep-alive; a client of version 5 that asks for more is told so, one of version 3.1.1 that asks for none or more is disconnected after one and a half times this without a packet; whole seconds, up to 18h"`
 
 	ReceiveMaximum int  `doc:"number of messages of QoS 1 that a client may have in flight, and likewise of QoS 0; 1 to 65535"`
-	CloseOnRefusal bool `doc:"whether a message of QoS 1 that can never be stored (forbidden, malformed, rejected) closes a connection of version 3.1.1, which has no words for a refusal; by default it is acknowledged, counted and logged, since clients send again what is not acknowledged, and nothing after it"`
+	CloseOnRefusal bool `doc:"whether a message of QoS 1 that can never be stored (forbidden, malformed, rejected, too large) closes a connection of version 3.1.1, which has no words for a refusal; by default it is acknowledged, counted and logged, since clients send again what is not acknowledged, and nothing after it"`
 
 	TopicAliasMaximum int `doc:"number of topic aliases that a client of version 5 may use; 0 to 1024"`
 	TopicAliasBytes   int `doc:"bytes that the topics of one client's aliases may have together"`

@@ -100,7 +100,8 @@ func TestReadersSeeNoSecrets(t *testing.T) {
 		a := s.tenant(t)
 		credentials := `{"credentials":[{"pass":"s3cret-1"},{"user":{"username":"joe","password":{"plain":"s3cret-2"}}},
 			{"pass":{"sha512":` + quote(sha512Crypt) + `}},{"psk":{"key":"czNjcmV0LTM="}},{"s3cret-4":"s3cret-5"}]}`
-		s.device(a, "device", `{"authentication":`+credentials+`,"credentials":`+credentials+`}`)
+		s.device(a, "device", `{"authentication":`+credentials+`,"credentials":`+credentials+`,
+			"mine":{"properties":{"sasl.password":"s3cret-6","app_s_key":"s3cret-7"},"urls":["https://me:s3cret-8%zz@h","https://me:a/s3cret-9@h"]}}`)
 		admin := s.api + "/api/admin/v1alpha1/apps/" + a.name + "/members"
 		members := append(s.manager[:len(s.manager):len(s.manager)], "--request", "PUT", "--header", "Content-Type: "+jsonContent, admin)
 		if got := curl(t, []byte(`{"members":{"":{"role":"reader"}}}`), members...); got.status != 204 {
