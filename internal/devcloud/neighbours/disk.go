@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 )
@@ -55,6 +56,16 @@ func (d *disk) failure() error {
 	return d.failed
 }
 
+// stopped says why the broker stops, and what to do.
+func stopped(err error, folder string) error {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return fmt.Errorf("the embedded Kafka has stopped, since it may open no more files (%w); nothing that it did not store was accepted; "+
+			"allow more, as ulimit -n does, or let fewer clients connect, then start again", err)
+	}
+	return fmt.Errorf("the embedded Kafka has stopped, since its disk has failed (%w); nothing that it did not store was accepted; "+
+		"make room or mend the disk of %s, then start again", err, folder)
+}
+
 // fail stops the broker.
 func (d *disk) fail(err error) error {
 	d.mu.Lock()
@@ -62,8 +73,7 @@ func (d *disk) fail(err error) error {
 		defer d.mu.Unlock()
 		return d.failed
 	}
-	d.failed = fmt.Errorf("the embedded Kafka has stopped, since its disk has failed (%w); nothing that it did not store was accepted; "+
-		"make room or mend the disk of %s, then start again", err, d.folder)
+	d.failed = stopped(err, d.folder)
 	failed, listener, open := d.failed, d.listener, d.connections
 	d.connections = map[*connection]bool{}
 	d.mu.Unlock()

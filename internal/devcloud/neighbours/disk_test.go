@@ -3,6 +3,7 @@ package neighbours
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -180,6 +182,18 @@ func TestAFolderThatIsGoneStopsKafka(t *testing.T) {
 	}
 	if err := k.Close(); err != nil {
 		t.Errorf("what was said before is said again: %v", err)
+	}
+}
+
+// TestSaysWhatToDo has the reason decide what the user is told to do.
+func TestSaysWhatToDo(t *testing.T) {
+	for cause, want := range map[error]string{
+		syscall.ENOSPC: "make room or mend the disk of /data", syscall.EMFILE: "ulimit -n", syscall.ENFILE: "ulimit -n",
+	} {
+		err := stopped(&os.PathError{Op: "open", Path: "/data/groups.log", Err: cause}, "/data")
+		if !errors.Is(err, cause) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q in it", err, want)
+		}
 	}
 }
 
