@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead/fairlead/internal/opcua"
+	"github.com/fairlead/fairlead/test/neighbour"
 	"github.com/fairlead/fairlead/test/opcuaserver"
 )
 
@@ -199,6 +200,38 @@ func TestOPCUAKafkaDies(t *testing.T) {
 			now := h.awaitProgress(reader, "Press1", 20)
 			for _, press := range []string{"press-1", "press-2"} {
 				h.verify(press, h.awaitCount(press, now))
+			}
+		})
+	}
+}
+
+// TestOPCUAServerDies kills the server under counters, twice. Each of its lives counts from 1 on: nothing of a life is missing between
+// the first and the last that is stored, and that something may be missing between two is told.
+func TestOPCUAServerDies(t *testing.T) {
+	for _, kind := range opcuaserver.Kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			h := startHall(t, kind, opcuaserver.Options{Counters: 2, Every: 50 * time.Millisecond}, counters, "press-1", "press-2")
+			for life := range 3 {
+				if life > 0 {
+					h.server.Kill()
+					if err := h.server.Start(bounded(t)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for _, press := range []string{"press-1", "press-2"} {
+					neighbour.Eventually(t, fmt.Sprintf("life %d of %s", life+1, press), func() bool {
+						lives := h.counted(press).lives()
+						return len(lives) == life+1 && len(lives[life].numbers) > 50
+					})
+				}
+			}
+			for _, press := range []string{"press-1", "press-2"} {
+				for _, life := range h.counted(press).lives() {
+					h.verify(press, life)
+				}
+				if told := h.of(press, "opcua/loss"); len(told) != 2 {
+					t.Errorf("%d losses of %s are told", len(told), press)
+				}
 			}
 		})
 	}

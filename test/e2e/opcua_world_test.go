@@ -304,6 +304,18 @@ func (h *hall) counted(device string) (c counting) {
 	return c
 }
 
+// lives are the parts in which the numbers grow: a server that begins anew counts from 1 on.
+func (c counting) lives() (all []counting) {
+	for i, n := range c.numbers {
+		if i == 0 || n.Number < c.numbers[i-1].Number {
+			all = append(all, counting{overflow: c.overflow})
+		}
+		life := &all[len(all)-1]
+		life.numbers, life.last = append(life.numbers, n), n.Number
+	}
+	return all
+}
+
 // awaitCount waits until a counter's number is stored that is not below this one.
 func (h *hall) awaitCount(device string, number uint64) (c counting) {
 	h.t.Helper()
