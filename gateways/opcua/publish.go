@@ -93,8 +93,8 @@ func (d *delivery) values() []*forward.Message {
 // groups makes groups of values, in their order.
 func groups(values []opcua.Value) []group {
 	type turn struct {
-		device, channel string
-		n               int // of a node's values
+		channel *mapping.ChannelPlan
+		n       int // of a node's values
 	}
 	open := map[turn]int{} // places in the list
 	seen := map[*mapping.ValuePlan]int{}
@@ -111,7 +111,7 @@ func groups(values []opcua.Value) []group {
 			list = append(list, group{key.Channel, i, pointers[n : n+1 : n+1], keys[n : n+1 : n+1]})
 			continue
 		}
-		t := turn{key.Channel.Device.Name, key.Channel.Name, seen[key]}
+		t := turn{key.Channel, seen[key]}
 		seen[key]++
 		at, known := open[t]
 		if !known {

@@ -15,10 +15,9 @@ import (
 // TestGroups has values of a channel made messages: those of nodes that are together by turns, others each by itself.
 func TestGroups(t *testing.T) {
 	d := &mapping.DevicePlan{Name: "d"}
-	plan := func(channel string, together bool, node string) *mapping.ValuePlan {
-		return &mapping.ValuePlan{Channel: &mapping.ChannelPlan{Device: d, Name: channel, Together: together}, Node: node}
-	}
-	a, b, alone := plan("x", true, "a"), plan("x", true, "b"), plan("y", false, "alone")
+	x := &mapping.ChannelPlan{Device: d, Name: "x", Together: true}
+	a, b := &mapping.ValuePlan{Channel: x, Node: "a"}, &mapping.ValuePlan{Channel: x, Node: "b"}
+	alone := &mapping.ValuePlan{Channel: &mapping.ChannelPlan{Device: d, Name: "y"}, Node: "alone"}
 	var values []opcua.Value
 	for _, key := range []any{a, alone, b, b, alone, a, "of nobody"} {
 		values = append(values, opcua.Value{Key: key})

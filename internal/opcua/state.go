@@ -17,12 +17,34 @@ import (
 
 // stateFiles hold the subscriptions of a server, for the process that comes after this one. They survive the end of the process,
 // and not always that of the machine: then the subscriptions are made anew, and that is told as a loss.
-type stateFiles struct{ folder, name string }
+type stateFiles struct {
+	folder, name string
+	width        int // bytes that the file of positions has; 0 if it was not read or written
+}
 
 // The file of subscriptions changes with the items, that of positions with each acknowledgement.
 func (f *stateFiles) subscriptions() string { return filepath.Join(f.folder, "state", f.name+".json") }
 func (f *stateFiles) positions() string {
 	return filepath.Join(f.folder, "state", f.name+".positions.json")
+}
+
+// writePositions writes over what the file holds, with spaces behind it as far as that was longer: a new file for each acknowledgement
+// would take as long as all else that is done with a message.
+func (f *stateFiles) writePositions(text []byte) error {
+	flags := os.O_CREATE | os.O_WRONLY
+	if f.width == 0 {
+		flags |= os.O_TRUNC // of a process of which nothing else is left
+	}
+	file, err := os.OpenFile(f.positions(), flags, 0o600)
+	if err != nil {
+		return err
+	}
+	for len(text) < f.width {
+		text = append(text, ' ')
+	}
+	f.width = len(text)
+	_, err = file.WriteAt(text, 0)
+	return errors.Join(err, file.Close())
 }
 
 func (f *stateFiles) remove() {
@@ -102,7 +124,7 @@ func (s *Server) savePositions() {
 	}
 	text, err := json.Marshal(positions)
 	if err == nil {
-		err = writeWhole(s.files.positions(), text, 0o600)
+		err = s.files.writePositions(text)
 	}
 	if err != nil {
 		s.log.Warn("The positions in the subscriptions were not written.", zap.Error(err))
@@ -127,6 +149,7 @@ func (s *Server) restore() error {
 	}
 	positions := savedPositions{}
 	if text, err := os.ReadFile(s.files.positions()); err == nil {
+		s.files.width = len(text)
 		if err := json.Unmarshal(text, &positions); err != nil {
 			return fmt.Errorf("%s: %w", s.files.positions(), err)
 		}

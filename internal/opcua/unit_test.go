@@ -2,6 +2,7 @@ package opcua
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -270,5 +271,32 @@ func TestNotificationID(t *testing.T) {
 	n := &Notification{Sequence: 4294967295, of: &subscription{origin: "urn:x/7/123"}}
 	if got, want := n.ID(12), uuid.NewSHA1(uuid.NameSpaceURL, []byte("urn:x/7/123/4294967295/12")).String(); got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// Positions that become shorter leave nothing of the longer ones behind, nor of a file that nobody has read.
+func TestPositionsAreWrittenOver(t *testing.T) {
+	f := stateFiles{folder: t.TempDir(), name: "x"}
+	if err := os.MkdirAll(filepath.Dir(f.positions()), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(f.positions(), []byte(strings.Repeat("old ", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []savedPositions{{1: 10, 2: 4294967295}, {1: 11}, {1: 4294967295, 2: 1, 3: 1}, {}} {
+		text, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.writePositions(text); err != nil {
+			t.Fatal(err)
+		}
+		got := savedPositions{}
+		if text, err = os.ReadFile(f.positions()); err == nil {
+			err = json.Unmarshal(text, &got)
+		}
+		if err != nil || !maps.Equal(got, want) {
+			t.Errorf("%v, %v, want %v", got, err, want)
+		}
 	}
 }

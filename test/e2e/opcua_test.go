@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -272,6 +274,38 @@ func TestOPCUAGatewayStops(t *testing.T) {
 	h.verify("press-1", c)
 	if c.again > 0 {
 		t.Errorf("%d events are stored twice", c.again)
+	}
+}
+
+// TestOPCUABesideNonsense has a server serve as ever beside one that answers nonsense, and beside nodes that it does not have. What it
+// says of a value has unit and range, and that a queue which is too short has overflowed.
+func TestOPCUABesideNonsense(t *testing.T) {
+	nonsense := httptest.NewServer(http.NotFoundHandler())
+	defer nonsense.Close()
+	h := newHall(t, opcuaserver.NodeOPCUA, opcuaserver.Options{}, opcua.PolicyNone, "line")
+	h.mapping(`
+  - path: Objects/Line1
+    name: line
+    channels:
+    - {name: "{node}", publishing: 1s, sampling: 0s, queue: 2, nodes: [{path: Temperature, units: true}, Temprature]}
+- name: nonsense
+  url: opc.tcp://`+nonsense.Listener.Addr().String()+`
+  devices:
+  - {path: Objects/Line1, name: other, writes: [x]}
+`, "")
+	h.open()
+	h.await("line", "Temperature", `"unit":"°C","range":{"low":0,"high":200}`)
+	reader, n := h.reader(), 20
+	neighbour.Eventually(t, "an overflow", func() bool {
+		n++
+		status, err := reader.Write(bounded(t), opcua.NodeRef{Namespace: opcuaserver.Namespace, Kind: 's', Identifier: "Temperature"}, fmt.Append(nil, n))
+		if err != nil || !status.Good() {
+			t.Fatalf("writing: %v, %v", status, err)
+		}
+		return slices.ContainsFunc(h.of("line", "Temperature"), func(r record) bool { return strings.Contains(r.payload, `"overflow":true`) })
+	})
+	for _, want := range []string{"has no node Temprature: did you mean Temperature?", `"server":"nonsense"`} {
+		neighbour.Eventually(t, "the log to say "+want, func() bool { return strings.Contains(h.log(), want) })
 	}
 }
 
