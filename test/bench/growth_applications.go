@@ -53,7 +53,10 @@ func growApplications(ctx context.Context, s *scene) (rows []row, err error) {
 	fewest, most, last := sizes[0], sizes[len(sizes)-1], len(sizes)-1
 	return append(rows, growthRow("processor time of a message, by applications", fewest, most, costs[0], costs[last]),
 		row{figure: fmt.Sprintf("processor time of Kafka for a message, by applications, %d to %d", most, fewest), value: ratio(brokers[last] / brokers[0])},
-		growthRow("memory of a device that publishes, by applications", fewest, most, memory[0], memory[last])), nil
+		row{
+			figure: fmt.Sprintf("memory of the gateway for one more application, up to %d", most),
+			value:  tenths((memory[last]-memory[0])*float64(connections)/float64(most-fewest)) + " KB",
+		}), nil
 }
 
 // A spreadCost is what messages of devices of many applications cost.
