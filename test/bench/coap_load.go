@@ -59,7 +59,10 @@ func loadCoAP(ctx context.Context, arguments []string, input io.Reader, output i
 	if _, err := fmt.Fprintln(output, "connected"); err != nil {
 		return err
 	}
-	if _, err := bufio.NewReader(input).ReadString('\n'); err != nil {
+	switch _, err := bufio.NewReader(input).ReadString('\n'); {
+	case errors.Is(err, io.EOF): // idle sessions are all that is wanted
+		return nil
+	case err != nil:
 		return fmt.Errorf("waiting for the beginning: %w", err)
 	}
 	return json.NewEncoder(output).Encode(sendAll(sessions, *duration))
