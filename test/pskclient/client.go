@@ -4,6 +4,7 @@ package pskclient
 
 /*
 #cgo LDFLAGS: -lssl -lcrypto
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -50,23 +51,38 @@ static SSL_CTX *new_context(int version, const char *suites, int only_old_keys) 
 	return context;
 }
 
+// Go interrupts its threads with signals. A socket with a timeout returns then, and has to be asked again.
+
 static int handshake(SSL *ssl, unsigned long *error) {
-	ERR_clear_error();
-	int result = SSL_connect(ssl);
+	int result;
+	do {
+		ERR_clear_error();
+		errno = 0;
+		result = SSL_connect(ssl);
+	} while (result <= 0 && errno == EINTR);
 	*error = ERR_peek_error();
 	return result;
 }
 
 static int receive(SSL *ssl, void *to, int length, int *why) {
-	ERR_clear_error();
-	int n = SSL_read(ssl, to, length);
+	int n;
+	do {
+		ERR_clear_error();
+		errno = 0;
+		n = SSL_read(ssl, to, length);
+	} while (n <= 0 && errno == EINTR);
 	*why = SSL_get_error(ssl, n);
 	return n;
 }
 
 static int transmit(SSL *ssl, const void *from, int length) {
-	ERR_clear_error();
-	return SSL_write(ssl, from, length);
+	int n;
+	do {
+		ERR_clear_error();
+		errno = 0;
+		n = SSL_write(ssl, from, length);
+	} while (n <= 0 && errno == EINTR);
+	return n;
 }
 */
 import "C"
