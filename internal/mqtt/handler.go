@@ -33,9 +33,10 @@ type Session interface {
 
 // An Answer is what became of a PUBLISH. A reason that refuses goes to the client in the words of its protocol.
 //
-// With QoS 1 in version 5 it is a PUBACK. Version 3.1.1 has no words for a refusal. There a message that may be taken the next time closes the connection, so that the client sends it again; one that never
-// can be is acknowledged, as section 3.3.5 allows, since the client would send it again for ever and nothing after it; see
-// Config.CloseOnRefusal. With QoS 0 the client is told nothing.
+// With QoS 1 in version 5 it is a PUBACK. Version 3.1.1 has no words for a refusal. There a message that may be taken the next
+// time closes the connection, so that the client sends it again; one that never can be is acknowledged, as section 3.3.5 allows,
+// since the client would send it again for ever and nothing after it; see Config.CloseOnRefusal. With QoS 0 the client is told
+// nothing.
 type Answer struct {
 	Reason packet.Reason
 	Text   string // reason string for version 5; may be ""

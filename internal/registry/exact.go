@@ -101,7 +101,7 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		switch {
 		case name == "-":
-		case name == "" && field.Anonymous:
+		case name == "" && field.Anonymous && field.Type.Kind() == reflect.Struct:
 			maps.Copy(fields, fieldsOf(field.Type))
 		case name == "":
 			fields[field.Name] = field.Type

@@ -48,8 +48,8 @@ type Device struct {
 	Status   Sections `json:"status,omitempty"`
 }
 
-// Decode reads one section, of which the members count whose names are exactly those of fields. It tells whether the section was there; a section that does not parse is an error that
-// names the section but none of its content.
+// Decode reads one section, of which the members count whose names are exactly those of fields. It tells whether the section was
+// there; a section that does not parse is an error that names the section but none of its content.
 func Decode[T any](s Sections, name string) (value T, ok bool, err error) {
 	raw, ok := s[name]
 	if !ok || string(raw) == "null" {

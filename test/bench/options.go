@@ -40,7 +40,7 @@ type size struct {
 	storm     tempest
 }
 
-// fullSize takes about five minutes, quickSize half a minute, in which Kafka does not get warm.
+// fullSize takes about an hour, quickSize some minutes, in which Kafka does not get warm.
 var (
 	fullSize  = size{warmUp: 30 * time.Second, rounds: 7, round: 3 * time.Second, starts: 15, events: 2000, benchtime: time.Second, fleet: 1_000_000, lookups: 5000, lists: 200, applied: 10_000, pullers: 1000, withdrawn: withdrawal{mqtt: 20_000, dtls: 2000, after: 200, logins: 40}, commands: 20 * time.Second, storm: tempest{devices: 20_000, hashed: 500, calm: 10 * time.Second}, growth: fullGrowth}
 	quickSize = size{warmUp: 3 * time.Second, rounds: 2, round: time.Second, starts: 5, events: 100, benchtime: 200 * time.Millisecond, fleet: 20_000, lookups: 500, lists: 20, applied: 1000, pullers: 100, withdrawn: withdrawal{mqtt: 2000, dtls: 200, after: 40, logins: 10}, commands: 3 * time.Second, storm: tempest{devices: 1000, hashed: 60, calm: 3 * time.Second}, growth: quickGrowth}
@@ -49,7 +49,7 @@ var (
 func parseOptions(arguments []string) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	quick := flags.Bool("quick", false, "measure for about half a minute")
+	quick := flags.Bool("quick", false, "measure with fewer and shorter rounds, in some minutes")
 	only := flags.String("only", "", "measure only these, separated by commas: "+strings.Join(names(), ", "))
 	rounds := flags.Int("rounds", 0, "rounds of load on each server; 0 is the default of the size")
 	profile := flags.String("profile", "", "write a processor profile of telemetry under load to this file, and measure nothing")
