@@ -112,8 +112,8 @@ func TestProcessLives(t *testing.T) {
 }
 
 func TestStopIsOrderly(t *testing.T) {
-	command := shell("orderly", `trap 'echo bye; exit 0' INT; echo ready; while :; do sleep 0.01; done`)
-	command.StopSignal = syscall.SIGINT
+	command := shell("orderly", `trap 'echo bye; exit 0' USR1; echo ready; while :; do sleep 0.01; done`)
+	command.StopSignal = syscall.SIGUSR1 // a shell cannot trap SIGINT where the tests themselves run in the background of one
 	p := start(t, command)
 	awaitLog(t, p, "ready\n")
 	if err := p.Stop(); err != nil {
