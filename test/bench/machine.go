@@ -2,19 +2,30 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// describeMachine says where and when this ran: figures of different machines differ fivefold.
-func describeMachine() string {
+// describeMachine says what ran, where and when: figures of different machines differ fivefold.
+func describeMachine(ctx context.Context) string {
 	host, _ := os.Hostname()
-	return fmt.Sprintf("Fairlead on %s, %d cores of %s, %s/%s, %s, %s", host, runtime.NumCPU(), processorModel(),
+	return fmt.Sprintf("Fairlead %s on %s, %d cores of %s, %s/%s, %s, %s", revision(ctx), host, runtime.NumCPU(), processorModel(),
 		runtime.GOOS, runtime.GOARCH, runtime.Version(), time.Now().UTC().Format("2006-01-02 15:04 MST"))
+}
+
+// revision is the commit of the working tree, with "-dirty" where files have changed since.
+func revision(ctx context.Context) string {
+	name, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--exclude", "*").Output()
+	if err != nil {
+		return "of an unknown revision"
+	}
+	return strings.TrimSpace(string(name))
 }
 
 // processorModel is what Linux calls the processor.

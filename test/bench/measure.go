@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 )
 
 // A measurement makes rows of the table.
@@ -45,10 +46,10 @@ func measurements() []measurement {
 func measure(ctx context.Context, o options) (err error) {
 	s := &scene{size: o.size}
 	defer func() { err = errors.Join(err, s.close()) }()
-	fmt.Println(describeMachine())
+	fmt.Println(describeMachine(ctx))
 	failed := 0
 	for _, m := range o.selected() {
-		before := readMachineTime()
+		before, began := readMachineTime(), time.Now()
 		rows, failure := m.run(ctx, s)
 		if failure != nil {
 			err = errors.Join(err, fmt.Errorf("%s: %w", m.name, failure))
@@ -57,7 +58,7 @@ func measure(ctx context.Context, o options) (err error) {
 			return errors.Join(err, ctx.Err())
 		}
 		fmt.Println()
-		writeTable(os.Stdout, fmt.Sprintf("%s (%s)", m.title, conditions(before)), rows)
+		writeTable(os.Stdout, fmt.Sprintf("%s (took %s, %s)", m.title, time.Since(began).Round(time.Second), conditions(before)), rows)
 		failed += countMissed(rows)
 	}
 	if failed > 0 {
