@@ -120,9 +120,8 @@ func (c *opcuaBrowse) endpoint() (opcua.EndpointConfig, error) {
 	case (c.Certificate == "") != (c.Key == ""):
 		return config, errors.New("--certificate and --key go together")
 	}
-	identity := mapping.Identity{User: c.User, PasswordFile: c.Password, CertificateFile: c.Certificate, KeyFile: c.Key}
-	config.Identity, err = identity.Read()
-	return config, err
+	config.Identity = opcua.Identity{User: c.User, PasswordFile: c.Password, CertificateFile: c.Certificate, KeyFile: c.Key}
+	return config, nil
 }
 
 // serverObject is the node of the object Server, which every server has.
@@ -215,10 +214,7 @@ func (c *opcuaCheck) resolve(ctx context.Context, file *mapping.File, plan **map
 	if problem := mapping.ValidateURL(c.Against); problem != "" {
 		return nil, fmt.Errorf("--against: the URL %s", problem)
 	}
-	config.URL, config.Policy, config.Mode = c.Against, server.Policy, server.Mode
-	if config.Identity, err = server.Identity.Read(); err != nil {
-		return nil, err
-	}
+	config.URL, config.Policy, config.Mode, config.Identity = c.Against, server.Policy, server.Mode, server.Identity.Identity
 	connection, err := dialOPCUA(ctx, config)
 	if err != nil {
 		return nil, err

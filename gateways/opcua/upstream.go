@@ -32,14 +32,11 @@ type upstream struct {
 
 func newUpstream(g *Gateway, s *mapping.Server) (*upstream, error) {
 	c := g.config.endpoint()
-	c.Name, c.URL, c.Policy, c.Mode = s.Name.Value, s.URL.Value, s.Policy, s.Mode
-	var err error
-	if c.Identity, err = s.Identity.Read(); err != nil {
-		return nil, fmt.Errorf("identity: %w", err)
-	}
+	c.Name, c.URL, c.Policy, c.Mode, c.Identity = s.Name.Value, s.URL.Value, s.Policy, s.Mode, s.Identity.Identity
 	u := &upstream{gateway: g, name: s.Name.Value, mapped: s, log: g.log.With(zap.String("server", s.Name.Value)), plan: &mapping.Plan{}}
 	u.claims = newClaims(u)
 	u.commands = newCommandLines(g.config.MaxCommands, u.do)
+	var err error
 	if u.server, err = opcua.NewServer(c, u.items, u, g.log); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package opcua
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -14,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -44,9 +46,19 @@ func loadKeyPair(certificateFile, keyFile string) (*keyPair, error) {
 		return nil, fmt.Errorf("%s: OPC UA asks for an RSA key", keyFile)
 	}
 	if now := time.Now(); now.After(pair.Leaf.NotAfter) {
-		return nil, fmt.Errorf("%s: the certificate has expired on %s", certificateFile, pair.Leaf.NotAfter.Format(time.DateOnly))
+		return nil, &expiredError{certificateFile, pair.Leaf.NotAfter}
 	}
 	return &keyPair{pair.Certificate[0], key}, nil
+}
+
+// An expiredError says that a certificate is too old to be used.
+type expiredError struct {
+	file string
+	on   time.Time
+}
+
+func (e *expiredError) Error() string {
+	return fmt.Sprintf("%s: the certificate has expired on %s", e.file, e.on.Format(time.DateOnly))
 }
 
 // ownKeyPair is the client's certificate as it is in the folder now. It is made if there is none.
@@ -58,10 +70,26 @@ func ownKeyPair(folder, applicationURI string) (*keyPair, error) {
 			pair, err = loadKeyPair(certificateFile, keyFile)
 		}
 	}
-	if err != nil {
+	var expired *expiredError
+	switch {
+	case errors.As(err, &expired):
+		return nil, fmt.Errorf("the client's own certificate: %w: put a new one and its key there, or remove both and one is made; servers have to trust it", err)
+	case err != nil:
 		return nil, fmt.Errorf("the client's own certificate: %w", err)
 	}
-	return pair, nil
+	return pair, copyDER(filepath.Join(folder, ownDER), pair.der)
+}
+
+// copyDER has the copy of the certificate be of the one that is used.
+func copyDER(file string, der []byte) error {
+	if there, err := os.ReadFile(file); err == nil && bytes.Equal(there, der) {
+		return nil
+	}
+	err := writeWhole(file, der, 0o644)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return nil // whoever has put the certificate into a folder that is not written to knows it
+	}
+	return err
 }
 
 // makeKeyPair makes the client's certificate. Of several processes that do so at once, one wins. The certificate comes last, so
@@ -91,13 +119,6 @@ func makeKeyPair(folder, applicationURI string) error {
 		return err
 	}
 	der, err := selfSigned(stored, applicationURI)
-	if err != nil {
-		return err
-	}
-	if err := writeOnce(filepath.Join(folder, ownDER), der, 0o644); err != nil {
-		return err
-	}
-	der, err = os.ReadFile(filepath.Join(folder, ownDER))
 	if err != nil {
 		return err
 	}

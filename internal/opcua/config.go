@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/gopcua/opcua/ua"
@@ -33,12 +34,37 @@ const (
 	ModeSignAndEncrypt Mode = "SignAndEncrypt"
 )
 
-// An Identity is who the client's user is. The zero value is anonymous.
+// An Identity is who the client's user is. The zero value is anonymous. Its files are read at each connection, so that a new password
+// or certificate needs no restart.
 type Identity struct {
-	// User and Password log in by name. The password is never sent in the clear: where nothing protects it, connecting fails.
-	User, Password string
+	// User and the password in PasswordFile log in by name. A line break at the end of the file is no part of the password. It is
+	// never sent in the clear: where nothing protects it, connecting fails.
+	User, PasswordFile string
 	// CertificateFile and KeyFile log in by a certificate, both PEM.
 	CertificateFile, KeyFile string
+}
+
+// A user is what an Identity proves itself with, as its files are now.
+type user struct {
+	password string
+	pair     *keyPair
+}
+
+// load reads the files.
+func (i *Identity) load() (u user, err error) {
+	if i.PasswordFile != "" {
+		text, err := os.ReadFile(i.PasswordFile)
+		if err != nil {
+			return u, fmt.Errorf("reading the user's password: %w", err)
+		}
+		u.password = strings.TrimRight(string(text), "\r\n")
+	}
+	if i.CertificateFile != "" {
+		if u.pair, err = loadKeyPair(i.CertificateFile, i.KeyFile); err != nil {
+			return u, fmt.Errorf("the user's certificate: %w", err)
+		}
+	}
+	return u, nil
 }
 
 // An EndpointConfig says how one server is reached.
@@ -129,6 +155,9 @@ func (c *EndpointConfig) check() error {
 	}
 	if c.Identity.User != "" && c.Identity.CertificateFile != "" {
 		return errors.New("identity: a user has either a password or a certificate")
+	}
+	if (c.Identity.User == "") != (c.Identity.PasswordFile == "") {
+		return errors.New("identity: a user and the file of the password go together")
 	}
 	for name, d := range map[string]time.Duration{"timeout": c.Timeout, "token lifetime": c.TokenLifetime,
 		"session timeout": c.SessionTimeout, "outage": c.Outage, "keep alive": c.KeepAlive, "first pause": c.FirstPause, "longest pause": c.LongestPause} {

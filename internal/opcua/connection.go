@@ -26,6 +26,7 @@ type Connection struct {
 	config   *EndpointConfig
 	channel  *channel.Channel
 	endpoint *endpoint
+	user     user
 	session  session
 	space    *space
 	started  time.Time // when the server started
@@ -51,12 +52,15 @@ func (c *Connection) Info() Info {
 	return Info{ServerURI: c.session.serverURI, Namespaces: c.space.namespaces, Items: int(c.items.Load()), Resumed: c.resumed}
 }
 
-// Close ends the session.
+// Close ends the session and the connection.
 func (c *Connection) Close() error {
+	defer c.channel.Close()
+	if c.session.token.IsNull() {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.config.Timeout)
 	defer cancel()
 	_, err := do[*binary.CloseSessionResponse](ctx, c, &binary.CloseSessionRequest{DeleteSubscriptions: true})
-	c.channel.Close()
 	return err
 }
 

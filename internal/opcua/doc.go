@@ -8,5 +8,5 @@
 //   - After a broken connection the session is taken up again or the subscriptions are transferred to a new one, and what was
 //     on its way is asked for again. What the server no longer has is a [Loss] (resume.go).
 //   - The subscriptions stand in a file, so that the process that follows one that was killed takes them over (state.go).
-//   - Nodes are named by the URI of their namespace. Its index is looked up after each connect (namespaces.go).
+//   - Nodes are named by the URI of their namespace. Its index is looked up after each connect (space.go).
 package opcua

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/fairlead/fairlead/internal/opcua"
@@ -214,7 +215,13 @@ func (v told) again(last told) bool {
 // run runs a server's client until the end of the test, or until stop is called.
 func run(t *testing.T, c opcua.EndpointConfig, items []opcua.Item, h opcua.Handler) (s *opcua.Server, stop func()) {
 	t.Helper()
-	s, err := opcua.NewServer(c, func(context.Context, *opcua.Connection) ([]opcua.Item, error) { return items, nil }, h, zaptest.NewLogger(t))
+	return runLogging(t, c, items, h, zaptest.NewLogger(t))
+}
+
+// runLogging is run with a log.
+func runLogging(t *testing.T, c opcua.EndpointConfig, items []opcua.Item, h opcua.Handler, log *zap.Logger) (s *opcua.Server, stop func()) {
+	t.Helper()
+	s, err := opcua.NewServer(c, func(context.Context, *opcua.Connection) ([]opcua.Item, error) { return items, nil }, h, log)
 	if err != nil {
 		t.Fatal(err)
 	}

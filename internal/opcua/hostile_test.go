@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -279,6 +281,16 @@ func TestStrangeMessages(t *testing.T) {
 	}
 }
 
+// passwordFile is a file with a password.
+func passwordFile(t *testing.T, password string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // What a client says when a server is not what it should be helps.
 func TestWhatToDo(t *testing.T) {
 	c := fakeConfig(t, startFake(t, &fakeServer{}))
@@ -286,7 +298,7 @@ func TestWhatToDo(t *testing.T) {
 	if _, err := Dial(t.Context(), c, zap.NewNop()); err == nil || !strings.Contains(err.Error(), "but None/None") {
 		t.Errorf("no such endpoint: %v", err)
 	}
-	c.Policy, c.Mode, c.Identity = PolicyNone, ModeNone, Identity{User: "a", Password: "b"}
+	c.Policy, c.Mode, c.Identity = PolicyNone, ModeNone, Identity{User: "a", PasswordFile: passwordFile(t, "b")}
 	if _, err := Dial(t.Context(), c, zap.NewNop()); err == nil || !strings.Contains(err.Error(), "no such identity") {
 		t.Errorf("a password without protection: %v", err)
 	}

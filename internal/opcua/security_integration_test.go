@@ -26,7 +26,7 @@ func userCertificate(t *testing.T) opcua.Identity {
 
 // Every policy and mode works with every identity, once the server is trusted.
 func TestSecurity(t *testing.T) {
-	identities := map[string]opcua.Identity{"anonymous": {}, "password": {User: opcuaserver.User, Password: opcuaserver.Password},
+	identities := map[string]opcua.Identity{"anonymous": {}, "password": {User: opcuaserver.User, PasswordFile: passwordFile(t, opcuaserver.Password)},
 		"certificate": userCertificate(t)}
 	eachKind(t, func(t *testing.T, kind opcuaserver.Kind) {
 		server := sharedServer(t, kind)
@@ -57,7 +57,7 @@ func TestSecurity(t *testing.T) {
 		}
 		t.Run("wrong password", func(t *testing.T) {
 			c := base
-			c.Identity = opcua.Identity{User: opcuaserver.User, Password: "wrong"}
+			c.Identity = opcua.Identity{User: opcuaserver.User, PasswordFile: passwordFile(t, "wrong")}
 			if _, err := opcua.Dial(t.Context(), c, zaptest.NewLogger(t)); err == nil || !strings.Contains(err.Error(), "Bad") {
 				t.Errorf("error %v", err)
 			}

@@ -24,6 +24,7 @@ type session struct {
 	token       uabinary.NodeID
 	serverURI   string
 	serverNonce []byte
+	failures    int // to take it up again, because the connection ended
 }
 
 // An endpoint is where and how a server is talked to.
@@ -167,6 +168,10 @@ func (c *EndpointConfig) secure(e *endpoint) error {
 
 // connect opens a secure channel with a session: the one from before if the server still has it, otherwise a new one.
 func connect(ctx context.Context, c *EndpointConfig, before *session, log *zap.Logger) (conn *Connection, resumed bool, err error) {
+	user, err := c.Identity.load()
+	if err != nil {
+		return nil, false, err
+	}
 	e, err := c.discover(ctx)
 	if err != nil {
 		return nil, false, err
@@ -175,28 +180,51 @@ func connect(ctx context.Context, c *EndpointConfig, before *session, log *zap.L
 	if err != nil {
 		return nil, false, err
 	}
-	conn = &Connection{config: c, channel: ch, endpoint: e, log: log}
-	if before != nil && before.serverURI == e.description.Server.ApplicationURI {
-		conn.session = *before
-		if err = conn.activate(ctx); err == nil {
-			resumed = true
-		} else {
-			log.Debug("The session is gone.", zap.Error(err))
-		}
-	}
-	if !resumed {
-		if err = conn.createSession(ctx); err == nil {
-			err = conn.activate(ctx)
-		}
+	conn = &Connection{config: c, channel: ch, endpoint: e, user: user, log: log}
+	if resumed = before != nil && conn.resume(ctx, before); !resumed {
+		err = conn.begin(ctx)
 	}
 	if err == nil {
 		err = conn.learn(ctx)
 	}
 	if err != nil {
+		if !resumed && ctx.Err() == nil && !errors.Is(err, channel.ErrTimeout) {
+			_ = conn.Close() // or the server keeps a session of each attempt
+		}
 		ch.Close()
 		return nil, false, err
 	}
 	return conn, resumed, nil
+}
+
+// mostResumes is how often a session is taken up again in vain because the connection ends. Then it may be why.
+const mostResumes = 3
+
+// resume takes a session up again, and tells whether the server still has it.
+func (c *Connection) resume(ctx context.Context, before *session) bool {
+	if before.serverURI != c.endpoint.description.Server.ApplicationURI || before.failures >= mostResumes {
+		return false
+	}
+	c.session = *before
+	err := c.activate(ctx)
+	if err == nil {
+		return true
+	}
+	var status Status
+	if !errors.As(err, &status) {
+		before.failures++
+	}
+	c.log.Debug("The session is gone.", zap.Error(err))
+	return false
+}
+
+// begin makes a new session.
+func (c *Connection) begin(ctx context.Context) error {
+	c.session = session{}
+	if err := c.createSession(ctx); err != nil {
+		return err
+	}
+	return c.activate(ctx)
 }
 
 // createSession creates a session that is not activated yet.
@@ -283,25 +311,22 @@ func sign(security *channel.Security, policy string, key *rsa.PrivateKey, nonce 
 // identify adds the user's token to a request.
 func (c *Connection) identify(q *uabinary.ActivateSessionRequest) error {
 	token := c.endpoint.token
-	identity := &c.config.Identity
 	switch c.config.tokenType() {
 	case tokenUserName:
-		password, algorithm, err := encryptPassword(&c.endpoint.security, token.SecurityPolicyURI, identity.Password, c.session.serverNonce)
+		password, algorithm, err := encryptPassword(&c.endpoint.security, token.SecurityPolicyURI, c.user.password, c.session.serverNonce)
 		if err != nil {
 			return fmt.Errorf("encrypting the password: %w", err)
 		}
 		q.UserIdentityToken = uabinary.Encoded(id.UserNameIdentityToken_Encoding_DefaultBinary, &uabinary.UserNameIdentityToken{
-			PolicyID: token.PolicyID, UserName: identity.User, Password: password, EncryptionAlgorithm: algorithm})
+			PolicyID: token.PolicyID, UserName: c.config.Identity.User, Password: password, EncryptionAlgorithm: algorithm})
 	case tokenCertificate:
-		pair, err := loadKeyPair(identity.CertificateFile, identity.KeyFile)
-		if err != nil {
-			return fmt.Errorf("the user's certificate: %w", err)
-		}
 		q.UserIdentityToken = uabinary.Encoded(id.X509IdentityToken_Encoding_DefaultBinary, &uabinary.X509IdentityToken{
-			PolicyID: token.PolicyID, CertificateData: pair.der})
-		if q.UserTokenSignature, err = sign(&c.endpoint.security, token.SecurityPolicyURI, pair.key, c.session.serverNonce); err != nil {
+			PolicyID: token.PolicyID, CertificateData: c.user.pair.der})
+		signature, err := sign(&c.endpoint.security, token.SecurityPolicyURI, c.user.pair.key, c.session.serverNonce)
+		if err != nil {
 			return fmt.Errorf("signing as the user: %w", err)
 		}
+		q.UserTokenSignature = signature
 	default:
 		q.UserIdentityToken = uabinary.Encoded(id.AnonymousIdentityToken_Encoding_DefaultBinary, &uabinary.AnonymousIdentityToken{
 			PolicyID: token.PolicyID})

@@ -33,18 +33,22 @@ type UntrustedError struct {
 	File        string // where the certificate lies; "" if too many lie there
 	Folder      string // where it has to lie to be trusted
 	Reason      string // "" if it is only unknown
+	Unread      error  // what in the folder could not be read, and may be the certificate; nil if nothing
 }
 
 func (e *UntrustedError) Error() string {
 	if e.Reason != "" {
 		return fmt.Sprintf("the server's certificate (%s, SHA-256 %s) %s", e.Subject, e.Fingerprint, e.Reason)
 	}
+	todo := fmt.Sprintf("if that is the fingerprint that the server shows, move %s to %s", e.File, e.Folder)
 	if e.File == "" {
-		return fmt.Sprintf("the server's certificate (%s, SHA-256 %s) is not trusted: copy it from the server to %s", e.Subject, e.Fingerprint,
-			e.Folder)
+		todo = "copy it from the server to " + e.Folder
 	}
-	return fmt.Sprintf("the server's certificate (%s, SHA-256 %s) is not trusted: if that is the fingerprint that the server shows, move %s to %s",
-		e.Subject, e.Fingerprint, e.File, e.Folder)
+	text := fmt.Sprintf("the server's certificate (%s, SHA-256 %s) is not trusted: %s", e.Subject, e.Fingerprint, todo)
+	if e.Unread != nil {
+		text += fmt.Sprintf(" (what could not be read there: %v)", e.Unread)
+	}
+	return text
 }
 
 // A trust decides which servers are talked to.
@@ -59,20 +63,22 @@ func (t trust) check(chain []byte, endpoint string) (leaf []byte, err error) {
 	}
 	certificate := certificates[0]
 	problem := t.describe(certificate)
-	trusted, err := t.trusted()
-	if err != nil {
-		return nil, err
-	}
-	known := isTrusted(certificate, certificates[1:], trusted, endpoint)
 	switch now := time.Now(); {
-	case !known:
-		problem.File = t.reject(certificate, problem.Fingerprint)
-		return nil, problem
 	case now.After(certificate.NotAfter):
-		problem.Reason = "has expired on " + certificate.NotAfter.Format(time.DateOnly)
+		problem.Reason = "has expired on " + certificate.NotAfter.Format(time.DateOnly) + ": the server needs a new one"
 		return nil, problem
 	case now.Before(certificate.NotBefore):
-		problem.Reason = "is not valid before " + certificate.NotBefore.Format(time.RFC3339)
+		problem.Reason = "is not valid before " + certificate.NotBefore.Format(time.RFC3339) + ": if that has been, the clock here is wrong"
+		return nil, problem
+	}
+	trusted, unread := t.trusted()
+	known, name := isTrusted(certificate, certificates[1:], trusted, endpoint)
+	if !known {
+		problem.Unread = unread
+		problem.File = t.reject(certificate, problem.Fingerprint)
+		if name != nil {
+			problem.Reason = fmt.Sprintf("is of a trusted issuer, but not for this host (%v): move %s to %s to trust it all the same", name, problem.File, problem.Folder)
+		}
 		return nil, problem
 	}
 	return certificate.Raw, nil
@@ -84,29 +90,34 @@ func (t trust) describe(c *x509.Certificate) *UntrustedError {
 		Folder: filepath.Join(t.folder, trustedFolder)}
 }
 
-func isTrusted(c *x509.Certificate, chain, trusted []*x509.Certificate, endpoint string) bool {
+// isTrusted tells whether a certificate is one that is trusted, or of an issuer that is. Then it has to be for the host of the URL; name
+// says that it is not.
+func isTrusted(c *x509.Certificate, chain, trusted []*x509.Certificate, endpoint string) (known bool, name error) {
 	roots := x509.NewCertPool()
-	for _, known := range trusted {
-		if bytes.Equal(known.Raw, c.Raw) {
-			return true
+	for _, one := range trusted {
+		if bytes.Equal(one.Raw, c.Raw) {
+			return true, nil
 		}
-		if known.IsCA {
-			roots.AddCert(known)
+		if one.IsCA {
+			roots.AddCert(one)
 		}
-	}
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return false
 	}
 	between := x509.NewCertPool()
 	for _, issuer := range chain {
 		between.AddCert(issuer)
 	}
-	_, err = c.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: u.Hostname(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
-	return err == nil
+	if _, err := c.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+		return false, nil
+	}
+	u, err := url.Parse(endpoint)
+	if err == nil {
+		err = c.VerifyHostname(u.Hostname())
+	}
+	return err == nil, err
 }
 
-// trusted reads the folder, PEM and DER. It is read each time, so that nothing has to be started anew.
+// trusted reads the folder, PEM and DER. It is read each time, so that nothing has to be started anew. What is no certificate is in the
+// error, and does not keep the others from being trusted.
 func (t trust) trusted() (all []*x509.Certificate, err error) {
 	folder := filepath.Join(t.folder, trustedFolder)
 	entries, err := os.ReadDir(folder)
@@ -116,6 +127,7 @@ func (t trust) trusted() (all []*x509.Certificate, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var unread []error
 	for _, entry := range entries {
 		if entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
 			continue
@@ -123,15 +135,16 @@ func (t trust) trusted() (all []*x509.Certificate, err error) {
 		file := filepath.Join(folder, entry.Name())
 		content, err := os.ReadFile(file)
 		if err != nil {
-			return nil, err
+			unread = append(unread, err)
+			continue
 		}
 		found, err := parseCertificates(content)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			unread = append(unread, fmt.Errorf("%s: %w", file, err))
 		}
 		all = append(all, found...)
 	}
-	return all, nil
+	return all, errors.Join(unread...)
 }
 
 func parseCertificates(content []byte) ([]*x509.Certificate, error) {

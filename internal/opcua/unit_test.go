@@ -114,81 +114,20 @@ func TestConfiguration(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for complaint, change := range map[string]func(*EndpointConfig){
-		"name":     func(c *EndpointConfig) { c.Name = "a/b" },
-		"url":      func(c *EndpointConfig) { c.URL = "http://a" },
-		"policy":   func(c *EndpointConfig) { c.Policy = "Basic128Rsa15" },
-		"mode":     func(c *EndpointConfig) { c.Mode = ModeSign },
-		"folder":   func(c *EndpointConfig) { c.Folder = "" },
-		"identity": func(c *EndpointConfig) { c.Identity = Identity{User: "a", CertificateFile: "b"} },
-		"timeout":  func(c *EndpointConfig) { c.Timeout = -1 },
-		"window":   func(c *EndpointConfig) { c.Window = -1 },
+		"name":                          func(c *EndpointConfig) { c.Name = "a/b" },
+		"url":                           func(c *EndpointConfig) { c.URL = "http://a" },
+		"policy":                        func(c *EndpointConfig) { c.Policy = "Basic128Rsa15" },
+		"mode":                          func(c *EndpointConfig) { c.Mode = ModeSign },
+		"folder":                        func(c *EndpointConfig) { c.Folder = "" },
+		"identity":                      func(c *EndpointConfig) { c.Identity = Identity{User: "a", CertificateFile: "b"} },
+		"identity: a user and the file": func(c *EndpointConfig) { c.Identity = Identity{User: "a"} },
+		"timeout":                       func(c *EndpointConfig) { c.Timeout = -1 },
+		"window":                        func(c *EndpointConfig) { c.Window = -1 },
 	} {
 		c := good
 		change(&c)
-		if _, err := c.withDefaults(); err == nil || !strings.HasPrefix(err.Error(), complaint+":") {
+		if _, err := c.withDefaults(); err == nil || !strings.HasPrefix(err.Error(), complaint) {
 			t.Errorf("%s: %v", complaint, err)
-		}
-	}
-}
-
-// The certificate is made once, also by several at the same time, and is as servers want it.
-func TestOwnCertificate(t *testing.T) {
-	folder := t.TempDir()
-	const several = 4
-	pairs := make(chan *keyPair, several)
-	for range several {
-		go func() {
-			pair, err := ownKeyPair(folder, "urn:me")
-			if err != nil {
-				t.Error(err)
-			}
-			pairs <- pair
-		}()
-	}
-	first := <-pairs
-	for range several - 1 {
-		if pair := <-pairs; first == nil || pair == nil || string(pair.der) != string(first.der) {
-			t.Error("there are several certificates")
-		}
-	}
-	if info, err := os.Stat(filepath.Join(folder, ownKey)); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("the key: %v, %v", info, err)
-	}
-	certificates, err := parseCertificates(first.der)
-	if err != nil || certificates[0].URIs[0].String() != "urn:me" {
-		t.Errorf("%v, %v", certificates, err)
-	}
-}
-
-func TestTrust(t *testing.T) {
-	folder := t.TempDir()
-	pair, err := ownKeyPair(t.TempDir(), "urn:server")
-	if err != nil {
-		t.Fatal(err)
-	}
-	check := func() error {
-		_, err := trust{folder}.check(pair.der, "opc.tcp://localhost")
-		return err
-	}
-	problem, ok := check().(*UntrustedError)
-	if !ok || problem.File == "" {
-		t.Fatalf("%v", problem)
-	}
-	if err := os.Rename(problem.File, filepath.Join(problem.Folder, "a.der")); err != nil {
-		t.Fatal(err)
-	}
-	if err := check(); err != nil {
-		t.Error(err)
-	}
-	if err := os.WriteFile(filepath.Join(problem.Folder, "b.der"), []byte("nonsense"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := check(); err == nil || !strings.Contains(err.Error(), "b.der") {
-		t.Errorf("a file that is no certificate: %v", err)
-	}
-	for _, der := range [][]byte{nil, []byte("nonsense")} {
-		if _, err := (trust{folder}).check(der, "opc.tcp://localhost"); err == nil {
-			t.Error("what is no certificate is trusted")
 		}
 	}
 }

@@ -207,7 +207,10 @@ func trust(t *testing.T, server *opcuaserver.Server, policy opcua.Policy, folder
 	t.Helper()
 	c := opcua.EndpointConfig{Name: "hall", URL: server.URL(), Folder: folder, Policy: policy}
 	if named {
-		c.Identity = opcua.Identity{User: opcuaserver.User, Password: opcuaserver.Password}
+		c.Identity = opcua.Identity{User: opcuaserver.User, PasswordFile: filepath.Join(t.TempDir(), "password")}
+		if err := os.WriteFile(c.Identity.PasswordFile, []byte(opcuaserver.Password), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if connection, err := opcua.Dial(bounded(t), c, zap.NewNop()); err == nil {
 		_ = connection.Close()

@@ -47,6 +47,8 @@ type Options struct {
 	// Person is the file, in DER, of the certificate of the only one who may log in by certificate; then nobody may be anonymous.
 	// "" lets in everybody.
 	Person string
+	// Strict lets in only clients that Trust was called for.
+	Strict bool
 	// Port and Folder are those of an earlier server, to come back as that with other options. 0 and "" are new ones.
 	Port   int
 	Folder string
@@ -103,7 +105,8 @@ func program(kind Kind, o Options) (neighbour.Command, error) {
 	}
 	folder := installed[len(installed)-1]
 	settings, err := json.Marshal(map[string]any{"port": o.Port, "folder": filepath.Join(o.Folder, "pki"), "first": o.First,
-		"counters": max(1, o.Counters), "every": max(1, milliseconds(o.Every)), "loads": o.Loads, "person": o.Person})
+		"counters": max(1, o.Counters), "every": max(1, milliseconds(o.Every)), "loads": o.Loads, "person": o.Person,
+		"strict": o.Strict})
 	if err != nil {
 		return neighbour.Command{}, err
 	}
@@ -131,6 +134,26 @@ func (s *Server) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.Options
 
 // URL is the endpoint's URL.
 func (s *Server) URL() string { return "opc.tcp://" + s.Address() + "/" }
+
+// Trust lets in the client whose certificate lies in a file, in DER. A name stands for it.
+func (s *Server) Trust(name, file string) error {
+	der, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	trusted := s.trusted(name)
+	if err := os.MkdirAll(filepath.Dir(trusted), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(trusted, der, 0o644)
+}
+
+// Distrust lets it in no more.
+func (s *Server) Distrust(name string) error { return os.Remove(s.trusted(name)) }
+
+func (s *Server) trusted(name string) string {
+	return filepath.Join(s.Options.Folder, "pki", "trusted", "certs", name+".der")
+}
 
 // ready connects: a server listens only when everything else is there.
 func (s *Server) ready(ctx context.Context) error {

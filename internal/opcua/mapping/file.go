@@ -3,7 +3,6 @@ package mapping
 import (
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -53,11 +52,7 @@ type Server struct {
 // An Identity is who the gateway is at a server; empty is anonymous. The password is in a file, so that the mapping holds no
 // secret.
 type Identity struct {
-	User            string
-	PasswordFile    string
-	CertificateFile string
-	KeyFile         string
-
+	opcua.Identity
 	at place
 }
 
@@ -452,18 +447,4 @@ func isWord(text string) bool {
 		}
 	}
 	return text != ""
-}
-
-// Read reads the password, if there is one.
-func (i *Identity) Read() (opcua.Identity, error) {
-	read := opcua.Identity{User: i.User, CertificateFile: i.CertificateFile, KeyFile: i.KeyFile}
-	if i.PasswordFile == "" {
-		return read, nil
-	}
-	text, err := os.ReadFile(i.PasswordFile)
-	if err != nil {
-		return read, fmt.Errorf("reading the password: %w", err)
-	}
-	read.Password = strings.TrimRight(string(text), "\r\n")
-	return read, nil
 }

@@ -2,6 +2,7 @@
 //   port, folder        where it listens, and where its certificates lie
 //   first               a namespace that is registered before that of the test, to change the order
 //   counters, every     how many counters, and after how many milliseconds each becomes one more
+//   strict              whether it lets in only clients whose certificate lies in trusted/certs of the folder
 //   person              the file of the certificate of the only one who may log in by certificate; then nobody may be anonymous
 //   loads               folders of counters, {name, machines, counters}: those of the folder that the variable Load names become one more, too
 // Environment: NODE_PATH has node-opcua.
@@ -34,7 +35,7 @@ const samples = {
 };
 
 async function main() {
-  const manager = new OPCUACertificateManager({ rootFolder: settings.folder, automaticallyAcceptUnknownCertificate: true });
+  const manager = new OPCUACertificateManager({ rootFolder: settings.folder, automaticallyAcceptUnknownCertificate: !settings.strict });
   await manager.initialize();
   const users = new OPCUACertificateManager({ rootFolder: settings.folder + "-users", automaticallyAcceptUnknownCertificate: !settings.person });
   await users.initialize();

@@ -12,6 +12,7 @@ from asyncua import Server, ua
 from asyncua.common.methods import uamethod
 from asyncua.crypto.cert_gen import generate_private_key, generate_self_signed_app_certificate
 from asyncua.server.user_managers import UserManager
+from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -78,12 +79,24 @@ async def secure(server):
             f.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
         with open(certificate_file, "wb") as f:
             f.write(certificate.public_bytes(serialization.Encoding.DER))
+    if settings.get("strict"):
+        server.set_certificate_validator(trusted)
     await server.load_certificate(certificate_file)
     await server.load_private_key(key_file)
     P = ua.SecurityPolicyType
     server.set_security_policy([
         P.NoSecurity, P.Basic256Sha256_Sign, P.Basic256Sha256_SignAndEncrypt, P.Aes128Sha256RsaOaep_Sign,
         P.Aes128Sha256RsaOaep_SignAndEncrypt, P.Aes256Sha256RsaPss_Sign, P.Aes256Sha256RsaPss_SignAndEncrypt])
+
+
+async def trusted(certificate, application):
+    """Lets in only clients whose certificate is there now."""
+    folder = os.path.join(settings["folder"], "trusted", "certs")
+    for name in os.listdir(folder) if os.path.isdir(folder) else []:
+        with open(os.path.join(folder, name), "rb") as f:
+            if f.read() == certificate.public_bytes(serialization.Encoding.DER):
+                return
+    raise ServiceError(ua.StatusCodes.BadCertificateUntrusted)
 
 
 async def build(server, space):
