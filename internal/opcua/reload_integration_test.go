@@ -42,7 +42,7 @@ func (r *reloading) run() {
 	r.t.Helper()
 	core, warned := observer.New(zapcore.WarnLevel)
 	r.warned = warned
-	runLogging(r.t, r.config, []opcua.Item{counter("Press1.Counter")}, r.recorder, zap.New(core))
+	runLogging(r.t, r.config, []opcua.Item{counter("Press1.Counter")}, r.recorder, zap.New(zapcore.NewTee(core, zaptest.NewLogger(r.t).Core())))
 	if err := r.server.Trust("first", filepath.Join(r.config.Folder, "own", "certificate.der")); err != nil {
 		r.t.Fatal(err)
 	}

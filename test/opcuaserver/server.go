@@ -145,7 +145,11 @@ func (s *Server) Trust(name, file string) error {
 	if err := os.MkdirAll(filepath.Dir(trusted), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(trusted, der, 0o644)
+	whole := filepath.Join(s.Options.Folder, name) // servers that watch the folder read what is there at once
+	if err := os.WriteFile(whole, der, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(whole, trusted)
 }
 
 // Distrust lets it in no more.
