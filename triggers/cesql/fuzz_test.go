@@ -51,3 +51,20 @@ func TestBounds(t *testing.T) {
 	f(strings.Repeat("-", 2000)+"x = 1", nil)
 	f("TRUE"+strings.Repeat(" OR TRUE", 500), nil)
 }
+
+// TestMalformedExpressionsCostLittle counts what it takes to refuse expressions as long as there may be. Without an end at the
+// first error some of them took hundreds of times as much.
+func TestMalformedExpressionsCostLittle(t *testing.T) {
+	for _, part := range []string{"(", "NOT ", "- ", "x IN (", "x = (", "LENGTH(", "CONCAT(x, ", "x LIKE ", "EXISTS ", "x AND (", "TRUE OR ", "x x ", "(x ", "1 ", "' ", "; ", ")"} {
+		text := strings.Repeat(part, MaxBytes/len(part))
+		perByte := testing.AllocsPerRun(1, func() {
+			if _, err := Parse(text); err == nil {
+				t.Fatalf("%s… parses", part)
+			}
+		}) / float64(len(text))
+		t.Logf("%q: %.0f allocations per byte", part, perByte)
+		if perByte > 100 {
+			t.Errorf("%q…: %.0f allocations per byte", part, perByte)
+		}
+	}
+}
