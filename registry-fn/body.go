@@ -41,34 +41,47 @@ func (c *call) isJSON(others ...string) bool {
 	return err == nil && (kind == "application/json" || slices.Contains(others, kind))
 }
 
-// decode reads a body of JSON whose members are all known. Without a body it leaves the value as it is if that may be,
-// and else it is an error.
+// decode reads a body of JSON whose members are all known, and stand once. Without a body it leaves the value as it is if
+// that may be, and else it is an error.
 func (c *call) decode(into any, optional bool) error {
-	if !c.isJSON() {
-		return badRequest("Content-Type must be application/json")
-	}
-	body, err := c.read()
+	body, err := c.readJSON()
 	if err != nil {
 		return err
 	}
 	if optional && len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}
-	if err := decodeStrict(body, into); err != nil {
-		return badRequest(err.Error())
+	if twice := registry.Twice(body); len(twice) > 0 {
+		return badRequest(twice[0].Path + ": is there twice")
 	}
-	return nil
+	return decodeBody(body, into)
 }
 
-// decodeStrict reads one JSON value whose members are all known. Its errors name the bad field, and none of its content.
-func decodeStrict(text []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return jsonError(err)
+// decodeDocument reads an application, a device or a patch of one. Of members that stand twice the last one counts, and nothing
+// else of them is kept; the answer will say so.
+func (c *call) decodeDocument(into any) error {
+	body, err := c.readJSON()
+	if err != nil {
+		return err
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON document")
+	return decodeBody(c.once(body), into)
+}
+
+func (c *call) once(body []byte) []byte {
+	c.twice = registry.Twice(body)
+	return registry.Once(body)
+}
+
+func (c *call) readJSON() ([]byte, error) {
+	if !c.isJSON() {
+		return nil, badRequest("Content-Type must be application/json")
+	}
+	return c.read()
+}
+
+func decodeBody(body []byte, into any) error {
+	if err := registry.DecodeStrict(body, into); err != nil {
+		return badRequest(jsonError(err).Error())
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package registryfn
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -82,10 +83,52 @@ func TestDevicesThatAreRefused(t *testing.T) {
 	}
 }
 
+// TestDotsAreNoName has what many clients take out of a path: who deletes such a device with them deletes the application.
+func TestDotsAreNoName(t *testing.T) {
+	w := newWorld(t)
+	w.ok("alice", "POST", apps, `{"metadata":{"name":"app-1"}}`)
+	for _, name := range []string{".", ".."} {
+		w.as("alice", "POST", devices, `{"metadata":{"name":"`+name+`"}}`).want(t, 400, badRequestBody)
+		w.as("alice", "POST", devices, `{"metadata":{"name":"d"},"spec":{"alias":["`+name+`"]}}`).want(t, 400, badRequestBody)
+	}
+}
+
+// TestMembersThatStandTwice has JSON of which readers see different documents.
+func TestMembersThatStandTwice(t *testing.T) {
+	w := newWorld(t)
+	w.ok("alice", "POST", apps, `{"metadata":{"name":"app-1"}}`)
+	warned := func(a answer, want ...string) {
+		t.Helper()
+		if got := a.header.Values("Warning"); a.status > 299 || !slices.Equal(got, want) {
+			t.Errorf("%d %s: warnings %q, want %q", a.status, a.body, got, want)
+		}
+	}
+	const pass = `{"credentials":[{"pass":"forgotten"}],"credentials":[{"pass":"hey-rodney"}]}`
+	warned(w.as("alice", "POST", devices, `{"metadata":{"name":"d"},"spec":{"x":{},"authentication":`+pass+`,"core":{"disabled":"no"},"core":{"disable":true}}}`),
+		`299 - "spec.authentication.credentials: is there twice; the last one counts"`,
+		`299 - "spec.core: is there twice; the last one counts"`,
+		`299 - "spec.core.disable: is not known; is disabled meant?"`)
+	if got := w.as("alice", "GET", device, "").body; strings.Contains(got, "forgotten") || !strings.Contains(got, "hey-rodney") {
+		t.Errorf("stored: %s", got)
+	}
+	warned(w.as("alice", "PATCH", device, `{"spec":{"y":[{"a":"forgotten","a":"kept"}]}}`), `299 - "spec.y[0].a: is there twice; the last one counts"`,
+		`299 - "spec.core.disable: is not known; is disabled meant?"`)
+	warned(w.as("alice", "PUT", device, `{"metadata":{"name":"d","name":"d"}}`), `299 - "metadata.name: is there twice; the last one counts"`)
+	warned(w.as("alice", "PUT", device, `{"metadata":{"name":"d"}}`))
+
+	w.as("alice", "DELETE", device, `{"preconditions":{"uid":"x"},"preconditions":{}}`).want(t, 400, badRequestBody)
+	w.as("alice", "PUT", "/api/admin/v1alpha1/apps/app-1/members", `{"members":{"bob":{"role":"reader"},"bob":{"role":"admin"}}}`).want(t, 400, badRequestBody)
+	// Names that differ in case are not the same, and not known.
+	w.as("alice", "PUT", device, `{"metadata":{"name":"d"},"Spec":{"core":{"disabled":true}}}`).want(t, 400, badRequestBody)
+	w.as("alice", "PATCH", device, `{"Spec":{"core":{"disabled":true}}}`).want(t, 400, badRequestBody)
+	w.as("alice", "POST", devices, `{"metadata":{"Name":"e"}}`).want(t, 400, badRequestBody)
+	w.as("alice", "POST", devices, "{\"metadata\":{\"name\":\"\xff\"}}").want(t, 400, badRequestBody)
+}
+
 func TestDeviceNames(t *testing.T) {
 	w := newWorld(t)
 	w.ok("alice", "POST", apps, `{"metadata":{"name":"app-1"}}`)
-	for _, name := range []string{"with space", "a/b", "..", ".", "%2F", "ünïcode 😀", "?a=b#c", "a+b", "a:b@c", strings.Repeat("x", 255)} {
+	for _, name := range []string{"with space", "a/b", "...", ".a", "%2F", "ünïcode 😀", "?a=b#c", "a+b", "a:b@c", strings.Repeat("x", 255)} {
 		body, err := encode(map[string]any{"metadata": map[string]any{"name": name}})
 		if err != nil {
 			t.Fatal(err)

@@ -32,7 +32,7 @@ type kind[D any] struct {
 // read reads the body. Its name must be the given one unless that is "", and so must its application, which need not be said.
 func (k *kind[D]) read(c *call, application, name string) (*D, error) {
 	written := new(D)
-	if err := c.decode(written, false); err != nil {
+	if err := c.decodeDocument(written); err != nil {
 		return nil, err
 	}
 	d := k.document(written)

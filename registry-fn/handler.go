@@ -67,10 +67,11 @@ func New(c Config, p Parts) *Handler {
 type call struct {
 	w          http.ResponseWriter
 	r          *http.Request
-	caller     *user.Identity // anonymous where the route is open
-	parameters []string       // of the path
-	status     int            // that was answered with
-	problems   []registry.Problem
+	caller     *user.Identity     // anonymous where the route is open
+	parameters []string           // of the path
+	status     int                // that was answered with
+	twice      []registry.Problem // members of the body that stand twice
+	problems   []registry.Problem // of the document
 }
 
 // ServeHTTP finds the operation, then the caller, and answers.

@@ -29,9 +29,10 @@ func (c *call) readPatch() (patch, error) {
 	if err != nil {
 		return nil, err
 	}
+	body = c.once(body)
 	var p patch
-	if err := decodeStrict(body, &p); err != nil {
-		return nil, badRequest(err.Error())
+	if err := decodeBody(body, &p); err != nil {
+		return nil, err
 	}
 	if p == nil {
 		return nil, badRequest("a patch must be an object")
@@ -75,10 +76,7 @@ func (p patch) apply(document, into any) error {
 	if err != nil {
 		return err
 	}
-	if err := decodeStrict(patched, into); err != nil {
-		return badRequest(err.Error())
-	}
-	return nil
+	return decodeBody(patched, into)
 }
 
 // merge is the function MergePatch of RFC 7396 section 2 for a patch that is an object. What is not an object has no

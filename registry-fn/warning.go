@@ -2,6 +2,7 @@ package registryfn
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/registry"
@@ -17,10 +18,11 @@ func (c *call) warn(problems []registry.Problem) { c.problems = problems }
 // writeWarnings writes them in front of an answer of success.
 func (c *call) writeWarnings() {
 	left := maxWarnings
-	for i, problem := range c.problems {
+	all := slices.Concat(c.twice, c.problems)
+	for i, problem := range all {
 		text := warning(problem.String())
 		if left -= len(text); left < 0 {
-			c.w.Header().Add("Warning", warning(fmt.Sprintf("%d more", len(c.problems)-i)))
+			c.w.Header().Add("Warning", warning(fmt.Sprintf("%d more", len(all)-i)))
 			return
 		}
 		c.w.Header().Add("Warning", text)

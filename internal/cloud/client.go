@@ -223,6 +223,11 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 
 // do signs a request and sends it. Everything but success is an error.
 func (c *Client) do(request *http.Request) (*http.Response, error) {
+	for name := range strings.SplitSeq(request.URL.EscapedPath(), "/") {
+		if name == "." || name == ".." { // a proxy would ask for what is above it
+			return nil, fmt.Errorf("nothing is called %q", name)
+		}
+	}
 	if c.sign != nil {
 		if err := c.sign(request.Context(), request); err != nil {
 			return nil, err

@@ -100,10 +100,20 @@ func TestPaths(t *testing.T) {
 	}
 	f(ApplicationPath("shop.eu"), "/apps/shop.eu")
 	f(DevicePath("a", "a b/ü?#%"), "/apps/a/devices/a%20b%2F%C3%BC%3F%23%25")
-	f(DevicePath("a", ".."), "/apps/a/devices/..")
+	f(DevicePath("a", "..."), "/apps/a/devices/...")
 	f(DevicePath("a", "x/../../b"), "/apps/a/devices/x%2F..%2F..%2Fb")
 	if q := (Selection{Labels: "a in (b, c)", Limit: 3, Offset: 4}).query(); q != "?labels=a+in+%28b%2C+c%29&limit=3&offset=4" {
 		t.Error(q)
+	}
+}
+
+// What stands for a way in paths is never sent: on the way ".." of an application becomes the application.
+func TestDotsAreNotSent(t *testing.T) {
+	for _, name := range []string{".", ".."} {
+		c := client(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("%s %s", r.Method, r.URL) })
+		if err := c.Delete(t.Context(), DevicePath("a", name)); err == nil {
+			t.Errorf("%q is deleted", name)
+		}
 	}
 }
 

@@ -39,12 +39,15 @@ func (f *Functions) command(c functions.Config, s *store.Store) error {
 	return err
 }
 
-// api is the port of the API.
+// api is the port of the API. As on a cluster, nobody cleans paths before the functions see them.
 func api(f *Functions) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/", f.Registry)
-	mux.Handle(command.Base+"/", f.Command)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.EscapedPath(), command.Base+"/") {
+			f.Command.ServeHTTP(w, r)
+			return
+		}
+		f.Registry.ServeHTTP(w, r)
+	})
 }
 
 // serveCommand serves the function for the dispatcher.

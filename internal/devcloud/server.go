@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -41,17 +42,21 @@ func serve(server *http.Server, listener net.Listener, failed func(error)) (clos
 	}
 }
 
-// frontDoor is the public port of the devices.
+// frontDoor is the public port of the devices. As on a cluster, nobody cleans paths before the functions see them.
 func frontDoor(f *Functions) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/", f.Telemetry)
-	mux.Handle("/ttn/", f.TTN)
-	mux.HandleFunc("GET /{$}", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("GET /health/liveness", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("GET /health/readiness", func(w http.ResponseWriter, r *http.Request) {
-		if err := f.Health.Ready(r.Context()); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.EscapedPath()
+		asks := r.Method == http.MethodGet || r.Method == http.MethodHead
+		switch {
+		case asks && (path == "/" || path == "/health/liveness"):
+		case asks && path == "/health/readiness":
+			if err := f.Health.Ready(r.Context()); err != nil {
+				http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			}
+		case strings.HasPrefix(path, "/ttn/"):
+			f.TTN.ServeHTTP(w, r)
+		default:
+			f.Telemetry.ServeHTTP(w, r)
 		}
 	})
-	return mux
 }

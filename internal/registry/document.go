@@ -1,11 +1,8 @@
 package registry
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 )
 
 // MaxDocument is the size limit of one document in bytes.
@@ -15,7 +12,7 @@ const MaxDocument = 64 << 10
 // sections are kept. It validates what Validate validates.
 func DecodeApplication(document []byte) (*Application, error) {
 	var a Application
-	if err := decodeStrict(document, &a); err != nil {
+	if err := decodeDocument(document, &a); err != nil {
 		return nil, fmt.Errorf("application document: %w", err)
 	}
 	return &a, a.Validate()
@@ -24,25 +21,17 @@ func DecodeApplication(document []byte) (*Application, error) {
 // DecodeDevice reads a JSON document, as strictly as DecodeApplication.
 func DecodeDevice(document []byte) (*Device, error) {
 	var d Device
-	if err := decodeStrict(document, &d); err != nil {
+	if err := decodeDocument(document, &d); err != nil {
 		return nil, fmt.Errorf("device document: %w", err)
 	}
 	return &d, d.Validate()
 }
 
-func decodeStrict(document []byte, into any) error {
+func decodeDocument(document []byte, into any) error {
 	if len(document) > MaxDocument {
 		return fmt.Errorf("larger than %d bytes", MaxDocument)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(document))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the document")
-	}
-	return nil
+	return DecodeStrict(document, into)
 }
 
 // Validate checks the name and every section that the data plane reads. The error names the path of the bad field.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -14,6 +15,44 @@ import (
 // the one that was meant.
 func unmarshal(raw []byte, to any) error {
 	return json.Unmarshal(exactly(raw, reflect.TypeOf(to).Elem()), to)
+}
+
+// stray is the first member of the objects in a value, in the order of the names, whose name is not exactly a field's.
+func stray(raw json.RawMessage, t reflect.Type) (name string, found bool) {
+	switch {
+	case t.Kind() == reflect.Pointer:
+		return stray(raw, t.Elem())
+	case readsItself(t):
+		return "", false
+	case t.Kind() == reflect.Slice && kindOf(raw) == isList:
+		var list []json.RawMessage
+		_ = json.Unmarshal(raw, &list) // which is valid, as it was read before
+		for _, value := range list {
+			if name, found = stray(value, t.Elem()); found {
+				return name, true
+			}
+		}
+	case (t.Kind() == reflect.Struct || t.Kind() == reflect.Map) && kindOf(raw) == isObject:
+		return strayMember(raw, t)
+	}
+	return "", false
+}
+
+func strayMember(raw json.RawMessage, t reflect.Type) (name string, found bool) {
+	var object map[string]json.RawMessage
+	_ = json.Unmarshal(raw, &object)
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		var of reflect.Type
+		if t.Kind() == reflect.Map {
+			of = t.Elem()
+		} else if of = fieldsOf(t)[name]; of == nil {
+			return name, true
+		}
+		if inner, found := stray(object[name], of); found {
+			return inner, true
+		}
+	}
+	return "", false
 }
 
 // exactly is a value without those members of objects that have no field in a type.

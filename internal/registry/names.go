@@ -49,7 +49,8 @@ func validateLabel(label string) error {
 }
 
 // ValidateDeviceName checks a device name or alias: 1 to MaxDeviceName bytes of UTF-8 without control characters.
-// Everything else is allowed, spaces and slashes too.
+// Everything else is allowed, spaces and slashes too, except "." and "..": many clients and proxies take them out of a path,
+// escaped or not, so that whoever deletes the device ".." deletes its application.
 func ValidateDeviceName(name string) error {
 	if name == "" {
 		return errors.New("device name is empty")
@@ -62,6 +63,9 @@ func ValidateDeviceName(name string) error {
 	}
 	if strings.ContainsFunc(name, unicode.IsControl) {
 		return errors.New("device name contains a control character")
+	}
+	if name == "." || name == ".." {
+		return fmt.Errorf("device name is %q, which stands for a way in paths", name)
 	}
 	return nil
 }
