@@ -187,6 +187,7 @@ func FuzzParseClient(f *testing.F) {
 	}
 	f.Add("")
 	f.Add("..psk..")
+	f.Add("WzIwMDE6ZGI4OjoxXTo1.psk.ZGV2aWNlQGFw\ncGxpY2F0aW9u.AP8")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := parseClient(text)
 		if err == nil && c.text() != text {

@@ -55,7 +55,7 @@ func encode(text string) string { return encoding.EncodeToString([]byte(text)) }
 // parseClient reads what text has written, in no other form.
 func parseClient(text string) (c Client, err error) {
 	fields := strings.Split(text, separator)
-	if len(fields) < 2 || len(fields) > 2+maxCertificates {
+	if len(fields) < 2 || len(fields) > 2+maxCertificates || strings.ContainsAny(text, "\r\n") { // Go's base64 skips line breaks
 		return c, errClient
 	}
 	kind := fields[1]

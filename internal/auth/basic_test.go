@@ -102,7 +102,7 @@ func TestFromHTTPRefuses(t *testing.T) {
 }
 
 func FuzzFromHTTP(f *testing.F) {
-	for _, seed := range []string{basic("d@a:p"), basic("u:p"), "Basic ", "Bearer x", basic("%40%zz@:"), basic("\xff:"), "Basic ZEBhOnA"} {
+	for _, seed := range []string{basic("d@a:p"), basic("u:p"), "Basic ", "Bearer x", basic("%40%zz@:"), basic("\xff:"), "Basic ZEBhOnA", "BAsic ZEBhOnA"} {
 		f.Add(seed, "", "")
 		f.Add(seed, "a", "")
 		f.Add(seed, "a", "d")
@@ -116,7 +116,7 @@ func FuzzFromHTTP(f *testing.F) {
 			}
 			return
 		}
-		if len(authorization) > MaxAuthorization || !strings.HasPrefix(authorization, "Basic ") {
+		if scheme, _, _ := strings.Cut(authorization, " "); len(authorization) > MaxAuthorization || !strings.EqualFold(scheme, "Basic") {
 			t.Fatalf("%q was accepted", authorization)
 		}
 		if _, isUser := request.Credential.(UserPassword); isUser != (device != "") {
