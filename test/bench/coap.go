@@ -89,7 +89,7 @@ func holdCoAP(ctx context.Context, n *neighbours, command string) (r row, err er
 	if err := load.connect(); err != nil {
 		return r, err
 	}
-	after, err := smallestResident(ctx, server, coapSettling)
+	after, err := smallestResident(ctx, coapSettling, server)
 	if err != nil {
 		return r, err
 	}

@@ -21,7 +21,7 @@ type footprint struct {
 
 // footprintOf watches a process that has just become idle.
 func footprintOf(ctx context.Context, p *neighbour.Process, size growthSizes) (f footprint, err error) {
-	settled, err := smallestResident(ctx, p, size.settle)
+	settled, err := smallestResident(ctx, size.settle, p)
 	if err != nil {
 		return f, err
 	}
@@ -30,7 +30,7 @@ func footprintOf(ctx context.Context, p *neighbour.Process, size growthSizes) (f
 		return f, err
 	}
 	began := time.Now()
-	watched, err := smallestResident(ctx, p, size.idle)
+	watched, err := smallestResident(ctx, size.idle, p)
 	if err != nil {
 		return f, err
 	}

@@ -36,8 +36,8 @@ const (
 	registrars = 8
 
 	// settling is how long the resident memory of the gateway is watched for its smallest value after the last log-in: what
-	// logging in has left behind goes when garbage is collected next, after two minutes at the latest.
-	settling = 150 * time.Second
+	// logging in has left behind goes half a minute after the gateway has become idle.
+	settling = 75 * time.Second
 
 	maxIdleTCP = 8.0 // KB of resident memory for a connection
 	maxIdleTLS = 30.0
@@ -56,6 +56,7 @@ func idle(ctx context.Context, arguments []string, input io.Reader, output io.Wr
 	flags := flag.NewFlagSet(idleCommand, flag.ContinueOnError)
 	address := flags.String("address", "", "of the gateway, host:port")
 	authority := flags.String("authority", "", "file of the certificate to trust; empty: no TLS")
+	first := flags.Int("first", 0, "number of the first device")
 	count := flags.Int("connections", idleConnections, "how many")
 	if err := flags.Parse(arguments); err != nil {
 		return err
@@ -65,7 +66,7 @@ func idle(ctx context.Context, arguments []string, input io.Reader, output io.Wr
 		return err
 	}
 	began := time.Now()
-	clients, err := connectAll(ctx, dial, *count, application, idleName)
+	clients, err := connectAll(ctx, dial, *count, application, func(i int) string { return idleName(*first + i) })
 	if err != nil {
 		return err
 	}
@@ -174,22 +175,23 @@ func hold(ctx context.Context, gateway *neighbour.Process, address, authority st
 	if err != nil {
 		return report, 0, err
 	}
-	holder, report, err := startHolder(ctx, address, authority, idleConnections)
+	holder, report, err := startHolder(ctx, address, authority, 0, idleConnections)
 	if err != nil {
 		return report, 0, err
 	}
-	smallest, err := smallestResident(ctx, gateway, settling)
+	smallest, err := smallestResident(ctx, settling, gateway)
 	if err = errors.Join(err, holder.end()); err != nil {
 		return report, 0, err
 	}
 	return report, float64(smallest-before) / 1024 / float64(report.Connected), nil
 }
 
-// startHolder has a process connect, and returns when it holds the connections.
-func startHolder(ctx context.Context, address, authority string, connections int) (*companion, idleReport, error) {
+// startHolder has a process connect so many devices from the first on, and returns when it holds the connections.
+func startHolder(ctx context.Context, address, authority string, first, connections int) (*companion, idleReport, error) {
 	var report idleReport
 	var log bytes.Buffer
-	holder, err := startCompanion(ctx, &log, idleCommand, "--address", address, "--authority", authority, "--connections", strconv.Itoa(connections))
+	holder, err := startCompanion(ctx, &log, idleCommand, "--address", address, "--authority", authority,
+		"--first", strconv.Itoa(first), "--connections", strconv.Itoa(connections))
 	if err != nil {
 		return nil, report, err
 	}
@@ -203,15 +205,20 @@ func startHolder(ctx context.Context, address, authority string, connections int
 	return holder, report, nil
 }
 
-func smallestResident(ctx context.Context, p *neighbour.Process, settling time.Duration) (smallest int64, err error) {
+// smallestResident watches the resident memory of processes together.
+func smallestResident(ctx context.Context, settling time.Duration, processes ...*neighbour.Process) (smallest int64, err error) {
 	end := time.NewTimer(settling)
 	defer end.Stop()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
-		now, err := p.Resident()
-		if err != nil {
-			return 0, err
+		var now int64
+		for _, p := range processes {
+			resident, err := p.Resident()
+			if err != nil {
+				return 0, err
+			}
+			now += resident
 		}
 		if smallest == 0 || now < smallest {
 			smallest = now

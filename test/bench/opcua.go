@@ -459,5 +459,5 @@ func (o *opcuaScene) watchNodes(ctx context.Context, devices, nodes string, coun
 	if err := m.await(ctx, count); err != nil {
 		return 0, err
 	}
-	return smallestResident(ctx, g.Process, settling)
+	return smallestResident(ctx, settling, g.Process)
 }

@@ -160,7 +160,7 @@ func idleTLS(ctx context.Context, dir, kind string) (r row, err error) {
 	if _, err := few.report(); err != nil {
 		return r, errors.Join(err, few.end())
 	}
-	before, err := smallestResident(ctx, server, tlsSettling)
+	before, err := smallestResident(ctx, tlsSettling, server)
 	if err != nil {
 		return r, errors.Join(err, few.end())
 	}
@@ -171,7 +171,7 @@ func idleTLS(ctx context.Context, dir, kind string) (r row, err error) {
 	_, err = load.report()
 	after := int64(0)
 	if err == nil {
-		after, err = smallestResident(ctx, server, tlsSettling)
+		after, err = smallestResident(ctx, tlsSettling, server)
 	}
 	if err := errors.Join(err, load.end(), few.end()); err != nil {
 		return r, err
