@@ -1,11 +1,8 @@
 package registryfn
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
@@ -13,9 +10,6 @@ import (
 
 // mergePatch is the media type of a JSON merge patch.
 const mergePatch = "application/merge-patch+json"
-
-// maxDepth bounds the nesting of a patch; that of a document is bounded by what a writer of it may send.
-const maxDepth = 128
 
 // A patch is a JSON merge patch (RFC 7396) of a document.
 type patch map[string]json.RawMessage
@@ -37,29 +31,7 @@ func (c *call) readPatch() (patch, error) {
 	if p == nil {
 		return nil, badRequest("a patch must be an object")
 	}
-	if depth(body) > maxDepth {
-		return nil, badRequest(fmt.Sprintf("a patch must not be nested more than %d deep", maxDepth))
-	}
 	return p, nil
-}
-
-// depth is how deep JSON is nested.
-func depth(text []byte) int {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	now, most := 0, 0
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) || err != nil {
-			return most
-		}
-		switch token {
-		case json.Delim('{'), json.Delim('['):
-			now++
-			most = max(most, now)
-		case json.Delim('}'), json.Delim(']'):
-			now--
-		}
-	}
 }
 
 // apply patches a document and reads the result as strictly as any document.

@@ -72,6 +72,9 @@ const (
 	isObject = "an object"
 )
 
+// inQuotes is said of a text that is something else, which in YAML a number is, or yes.
+var inQuotes = map[string]string{isText: ", in quotes"}
+
 type checker struct{ found []Problem }
 
 func (c *checker) say(path, text string) {
@@ -104,7 +107,7 @@ func (c *checker) value(path string, raw json.RawMessage, s *shape) {
 	case is == "":
 		c.say(path, "has no value; leave it out, or give it one")
 	case s.kind != "" && s.kind != is:
-		c.say(path, "must be "+s.kind)
+		c.say(path, "must be "+s.kind+inQuotes[s.kind])
 	case is == isObject:
 		c.object(path, raw, s)
 	case is == isList && s.each != nil:

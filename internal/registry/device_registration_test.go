@@ -40,7 +40,7 @@ func TestDeviceRegistration(t *testing.T) {
 	f(`{"perMinute":601}`, ".perMinute: must lie between 1 and 600")
 	f(`{"template":{"name":"x"}}`, ": json: unknown field")
 	f(`{"template":{"labels":{"":"x"}}}`, ".template.labels: a key is empty")
-	f(`{"template":{"spec":{"core":{"disabled":1}}}}`, ".template.spec.core: ")
+	f(`{"template":{"spec":{"core":{"disabled":1}}}}`, ".template.spec.core.disabled: ")
 	f(`{"template":{"spec":{"authentication":{"credentials":[]}}}}`, ".template.spec.authentication: devices must not share credentials")
 	f(`{"template":{"spec":{"credentials":{}}}}`, ".template.spec.credentials: devices must not share credentials")
 	f(`{"template":{"spec":{"alias":["x"]}}}`, ".template.spec.alias: devices cannot share names")

@@ -1,8 +1,11 @@
 package registry
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
 )
 
 // MaxDocument is the size limit of one document in bytes.
@@ -31,11 +34,37 @@ func decodeDocument(document []byte, into any) error {
 	if len(document) > MaxDocument {
 		return fmt.Errorf("larger than %d bytes", MaxDocument)
 	}
-	return DecodeStrict(document, into)
+	err := DecodeStrict(document, into)
+	var kind *json.UnmarshalTypeError
+	if !errors.As(err, &kind) || kind.Field == "" {
+		return err
+	}
+	if kind.Type.Kind() == reflect.String {
+		return fmt.Errorf("%s: must be %s, in quotes", kind.Field, isText)
+	}
+	return fmt.Errorf("%s: must not be a %s", kind.Field, kind.Value)
+}
+
+// explain has an error about a section that does not parse name what in it is wrong.
+func explain(err error, problems func() []Problem) error {
+	var unread *sectionError
+	if !errors.As(err, &unread) {
+		return err
+	}
+	for _, p := range problems() {
+		if strings.HasPrefix(p.Path, "spec."+unread.name) {
+			return errors.New(p.String())
+		}
+	}
+	return err
 }
 
 // Validate checks the name and every section that the data plane reads. The error names the path of the bad field.
 func (a *Application) Validate() error {
+	return explain(a.validate(), func() []Problem { return CheckApplication(a) })
+}
+
+func (a *Application) validate() error {
 	if err := ValidateApplicationName(a.Metadata.Name); err != nil {
 		return fmt.Errorf("metadata.name: %w", err)
 	}
@@ -59,6 +88,10 @@ func (a *Application) Validate() error {
 
 // Validate checks the names and every section that the data plane reads. The error names the path of the bad field.
 func (d *Device) Validate() error {
+	return explain(d.validate(), func() []Problem { return CheckDevice(d) })
+}
+
+func (d *Device) validate() error {
 	if err := ValidateDeviceName(d.Metadata.Name); err != nil {
 		return fmt.Errorf("metadata.name: %w", err)
 	}

@@ -56,10 +56,16 @@ func Decode[T any](s Sections, name string) (value T, ok bool, err error) {
 		return value, false, nil
 	}
 	if err := unmarshal(raw, &value); err != nil {
-		return value, true, fmt.Errorf("section %q does not parse", name)
+		return value, true, &sectionError{name}
 	}
 	return value, true, nil
 }
+
+// A sectionError tells of a section that does not parse.
+type sectionError struct{ name string }
+
+// Error names the section.
+func (e *sectionError) Error() string { return fmt.Sprintf("section %q does not parse", e.name) }
 
 // Without returns a copy that lacks the named sections. The sections themselves are shared.
 func (s Sections) Without(names ...string) Sections {

@@ -11,7 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-// DecodeStrict reads one JSON value, in UTF-8, into a pointer. The names of all members must be exactly those of fields:
+// MaxDepth bounds how deep a document is nested. Others who read lists of documents go no deeper than 128, as drg, and whoever
+// may see a document that they cannot read could list nothing any more.
+const MaxDepth = 100
+
+// DecodeStrict reads one JSON value, in UTF-8 and not deeper than MaxDepth, into a pointer. The names of all members must be exactly those of fields:
 // encoding/json does not look at the case of letters. Its errors hold names, and no values.
 func DecodeStrict(text []byte, into any) error {
 	if !utf8.Valid(text) {
@@ -25,10 +29,32 @@ func DecodeStrict(text []byte, into any) error {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("something follows the JSON document")
 	}
+	if depth(text) > MaxDepth {
+		return fmt.Errorf("nested more than %d deep", MaxDepth)
+	}
 	if name, found := stray(text, reflect.TypeOf(into).Elem()); found {
 		return fmt.Errorf("json: unknown field %q", name)
 	}
 	return nil
+}
+
+// depth is how deep JSON is nested.
+func depth(text []byte) int {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	now, most := 0, 0
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) || err != nil {
+			return most
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			now++
+			most = max(most, now)
+		case json.Delim('}'), json.Delim(']'):
+			now--
+		}
+	}
 }
 
 // Twice finds members that stand twice in an object. Readers differ in which of them counts; here it is the last one.

@@ -26,6 +26,8 @@ func TestDecodeStrict(t *testing.T) {
 	f(`{"metadata":{"name":"a","Name":"b"}}`, `json: unknown field "Name"`)
 	f(`{"\u017fpec":{}}`, "json: unknown field \"ſpec\"")
 	f(`{"metadata":{"name":"a"},"other":{}}`, `json: unknown field "other"`)
+	f(`{"spec":{"x":`+strings.Repeat("[", MaxDepth-2)+strings.Repeat("]", MaxDepth-2)+`}}`, "<nil>")
+	f(`{"spec":{"x":`+strings.Repeat("[", MaxDepth-1)+strings.Repeat("]", MaxDepth-1)+`}}`, "nested more than 100 deep")
 	f(`{} {}`, "something follows the JSON document")
 	f("{\"metadata\":{\"name\":\"\xff\"}}", "not valid UTF-8")
 
@@ -85,4 +87,32 @@ func FuzzOnce(f *testing.F) {
 			t.Fatalf("%s is not %s", once, text)
 		}
 	})
+}
+
+// TestRefusalsNameTheField has documents as people write them in YAML, where a number and yes are no texts.
+func TestRefusalsNameTheField(t *testing.T) {
+	f := func(spec, want string) {
+		t.Helper()
+		_, err := DecodeDevice([]byte(`{"metadata":{"name":"d","application":"a"},"spec":` + spec + `}`))
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s…", spec, err, want)
+		}
+	}
+	f(`{"authentication":{"credentials":[{"pass":"x"},{"pass":12345}]}}`, "spec.authentication.credentials[1].pass: a password is a string")
+	f(`{"authentication":{"credentials":[{"user":{"username":5,"password":"x"}}]}}`, "spec.authentication.credentials[0].user.username: must be a text, in quotes")
+	f(`{"credentials":{"credentials":[{"cert":1}]}}`, "spec.credentials.credentials[0].cert: must be a text, in quotes")
+	f(`{"core":{"disabled":"yes"}}`, "spec.core.disabled: must be true or false")
+	f(`{"alias":[1]}`, "spec.alias[0]: must be a text, in quotes")
+	f(`{"gatewaySelector":{"matchNames":"g"}}`, "spec.gatewaySelector.matchNames: must be a list")
+	f(`{"lorawan":{"ports":{"1":{"data_schema":1}}}}`, "spec.lorawan.ports.1.data_schema: must be a text, in quotes")
+	for text, want := range map[string]string{
+		`{"metadata":{"name":123}}`:                       "device document: metadata.name: must be a text, in quotes",
+		`{"metadata":{"name":"a","labels":{"a":true}}}`:   "device document: metadata.labels: must be a text, in quotes",
+		`{"metadata":{"name":"a","finalizers":"x"}}`:      "device document: metadata.finalizers: must not be a string",
+		`{"metadata":{"name":"a","application":["app"]}}`: "device document: metadata.application: must be a text, in quotes",
+	} {
+		if _, err := DecodeDevice([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
 }
