@@ -12,7 +12,7 @@ import (
 type Config struct {
 	MaxBody    int           `doc:"largest payload of a command in bytes"`
 	MaxTimeout time.Duration `doc:"longest time that a request waits for a device to listen and to answer, whatever its timeout and its wait say"`
-	MaxWaiting int           `doc:"number of requests that wait for a device at once; further ones are refused"`
+	MaxWaiting int           `doc:"number of requests that wait for a device at once; beyond, the application and the device that have the most give way, or the request is refused"`
 
 	Origins []string `doc:"web origins, as https://console.example.com, whose pages may send commands; none by default; * is every one"`
 

@@ -205,13 +205,13 @@ func (h *Handler) send(c *call, w *request) sent {
 	w.wait = min(w.wait, h.config.MaxTimeout)
 	w.timeout = min(w.timeout, h.config.MaxTimeout-w.wait)
 	if longest := w.timeout + w.wait; longest > 0 {
-		leave, ok := h.waiting.Enter(c.w, longest)
+		entered, leave, ok := h.waiting.Enter(c.w, c.r, longest, w.application, w.device)
 		if !ok {
 			return done.failed(outcome.New(outcome.Overloaded, "too many requests wait for devices"))
 		}
 		defer leave()
 		var stop context.CancelFunc
-		ctx, stop = context.WithCancel(ctx)
+		ctx, stop = context.WithCancel(entered)
 		defer stop()
 		go func() {
 			select {

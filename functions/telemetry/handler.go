@@ -20,7 +20,7 @@ import (
 type Config struct {
 	AuthTimeout time.Duration `doc:"duration after which a log-in without a decision is answered as unavailable; it leaves room for a cold start of the authentication function"`
 	MaxWait     time.Duration `doc:"longest time that a request waits for a command, whatever its ct says"`
-	MaxWaiting  int           `doc:"number of requests that wait for a command at once; further ones are answered without waiting"`
+	MaxWaiting  int           `doc:"number of requests that wait for a command at once; beyond, the application and the device that have the most give way, or the request is answered without waiting"`
 }
 
 // DefaultConfig has the values of the wire contract.

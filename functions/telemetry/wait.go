@@ -19,7 +19,7 @@ const headerCommand = "Command"
 // the client is gone, when the device is not admitted any more, or when the server shuts down. It listens before it publishes, so that
 // no command is missed. A message is worth more than a command: what stands in the way of listening does not refuse it.
 func (h *Handler) publishAndWait(w http.ResponseWriter, call *endpoint.Call, session *auth.Session, m ingest.Message, d time.Duration) {
-	poll, leave := h.poll(w, call.Request(), session, d)
+	poll, ctx, leave := h.poll(w, call.Request(), session, d)
 	defer leave()
 	result := call.Publish(session, m)
 	if poll == nil {
@@ -32,7 +32,7 @@ func (h *Handler) publishAndWait(w http.ResponseWriter, call *endpoint.Call, ses
 		return
 	}
 	waits := &admission{session: session, request: call.Renewal(), readmission: h.readmission}
-	c, ok := poll.Wait(call.Request().Context(), d, waits, h.waiting.Closing())
+	c, ok := poll.Wait(ctx, d, waits, h.waiting.Closing())
 	if !ok {
 		call.Answer(result)
 		return
@@ -41,20 +41,21 @@ func (h *Handler) publishAndWait(w http.ResponseWriter, call *endpoint.Call, ses
 }
 
 // poll begins to listen for the device of a session; it is nil if the device does not wait, every place is taken, or Redis is away.
-func (h *Handler) poll(w http.ResponseWriter, r *http.Request, session *auth.Session, d time.Duration) (poll *command.Poll, leave func()) {
+// The context ends when the device has to give way.
+func (h *Handler) poll(w http.ResponseWriter, r *http.Request, session *auth.Session, d time.Duration) (poll *command.Poll, ctx context.Context, leave func()) {
 	if d <= 0 {
-		return nil, func() {}
+		return nil, nil, func() {}
 	}
-	leave, ok := h.waiting.Enter(w, d)
+	application, device := session.Application.Metadata.Name, session.Device.Metadata.Name
+	ctx, leave, ok := h.waiting.Enter(w, r, d, application, device)
 	if !ok {
-		return nil, func() {}
+		return nil, nil, func() {}
 	}
-	poll, err := h.commands.Poll(r.Context(), command.For(
-		session.Application.Metadata.Name, session.Device.Metadata.Name, session.Target().Metadata.Name, refusal.HTTP))
+	poll, err := h.commands.Poll(ctx, command.For(application, device, session.Target().Metadata.Name, refusal.HTTP))
 	if err != nil {
-		return nil, leave
+		return nil, nil, leave
 	}
-	return poll, leave
+	return poll, ctx, leave
 }
 
 // An admission is what a request that waits rests on. Revoked works as long as the session is held.

@@ -17,7 +17,7 @@ type Config struct {
 	KeyFile            string        `doc:"PEM file with the private key of the certificate"`
 	AuthTimeout        time.Duration `doc:"duration after which a log-in without a decision is answered as unavailable; it leaves room for a cold start of the authentication function"`
 	MaxWait            time.Duration `doc:"longest time that a CoAP request waits for a command, whatever its ct says"`
-	MaxWaiting         int           `doc:"number of CoAP requests that wait for a command at once; further ones are answered without waiting"`
+	MaxWaiting         int           `doc:"number of CoAP requests that wait for a command at once, fewer than message.maxOpen; beyond, the application and the device that have the most give way, or the request is answered without waiting"`
 	ObserveLifetime    time.Duration `doc:"how long an observation of commands lasts unless the device registers again; told to the device as Max-Age"`
 	ReadmissionTimeout time.Duration `doc:"how long a DTLS session, an observation or a request that waits goes on without a decision, after what the log-in rested on has changed"`
 	DrainTimeout       time.Duration `doc:"how long the gateway waits at its end for the last answers and their acknowledgement"`
@@ -31,7 +31,7 @@ func DefaultConfig() Config {
 		SecureAddress:      ":5684",
 		AuthTimeout:        8 * time.Second,
 		MaxWait:            10 * time.Minute,
-		MaxWaiting:         10_000,
+		MaxWaiting:         8_000,
 		ObserveLifetime:    time.Hour,
 		ReadmissionTimeout: time.Minute,
 		DrainTimeout:       10 * time.Second,
@@ -59,6 +59,8 @@ func (c *Config) Validate() error {
 		return errors.New("maxWait: must lie between 0s and 1h")
 	case c.MaxWaiting < 0:
 		return errors.New("maxWaiting: must not be negative")
+	case c.MaxWaiting >= c.Message.MaxOpen && c.Message.MaxOpen > 0:
+		return errors.New("maxWaiting: must be less than message.maxOpen, so that requests that wait leave room for others")
 	case c.ObserveLifetime < time.Minute || c.ObserveLifetime > 24*time.Hour:
 		return errors.New("observeLifetime: must lie between 1m and 24h")
 	case c.ReadmissionTimeout < time.Second || c.ReadmissionTimeout > time.Hour:

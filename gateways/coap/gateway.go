@@ -15,6 +15,7 @@ import (
 	protocol "github.com/fairlead/fairlead/internal/coap"
 	"github.com/fairlead/fairlead/internal/command"
 	"github.com/fairlead/fairlead/internal/dtls"
+	"github.com/fairlead/fairlead/internal/fairshare"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/tracing"
@@ -35,8 +36,9 @@ type Gateway struct {
 	plain    *protocol.Server // nil if it is off
 	secure   *dtls.Listener   // nil if it is off
 
-	waiting chan struct{} // a place for each request that waits for a command
-	closing chan struct{}
+	waiting   *fairshare.Room // of requests that wait for a command
+	observers *fairshare.Room
+	closing   chan struct{}
 
 	readmission *auth.Readmission
 }
@@ -48,10 +50,10 @@ var _ protocol.Handler = (*Gateway)(nil)
 func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline, commands *command.Hub, certificate func() (*tls.Certificate, error), log *zap.Logger) (*Gateway, error) {
 	g := &Gateway{
 		config: c, devices: devices, pipeline: pipeline, commands: commands, log: log, formats: newFormats(), tracer: tracing.New(),
-		waiting: make(chan struct{}, c.MaxWaiting), closing: make(chan struct{}),
+		waiting: fairshare.NewRoom(c.MaxWaiting), observers: fairshare.NewRoom(c.Message.MaxObservations), closing: make(chan struct{}),
 		readmission: auth.NewReadmission(devices, c.AuthTimeout, c.ReadmissionTimeout),
 	}
-	g.metrics = newMetrics(func() int { return len(g.waiting) })
+	g.metrics = newMetrics(g.waiting.Len)
 	g.endpoint = protocol.NewEndpoint(c.Message, g, pipeline.MaxBody(), optionAuthorization)
 	g.endpoint.OnRefusal(g.reportBroken)
 	if err := g.open(certificate); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message"
@@ -11,17 +12,22 @@ import (
 
 	protocol "github.com/fairlead/fairlead/internal/coap"
 	"github.com/fairlead/fairlead/internal/command"
+	"github.com/fairlead/fairlead/internal/fairshare"
 	"github.com/fairlead/fairlead/internal/outcome"
 )
 
 // A watcher is a device that observes its commands.
 type watcher struct {
-	gateway     *Gateway
-	login       *login
-	report      requestReport // if its admission is taken back
-	queue       *command.Queue
-	listener    *command.Listener
+	gateway  *Gateway
+	login    *login
+	place    *fairshare.Place
+	report   requestReport // if its admission is taken back
+	queue    *command.Queue
+	listener *command.Listener
+
+	mu          sync.Mutex // guards what follows until run begins
 	observation *protocol.Observation
+	gone        bool // has to give way
 }
 
 // observe registers a device for its commands, each of which becomes a notification.
@@ -43,16 +49,46 @@ func (g *Gateway) observe(ctx context.Context, r *protocol.Request, t target, d 
 		return
 	}
 	registered := protocol.Response{Code: codes.Content, Options: message.Options{g.maxAge()}}
-	o := r.Observe()
-	if o == nil {
+	w := &watcher{gateway: g, login: l, report: d, queue: queue, listener: listener}
+	if !w.enter(r) {
 		listener.Close()
 		reply(protocol.Response{Code: codes.Content})
 		return
 	}
-	w := &watcher{gateway: g, login: l, report: d, queue: queue, listener: listener, observation: o}
 	g.metrics.observed()
 	reply(registered)
 	go w.run(ctx)
+}
+
+// enter takes a place among the observers. Who gives way for it has ended before.
+func (w *watcher) enter(r *protocol.Request) (ok bool) {
+	if w.place, ok = w.login.enter(w.gateway.observers, w.giveWay); !ok {
+		return false
+	}
+	o := r.Observe()
+	w.mu.Lock()
+	w.observation = o
+	gone := w.gone
+	w.mu.Unlock()
+	if o != nil && !gone {
+		return true
+	}
+	w.place.Leave()
+	if o != nil {
+		o.End()
+	}
+	return false
+}
+
+// giveWay ends the observation, so that there is room for another one.
+func (w *watcher) giveWay() {
+	w.mu.Lock()
+	w.gone = true
+	o := w.observation
+	w.mu.Unlock()
+	if o != nil {
+		o.Refuse(protocol.Busy(outcome.RetryAfter, "others need the place"))
+	}
 }
 
 // maxAge tells a device for how long it is registered.
@@ -63,6 +99,7 @@ func (g *Gateway) maxAge() message.Option {
 // run notifies the device of commands, until it does not want them any more, or must not have them.
 func (w *watcher) run(ctx context.Context) {
 	defer w.listener.Close()
+	defer w.place.Leave()
 	defer w.observation.End()
 	lifetime := time.NewTimer(w.gateway.config.ObserveLifetime)
 	defer lifetime.Stop()

@@ -147,6 +147,26 @@ func TestObservationsEndInTime(t *testing.T) {
 	})
 }
 
+// TestWhoObservesMostGivesWay has one device take every place of the observers, before another one comes.
+func TestWhoObservesMostGivesWay(t *testing.T) {
+	s := start(t, func(c *Config) { c.Message.MaxObservations = 3 })
+	s.device("other", `{"authentication":{"credentials":[{"pass":"secret"}]}}`)
+	all := make([]*screen, 3)
+	for i := range all {
+		all[i] = watch(t, s.dial(), nil, basic("device@app", "secret"))
+		all[i].line(t, 0)
+	}
+	other := watch(t, s.dial(), nil, basic("other@app", "secret"))
+	other.line(t, 0)
+	if got := all[0].line(t, 1); got.code != codes.ServiceUnavailable {
+		t.Errorf("who gives way is told %v", got.code)
+	}
+	s.send(t, command.Command{Gateway: "other", Device: "other", Name: "on"})
+	if got := other.line(t, 1); got.code != codes.Content || got.option(optionCommand) != "on" {
+		t.Errorf("the other one is told %v", got.code)
+	}
+}
+
 // TestDrain has the gateway end while a message is stored, a request waits and a device observes.
 func TestDrain(t *testing.T) {
 	s := start(t, func(c *Config) { c.Message.AckDelay, c.DrainTimeout = 10*time.Millisecond, waitLimit }, func(s *site) { s.writer.held = make(chan func(), 10) })
@@ -156,7 +176,7 @@ func TestDrain(t *testing.T) {
 	stored, waited := make(chan reply, 1), make(chan reply, 1)
 	go func() { waited <- do(t, s.dial(), post("/v1/x", "x", login).query("ct=60")) }()
 	(<-s.writer.held)()
-	eventually(t, "a request to wait", func() bool { return len(s.waiting) == 1 })
+	eventually(t, "a request to wait", func() bool { return s.waiting.Len() == 1 })
 	go func() { stored <- do(t, s.dial(), post("/v1/x", "x", login)) }()
 	finish := <-s.writer.held
 	s.stop()

@@ -11,6 +11,7 @@ import (
 	protocol "github.com/fairlead/fairlead/internal/coap"
 	"github.com/fairlead/fairlead/internal/coding"
 	"github.com/fairlead/fairlead/internal/command"
+	"github.com/fairlead/fairlead/internal/fairshare"
 	"github.com/fairlead/fairlead/internal/ingest"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/refusal"
@@ -52,18 +53,18 @@ func (g *Gateway) publish(ctx context.Context, r *protocol.Request, t target, d 
 		Received:    received,
 	}, func(result outcome.Result) {
 		// The caller is Kafka's, and must not wait for the encryption of the answer.
-		g.endpoint.Go(func() { g.published(ctx, wait, result, d, reply) })
+		g.endpoint.Go(func() { g.published(wait, result, d, reply) })
 	})
 }
 
 // published answers a message whose outcome is known.
-func (g *Gateway) published(ctx context.Context, wait *poll, result outcome.Result, d requestReport, reply func(protocol.Response)) {
+func (g *Gateway) published(wait *poll, result outcome.Result, d requestReport, reply func(protocol.Response)) {
 	if !result.Outcome.Good() {
 		wait.close()
 		reply(d.answer(result))
 		return
 	}
-	if c, ok := g.await(ctx, wait); ok {
+	if c, ok := g.await(wait); ok {
 		reply(g.commanded(c))
 		return
 	}
@@ -72,6 +73,7 @@ func (g *Gateway) published(ctx context.Context, wait *poll, result outcome.Resu
 
 // A poll is a request that waits for one command. nil waits for none.
 type poll struct {
+	ctx   context.Context // ends when the device has to give way, and with leave
 	login *login
 	poll  *command.Poll
 	until time.Duration // from when the wait begins
@@ -84,28 +86,32 @@ func (g *Gateway) expect(ctx context.Context, l *login, wait time.Duration) (*po
 	if wait = min(wait, g.config.MaxWait); wait <= 0 {
 		return nil, nil //nolint:nilnil // nil is a valid poll
 	}
-	select {
-	case g.waiting <- struct{}{}:
-	default:
+	ctx, giveWay := context.WithCancel(ctx)
+	place, ok := l.enter(g.waiting, giveWay)
+	if !ok {
+		giveWay()
 		return nil, nil //nolint:nilnil // see above
 	}
-	leave := func() { <-g.waiting }
+	leave := func() {
+		place.Leave()
+		giveWay()
+	}
 	begun, err := g.commands.Poll(ctx, l.filter())
 	if err != nil {
 		leave()
 		return nil, err
 	}
-	return &poll{login: l, poll: begun, until: wait, leave: leave}, nil
+	return &poll{ctx: ctx, login: l, poll: begun, until: wait, leave: leave}, nil
 }
 
 // await waits for a command: until the time is over, the admission is taken back, the device is gone or the gateway closes.
 // When it returns, nothing listens any more, so that no command is taken by a request that has its answer.
-func (g *Gateway) await(ctx context.Context, p *poll) (c command.Command, ok bool) {
+func (g *Gateway) await(p *poll) (c command.Command, ok bool) {
 	if p == nil {
 		return c, false
 	}
 	defer p.leave()
-	return p.poll.Wait(ctx, p.until, &admission{gateway: g, login: p.login}, g.closing)
+	return p.poll.Wait(p.ctx, p.until, &admission{gateway: g, login: p.login}, g.closing)
 }
 
 // An admission is what a request that waits rests on. Revoked works as long as the session is held.
@@ -140,6 +146,11 @@ func (p *poll) close() {
 // commandQueue is how many commands may wait for a device to take them; beyond, the oldest gives way.
 const commandQueue = 16
 
+// enter takes a place for the device of a log-in.
+func (l *login) enter(room *fairshare.Room, giveWay func()) (*fairshare.Place, bool) {
+	return room.Enter(l.session.Application.Metadata.Name, l.session.Device.Metadata.Name, giveWay)
+}
+
 // filter is for the commands of the device of a log-in: its own, or those for the one device that it acts for.
 func (l *login) filter() command.Filter {
 	return command.For(l.session.Application.Metadata.Name, l.session.Device.Metadata.Name, l.target().Metadata.Name, refusal.CoAP)
@@ -165,7 +176,7 @@ func (g *Gateway) poll(ctx context.Context, r *protocol.Request, t target, d req
 		return
 	}
 	go func() {
-		if c, ok := g.await(ctx, wait); ok {
+		if c, ok := g.await(wait); ok {
 			reply(g.commanded(c))
 			return
 		}

@@ -210,7 +210,7 @@ func TestWaitForACommand(t *testing.T) {
 
 	// While one request waits, others are served, and what is for another device reaches nobody.
 	waiting := wait("ct=60")
-	eventually(t, "a request to wait", func() bool { return len(s.waiting) == 1 })
+	eventually(t, "a request to wait", func() bool { return s.waiting.Len() == 1 })
 	if got := do(t, conn, post("/v1/x", "y", basic("device@app", "secret"))); got.code != codes.Changed {
 		t.Errorf("%v", got.code)
 	}
@@ -232,7 +232,7 @@ func TestWaitIsReadmitted(t *testing.T) {
 		t.Helper()
 		answered := make(chan reply, 1)
 		go func() { answered <- do(t, conn, message.query("ct=60")) }()
-		eventually(t, "the request to wait", func() bool { return len(s.waiting) > 0 })
+		eventually(t, "the request to wait", func() bool { return s.waiting.Len() > 0 })
 		change()
 		if want == codes.Content {
 			s.send(t, command.Command{Gateway: "device", Device: of, Name: "on"})
@@ -265,12 +265,41 @@ func TestWaitsEnd(t *testing.T) {
 	if got := do(t, s.dial(), post("/v1/x", "x", login).query("ct=60")); got.code != codes.Changed {
 		t.Errorf("after the longest time: %v", got.code)
 	}
-	s.waiting <- struct{}{}
+	s.waiting.Enter("app", "other", nil)
 	if got := do(t, s.dial(), post("/v1/x", "x", login).query("ct=60")); got.code != codes.Changed {
 		t.Errorf("beyond the bound: %v", got.code)
 	}
 	if n := s.hub.Deliver(command.Command{Application: "app", Gateway: "device", Device: "device"}).Taken(); n != 0 {
 		t.Errorf("%d still listen", n)
+	}
+}
+
+// TestWhoWaitsMostGivesWay has one device take every place of those that wait, before another one comes.
+func TestWhoWaitsMostGivesWay(t *testing.T) {
+	s := start(t, func(c *Config) { c.Message.AckDelay, c.MaxWaiting = 10*time.Millisecond, 3 })
+	s.device("other", `{"authentication":{"credentials":[{"pass":"secret"}]}}`)
+	wait := func(login message.Option) <-chan reply {
+		answered := make(chan reply, 1)
+		go func() { answered <- do(t, s.dial(), post("/v1/x", "x", login).query("ct=60")) }()
+		return answered
+	}
+	first := wait(basic("device@app", "secret"))
+	eventually(t, "the first request to wait", func() bool { return s.waiting.Len() == 1 })
+	second, third := wait(basic("device@app", "secret")), wait(basic("device@app", "secret"))
+	eventually(t, "every place to be taken", func() bool { return s.waiting.Len() == 3 })
+	other := wait(basic("other@app", "secret"))
+	if got := <-first; got.code != codes.Changed {
+		t.Errorf("who gives way is answered %v", got.code)
+	}
+	s.send(t, command.Command{Gateway: "other", Device: "other", Name: "on"})
+	if got := <-other; got.code != codes.Content {
+		t.Errorf("the other one is answered %v", got.code)
+	}
+	s.send(t, command.Command{Gateway: "device", Device: "device", Name: "on"})
+	for _, rest := range []<-chan reply{second, third} {
+		if got := <-rest; got.code != codes.Content {
+			t.Errorf("who does not give way is answered %v", got.code)
+		}
 	}
 }
 

@@ -125,6 +125,7 @@ func TestConfigNamesTheBadField(t *testing.T) {
 	f(func(c *Config) { c.AuthTimeout = 0 }, "authTimeout")
 	f(func(c *Config) { c.MaxWait = 2 * time.Hour }, "maxWait")
 	f(func(c *Config) { c.MaxWaiting = -1 }, "maxWaiting")
+	f(func(c *Config) { c.MaxWaiting = c.Message.MaxOpen }, "maxWaiting")
 	f(func(c *Config) { c.ObserveLifetime = 0 }, "observeLifetime")
 	f(func(c *Config) { c.ReadmissionTimeout = 0 }, "readmissionTimeout")
 	f(func(c *Config) { c.DrainTimeout = time.Hour }, "drainTimeout")

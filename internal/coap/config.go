@@ -49,7 +49,7 @@ type Config struct {
 	AckDelay        time.Duration `doc:"time after which a confirmable CoAP request that has no answer yet is acknowledged, to be answered separately; 0s to 2s, after which clients send again"`
 	TransferBytes   int           `doc:"bytes of CoAP messages at once that come or go block by block; beyond, such transfers are answered as overloaded"`
 	TransferTimeout time.Duration `doc:"time without a further block after which a CoAP message that comes or goes block by block is given up"`
-	MaxObservations int           `doc:"number of observations of commands at once; beyond, clients are answered without being registered"`
+	MaxObservations int           `doc:"number of observations of commands at once; beyond, the application and the device that have the most give way, or the client is answered without being registered"`
 }
 
 // DefaultConfig suits a gateway with 1 GiB, of which DTLS sessions take the larger part.

@@ -2,6 +2,8 @@ package endpoint
 
 import (
 	"bytes"
+	"context"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -73,4 +75,24 @@ func FuzzParseQuery(f *testing.F) {
 			t.Fatalf("negative wait %v", q.Wait)
 		}
 	})
+}
+
+// TestWhoWaitsMostGivesWay has the requests of one device take every place, before one of another application comes.
+func TestWhoWaitsMostGivesWay(t *testing.T) {
+	room := NewWaitingRoom(2)
+	enter := func(application string) (context.Context, func(), bool) {
+		return room.Enter(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil), time.Minute, application, "device")
+	}
+	first, _, _ := enter("app")
+	second, leave, _ := enter("app")
+	if _, _, ok := enter("app"); ok {
+		t.Error("a device displaces itself")
+	}
+	other, _, ok := enter("other")
+	if !ok || first.Err() == nil || second.Err() != nil || other.Err() != nil || room.Len() != 2 {
+		t.Errorf("entered %t; ended: %v, %v, %v; %d places taken", ok, first.Err(), second.Err(), other.Err(), room.Len())
+	}
+	if leave(); second.Err() == nil || room.Len() != 1 {
+		t.Error("who leaves keeps the place")
+	}
 }

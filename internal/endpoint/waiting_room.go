@@ -1,17 +1,21 @@
 package endpoint
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/fairshare"
 )
 
 // deadlineMargin is added to the connection's deadlines of a waiting request, for the response itself.
 const deadlineMargin = 10 * time.Second
 
-// A WaitingRoom holds requests that are answered late. It bounds their number and lets them go when the server shuts down.
+// A WaitingRoom holds requests that are answered late. It bounds their number, in which the devices of all applications share, and
+// lets them go when the server shuts down.
 type WaitingRoom struct {
-	places   chan struct{}
+	places   *fairshare.Room
 	closing  chan struct{}
 	shutdown sync.Once // registers the room with the server
 	closed   sync.Once
@@ -19,22 +23,28 @@ type WaitingRoom struct {
 
 // NewWaitingRoom makes a room for that many requests.
 func NewWaitingRoom(places int) *WaitingRoom {
-	return &WaitingRoom{places: make(chan struct{}, places), closing: make(chan struct{})}
+	return &WaitingRoom{places: fairshare.NewRoom(places), closing: make(chan struct{})}
 }
 
-// Enter takes a place for a request that waits for at most d, if there is one, until leave. It makes room for the wait beyond the read
-// and write timeouts of the server; a server that cannot do so keeps its own.
-func (room *WaitingRoom) Enter(w http.ResponseWriter, d time.Duration) (leave func(), ok bool) {
-	select {
-	case room.places <- struct{}{}:
-	default:
-		return nil, false
+// Enter takes a place for a request about a device that waits for at most d, if there is one, until leave. The context ends when the
+// request has to give way, and with leave. Enter makes room for the wait beyond the read and write timeouts of the server; a
+// server that cannot do so keeps its own.
+func (room *WaitingRoom) Enter(w http.ResponseWriter, r *http.Request, d time.Duration, application, device string) (ctx context.Context, leave func(), ok bool) {
+	ctx, giveWay := context.WithCancel(r.Context())
+	place, ok := room.places.Enter(application, device, giveWay)
+	if !ok {
+		giveWay()
+		return nil, nil, false
 	}
 	until := time.Now().Add(d + deadlineMargin)
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(until)
 	_ = control.SetWriteDeadline(until)
-	return func() { <-room.places }, true
+	leave = func() {
+		place.Leave()
+		giveWay()
+	}
+	return ctx, leave, true
 }
 
 // Closing is closed when the server shuts down: who waits shall leave.
@@ -53,4 +63,4 @@ func (room *WaitingRoom) Follow(r *http.Request) {
 }
 
 // Len is the number of requests that wait.
-func (room *WaitingRoom) Len() int { return len(room.places) }
+func (room *WaitingRoom) Len() int { return room.places.Len() }
