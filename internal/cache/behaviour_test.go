@@ -37,7 +37,11 @@ func behaviours(t *testing.T, url func(*testing.T) string) {
 		{"applications are cached like devices", testApplications},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { test.run(t, newInstallation(t, url(t))) })
+		t.Run(test.name, func(t *testing.T) {
+			i := newInstallation(t, url(t))
+			i.timeout = time.Minute // on a busy machine Redis may take longer than a request of a device would wait
+			test.run(t, i)
+		})
 	}
 }
 

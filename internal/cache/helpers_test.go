@@ -105,6 +105,7 @@ func (f *fake) Ready(context.Context) error {
 type installation struct {
 	t       *testing.T
 	config  Config
+	timeout time.Duration // of Redis, beyond what a configuration allows; 0: that of the configuration
 	backend *fake
 }
 
@@ -127,6 +128,16 @@ func (i *installation) process() *Cache {
 		i.t.Fatal(err)
 	}
 	i.t.Cleanup(func() { _ = c.Close() })
+	if i.timeout > 0 {
+		config := i.config
+		config.Timeout = i.timeout
+		remote, err := newRemote(&config, c.metrics)
+		if err != nil {
+			i.t.Fatal(err)
+		}
+		_ = c.Close()
+		c.remote = remote
+	}
 	return c
 }
 
