@@ -201,7 +201,8 @@ func FuzzRequests(f *testing.F) {
 	for _, seed := range [][3]string{
 		{"GET", apps + "?labels=a%3Db", ""}, {"POST", apps, `{"metadata":{"name":"a"}}`}, {"PUT", device, `{"metadata":{"name":"d"},"spec":{"alias":["x"]}}`},
 		{"PATCH", device, `{"metadata":{"labels":{"a":null}}}`}, {"DELETE", device, `{"preconditions":{"uid":"x"}}`}, {"PUT", admin + "/members", `{"members":{"bob":{"role":"admin"}}}`},
-		{"POST", "/api/tokens/v1alpha1?description=x", `{"scope":{"permission":"Read"}}`}, {"GET", "/.well-known/drogue-endpoints", ""},
+		{"POST", "/api/tokens/v1alpha1?description=x", `{"scope":{"permission":"Read"}}`},
+		{"POST", "/api/tokens/v1alpha1", `{"scOpe":{"permission":"Read"}}`}, {"GET", "/.well-known/drogue-endpoints", ""},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}

@@ -93,7 +93,12 @@ func (s *space) ref(id binary.NodeID) NodeRef {
 	if id.IsNull() {
 		return NodeRef{}
 	}
-	n := NodeRef{Namespace: s.uri(id.Namespace), Kind: id.Kind}
+	return refIn(s.uri(id.Namespace), id)
+}
+
+// refIn is the NodeRef of a node id in the namespace with a URI, whatever the index in the id is.
+func refIn(uri string, id binary.NodeID) NodeRef {
+	n := NodeRef{Namespace: uri, Kind: id.Kind}
 	switch id.Kind {
 	case 's':
 		n.Identifier = id.Text
@@ -109,14 +114,15 @@ func (s *space) ref(id binary.NodeID) NodeRef {
 
 // expanded is the NodeRef of an expanded node id.
 func (s *space) expanded(id binary.ExpandedNodeID) NodeRef {
-	n := s.ref(id.NodeID)
-	if id.URI != "" && !n.IsZero() {
-		n.Namespace = id.URI
-		if id.URI == StandardNamespace {
-			n.Namespace = ""
-		}
+	switch id.URI {
+	case "":
+		return s.ref(id.NodeID)
+	case StandardNamespace:
+		id.Namespace = 0
+		return s.ref(id.NodeID)
+	default:
+		return refIn(id.URI, id.NodeID)
 	}
-	return n
 }
 
 // local is the node id of an expanded node id, if it is of this server.

@@ -178,6 +178,7 @@ func FuzzJSON(f *testing.F) {
 	f.Add([]byte{0x0d, 0, 0, 0, 0, 0, 0, 0, 1})
 	f.Add([]byte{0x0c, 3, 0, 0, 0, 'a', 0xff, '"'})
 	f.Add([]byte{0x98, 1, 0, 0, 0, 0x06, 1, 2, 3, 4})
+	f.Add([]byte("RA0\x00\x00\x00\x0100")) // number 0 in a namespace that is not known, at another server
 	f.Add([]byte{0xc6, 2, 0, 0, 0, 1, 2, 3, 4, 1, 2, 3, 4, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := binary.NewReader(b, 1<<20)

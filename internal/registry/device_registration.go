@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"bytes"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -44,9 +43,7 @@ func (a *Application) DeviceRegistration() (r DeviceRegistration, err error) {
 	if !ok {
 		return r, nil
 	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&r); err != nil {
+	if err := DecodeStrict(raw, &r); err != nil {
 		return DeviceRegistration{}, fmt.Errorf("spec.%s: %w", SectionDeviceRegistration, err)
 	}
 	if r.MaxDevices == 0 {
