@@ -2,6 +2,7 @@ package opcua
 
 import (
 	"context"
+	"slices"
 
 	"github.com/fairlead/fairlead/internal/opcua"
 	"github.com/fairlead/fairlead/internal/opcua/mapping"
@@ -15,24 +16,39 @@ type propertyNodes struct{ units, span opcua.NodeRef }
 // of are the members for a variable, with a comma before each.
 func (p properties) of(v *mapping.ValuePlan) []byte { return p[propertyNodes{v.Units, v.Range}] }
 
+// propertiesAtOnce is of how many variables they are read in a request. What is kept of them is short, whatever a server says.
+const propertiesAtOnce = 250
+
 // readProperties reads what the mapping asks for. What a server does not tell is left out.
 func readProperties(ctx context.Context, c *opcua.Connection, plan *mapping.Plan) (properties, error) {
-	var nodes []opcua.NodeRef
+	var wanted []propertyNodes
 	for _, item := range plan.Items {
-		if v, ok := item.Key.(*mapping.ValuePlan); ok {
-			for _, ref := range []opcua.NodeRef{v.Units, v.Range} {
-				if !ref.IsZero() {
-					nodes = append(nodes, ref)
-				}
+		if v, ok := item.Key.(*mapping.ValuePlan); ok && !(v.Units.IsZero() && v.Range.IsZero()) {
+			wanted = append(wanted, propertyNodes{v.Units, v.Range})
+		}
+	}
+	all := properties{}
+	for part := range slices.Chunk(wanted, propertiesAtOnce) {
+		if err := all.read(ctx, c, part); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// read reads the properties of some variables.
+func (p properties) read(ctx context.Context, c *opcua.Connection, of []propertyNodes) error {
+	var nodes []opcua.NodeRef
+	for _, n := range of {
+		for _, ref := range []opcua.NodeRef{n.units, n.span} {
+			if !ref.IsZero() {
+				nodes = append(nodes, ref)
 			}
 		}
 	}
-	if len(nodes) == 0 {
-		return nil, nil
-	}
 	values, err := c.Read(ctx, nodes...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	by := make(map[opcua.NodeRef]opcua.Variant, len(values))
 	for _, v := range values {
@@ -40,20 +56,20 @@ func readProperties(ctx context.Context, c *opcua.Connection, plan *mapping.Plan
 			by[v.Node] = v.Value
 		}
 	}
-	all := properties{}
-	for _, item := range plan.Items {
-		if v, ok := item.Key.(*mapping.ValuePlan); ok {
-			if text := propertiesJSON(by[v.Units], by[v.Range]); text != nil {
-				all[propertyNodes{v.Units, v.Range}] = text
-			}
+	for _, n := range of {
+		if text := propertiesJSON(by[n.units], by[n.span]); text != nil {
+			p[n] = text
 		}
 	}
-	return all, nil
+	return nil
 }
+
+// maxUnit is how many bytes a unit has that is told. It comes with each value.
+const maxUnit = 256
 
 // propertiesJSON are the members "unit" and "range" with a comma before each; nil if there are none.
 func propertiesJSON(units, span opcua.Variant) (text []byte) {
-	if name, ok := units.Field("DisplayName").Text(); ok && name != "" {
+	if name, ok := units.Field("DisplayName").Text(); ok && name != "" && len(name) <= maxUnit {
 		text = opcua.AppendText(append(text, `,"unit":`...), name)
 	}
 	low, high := span.Field("Low"), span.Field("High")

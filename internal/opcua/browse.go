@@ -10,6 +10,7 @@ import (
 
 	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
+	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/opcua/binary"
 )
@@ -226,6 +227,9 @@ func (w *walk) place(parent *TreeNode, there map[binary.NodeID]bool, references 
 			return found
 		case !here || there[node]:
 			continue
+		case isTooLong(r):
+			w.log.Debug("A node is left out: its names are longer than names may be.", zap.Int("name", len(r.BrowseName.Name)))
+			continue
 		}
 		there[node] = true
 		child := &TreeNode{Ref: w.space.ref(node), BrowseName: w.space.name(r.BrowseName), DisplayName: r.DisplayName.Text,
@@ -241,6 +245,12 @@ func (w *walk) place(parent *TreeNode, there map[binary.NodeID]bool, references 
 		}
 	}
 	return found
+}
+
+// isTooLong tells whether a name or an identifier is longer than the standard allows. A server could have the memory filled with them.
+func isTooLong(r *binary.ReferenceDescription) bool {
+	return len(r.BrowseName.Name) > mostName || len(r.DisplayName.Text) > maxIdentifier || len(r.NodeID.Text) > maxIdentifier ||
+		len(r.TypeDefinition.Text) > maxIdentifier || len(r.TypeDefinition.URI) > mostURI
 }
 
 // types reads the data types of the variables.
@@ -289,6 +299,8 @@ func (w *walk) typeName(ctx context.Context, names map[binary.NodeID]string, dat
 		return "", err
 	}
 	q, _ := values[0].Value.Value.(binary.QualifiedName)
-	names[dataType] = q.Name
-	return q.Name, nil
+	if len(q.Name) <= mostName {
+		names[dataType] = q.Name
+	}
+	return names[dataType], nil
 }

@@ -3,11 +3,14 @@ package opcua
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -134,6 +137,85 @@ func TestTrust(t *testing.T) {
 	for _, der := range [][]byte{nil, []byte("nonsense")} {
 		if _, err := (trust{folder}).check(der, "opc.tcp://localhost"); err == nil {
 			t.Error("what is no certificate is trusted")
+		}
+	}
+}
+
+// authority makes certificates of a chain.
+type authority struct {
+	key  *rsa.PrivateKey
+	made *x509.Certificate
+}
+
+// issue makes a certificate of the authority; the zero authority makes one of itself.
+func (a authority) issue(t *testing.T, change func(*x509.Certificate)) authority {
+	t.Helper()
+	key := a.key
+	if key == nil {
+		var err error
+		if key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			t.Fatal(err)
+		}
+	}
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: serial.String()}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true, DNSNames: []string{"localhost"}}
+	change(template)
+	issuer := a.made
+	if issuer == nil {
+		issuer = template
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, issuer, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return authority{key, made}
+}
+
+// A server's certificate of a trusted issuer is taken if it is for the host and valid, with the chain that comes with it. For all
+// others the error says why.
+func TestIssuedCertificates(t *testing.T) {
+	isCA := func(c *x509.Certificate) { c.IsCA, c.KeyUsage = true, x509.KeyUsageCertSign }
+	root := authority{}.issue(t, isCA)
+	between := root.issue(t, isCA)
+	long, chain := between, slices.Clone(between.made.Raw)
+	for range 30 {
+		long = long.issue(t, isCA)
+		chain = append(chain, long.made.Raw...)
+	}
+	plain := func(*x509.Certificate) {}
+	folder := t.TempDir()
+	trusted := filepath.Join(folder, trustedFolder)
+	if err := os.MkdirAll(trusted, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(trusted, "root.der"), root.made.Raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		chain     []byte
+		complaint string
+	}{
+		"of the issuer":           {root.issue(t, plain).made.Raw, ""},
+		"with one between":        {slices.Concat(between.issue(t, plain).made.Raw, between.made.Raw), ""},
+		"without the one between": {between.issue(t, plain).made.Raw, "is not trusted: if that is the fingerprint"},
+		"for another host": {root.issue(t, func(c *x509.Certificate) { c.DNSNames = []string{"elsewhere"} }).made.Raw,
+			"is of a trusted issuer, but not for this host (x509: certificate is valid for elsewhere, not localhost): move "},
+		"expired":                       {root.issue(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }).made.Raw, "has expired on "},
+		"not valid yet":                 {root.issue(t, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }).made.Raw, "the clock here is wrong"},
+		"with a long chain":             {slices.Concat(long.issue(t, plain).made.Raw, chain), ""},
+		"with a chain that is too long": {slices.Concat(long.issue(t, plain).made.Raw, bytes.Repeat(chain, 10)), "more than 65536"},
+	} {
+		_, err := trust{folder}.check(c.chain, "opc.tcp://localhost:4840")
+		if (err == nil) != (c.complaint == "") || err != nil && !strings.Contains(err.Error(), c.complaint) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -134,6 +134,12 @@ func set[T comparable](p *T, value T) {
 	}
 }
 
+// mostUnsettled is how many bytes the messages take that are not settled, about: as much as the largest one may take.
+func (c *EndpointConfig) mostUnsettled() int { return c.decoded() }
+
+// decoded is how many bytes an answer may take when it is decoded.
+func (c *EndpointConfig) decoded() int { return 4 * c.MaxMessage }
+
 func (c *EndpointConfig) check() error {
 	if !validName.MatchString(c.Name) {
 		return fmt.Errorf("name: %q is not 1 to 64 letters, digits, - and _", c.Name)

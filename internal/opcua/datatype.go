@@ -3,12 +3,15 @@ package opcua
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/opcua/binary"
+	"github.com/fairlead/fairlead/internal/opcua/channel"
 )
 
 // A dataType is what a server says about a data type.
@@ -50,9 +53,11 @@ const (
 const (
 	mostTypes   = 2000
 	mostParents = 20
+	mostMembers = 20_000 // fields of all structures
+	mostName    = 512    // bytes of a name (OPC 10000-3, 8.3)
 )
 
-var errTypes = errors.New("the server has too many data types, or they lie too deep within each other")
+var errTypes = errors.New("the server has too many data types, or too large ones, or they lie too deep within each other")
 
 // structure is the form of the structures that an ExtensionObject of a type holds, if it is known.
 func (s *space) structure(encoding binary.ExpandedNodeID) *structure {
@@ -105,9 +110,12 @@ func (c *Connection) learnType(ctx context.Context, e *binary.ExtensionObject) {
 	c.learning.Unlock()
 	if err != nil {
 		c.log.Debug("The form of a structure is not known: its bytes are told.", zap.Stringer("encoding", c.space.ref(node)), zap.Error(err))
-		var status Status
-		if !errors.As(err, &status) && !errors.Is(err, errNoForm) && !errors.Is(err, errTypes) {
-			return // the connection has ended
+		switch {
+		case ctx.Err() != nil || c.channel.Err() != nil:
+			return
+		case errors.Is(err, channel.ErrTimeout): // or each value would be waited for as long
+			c.channel.Fail(fmt.Errorf("asking for a data type: %w", err))
+			return
 		}
 	}
 	c.space.mu.Lock()
@@ -180,6 +188,9 @@ func (c *Connection) dataType(ctx context.Context, node binary.NodeID, depth int
 		return nil, values[0].Status
 	}
 	name, _ := values[0].Value.Value.(binary.QualifiedName)
+	if len(name.Name) > mostName {
+		return nil, errTypes
+	}
 	typ := &dataType{name: name.Name}
 	definition, _ := values[1].Value.Value.(binary.ExtensionObject)
 	if definition.Type.NodeID == binary.Numeric(id.StructureDefinition_Encoding_DefaultBinary) {
@@ -211,6 +222,10 @@ func (c *Connection) define(ctx context.Context, node binary.NodeID, typ *dataTy
 	if err := binary.NewReader(definition, c.config.MaxMessage).Decode(&d); err != nil {
 		return errors.Join(errNoForm, err)
 	}
+	if err := c.countFields(d.Fields); err != nil {
+		typ.unknown = true
+		return err
+	}
 	form := &structure{name: typ.name, node: node, encoding: d.DefaultEncodingID, kind: d.StructureType}
 	c.remember(node, typ)
 	for _, f := range d.Fields {
@@ -223,6 +238,15 @@ func (c *Connection) define(ctx context.Context, node binary.NodeID, typ *dataTy
 			subtypes: f.IsOptional && (d.StructureType == kindSubtypes || d.StructureType == kindUnionOf)})
 	}
 	typ.structure = form
+	return nil
+}
+
+// countFields counts the fields of one more structure.
+func (c *Connection) countFields(fields []binary.StructureField) error {
+	c.space.fields += len(fields)
+	if c.space.fields > mostMembers || slices.ContainsFunc(fields, func(f binary.StructureField) bool { return len(f.Name) > mostName }) {
+		return errTypes
+	}
 	return nil
 }
 

@@ -72,11 +72,12 @@ func frame(conn net.Conn) ([]byte, error) {
 }
 
 // chunk writes a chunk.
-func chunk(conn net.Conn, kind string, content []byte) {
+func chunk(conn net.Conn, kind string, content []byte) error {
 	b := append([]byte(kind), 0, 0, 0, 0)
 	b = append(b, content...)
 	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)))
-	_, _ = conn.Write(b)
+	_, err := conn.Write(b)
+	return err
 }
 
 func (s *fakeServer) serve(conn net.Conn) {
@@ -91,7 +92,7 @@ func (s *fakeServer) serve(conn net.Conn) {
 		for _, v := range []uint32{0, 65535, 65535, 0, 0} {
 			w.Uint32(v)
 		}
-		chunk(conn, "ACKF", w.Bytes())
+		_ = chunk(conn, "ACKF", w.Bytes())
 	}
 	var sequence uint32
 	for {
@@ -131,24 +132,28 @@ func (s *fakeServer) reply(conn net.Conn, sequence *uint32, b []byte) {
 		w.ByteString(nil)
 		w.Uint32(*sequence)
 		w.Uint32(request)
-		chunk(conn, "OPNF", append(w.Bytes(), body...))
+		_ = chunk(conn, "OPNF", append(w.Bytes(), body...))
 		return
 	}
 	if s.frames != nil {
 		s.frames(conn, sequence, request, body)
 		return
 	}
-	message(conn, "MSGF", sequence, request, body)
+	const room = 60_000
+	for ; len(body) > room; body = body[room:] {
+		_ = message(conn, "MSGC", sequence, request, body[:room])
+	}
+	_ = message(conn, "MSGF", sequence, request, body)
 }
 
 // message writes a chunk of a message.
-func message(conn net.Conn, kind string, sequence *uint32, request uint32, body []byte) {
+func message(conn net.Conn, kind string, sequence *uint32, request uint32, body []byte) error {
 	*sequence++
 	w := &uabinary.Writer{}
 	for _, v := range []uint32{1, 1, *sequence, request} {
 		w.Uint32(v)
 	}
-	chunk(conn, kind, append(w.Bytes(), body...))
+	return chunk(conn, kind, append(w.Bytes(), body...))
 }
 
 // encode is a response with its type in front.
@@ -172,8 +177,7 @@ func (s *fakeServer) body(kind uint32, r *uabinary.Reader, h uabinary.ResponseHe
 			TokenID: 1, RevisedLifetime: 3600_000})
 	case id.GetEndpointsRequest_Encoding_DefaultBinary:
 		return encode(id.GetEndpointsResponse_Encoding_DefaultBinary, &uabinary.GetEndpointsResponse{ResponseHeader: h,
-			Endpoints: []uabinary.EndpointDescription{{SecurityMode: 1, SecurityPolicyURI: ua.SecurityPolicyURINone,
-				Server: uabinary.ApplicationDescription{ApplicationURI: "urn:fake"}, UserIdentityTokens: []uabinary.UserTokenPolicy{{PolicyID: "a"}}}}})
+			Endpoints: []uabinary.EndpointDescription{usualEndpoint()}})
 	case id.CreateSessionRequest_Encoding_DefaultBinary:
 		return encode(id.CreateSessionResponse_Encoding_DefaultBinary, &uabinary.CreateSessionResponse{ResponseHeader: h,
 			AuthenticationToken: uabinary.Numeric(7)})
@@ -191,6 +195,11 @@ func (s *fakeServer) body(kind uint32, r *uabinary.Reader, h uabinary.ResponseHe
 		h.ServiceResult = uabinary.StatusBadServiceUnsupported
 		return encode(id.ServiceFault_Encoding_DefaultBinary, &uabinary.ServiceFault{ResponseHeader: h})
 	}
+}
+
+func usualEndpoint() uabinary.EndpointDescription {
+	return uabinary.EndpointDescription{SecurityMode: 1, SecurityPolicyURI: ua.SecurityPolicyURINone,
+		Server: uabinary.ApplicationDescription{ApplicationURI: "urn:fake"}, UserIdentityTokens: []uabinary.UserTokenPolicy{{PolicyID: "a"}}}
 }
 
 // answers are the values of what is read: the namespaces, and nothing else.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gopcua/opcua/id"
+	"github.com/gopcua/opcua/ua"
 	"go.uber.org/zap"
 
 	uabinary "github.com/fairlead/fairlead/internal/opcua/binary"
@@ -56,42 +57,68 @@ func TestNonsense(t *testing.T) {
 		"a negative array":    onRead(1, 0, 0, 0, 1, 0x86, 0xfb, 0xff, 0xff, 0xff),
 		"endless dimensions":  onRead(1, 0, 0, 0, 1, 0xc6, 1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f),
 		"dimensions over all": onRead(1, 0, 0, 0, 1, 0xc6, 0, 0, 0, 0, 3, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0x7f),
+		"too many dimensions": onRead(append([]byte{1, 0, 0, 0, 1, 0xc6, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0}, bytes.Repeat([]byte{1, 0, 0, 0}, 256)...)...),
 		"an unknown type":     onRead(1, 0, 0, 0, 1, 0x3f),
 		"deep variants":       onRead(append([]byte{1, 0, 0, 0, 1}, bytes.Repeat([]byte{24}, 500_000)...)...),
 		"deep diagnostics":    onRead(append([]byte{0, 0, 0, 0, 1, 0, 0, 0}, bytes.Repeat([]byte{0x40}, 500_000)...)...),
 		"many small values":   onRead(append([]byte{0, 0, 8, 0}, make([]byte, 0x80000)...)...),
 		"chunks of nothing": frames(func(c net.Conn, sequence *uint32, request uint32, _ []byte) {
 			for range 100_000 {
-				message(c, "MSGC", sequence, request, nil)
+				_ = message(c, "MSGC", sequence, request, nil)
 			}
 		}),
 		"endless chunks": frames(func(c net.Conn, sequence *uint32, request uint32, _ []byte) {
 			for range 100 {
-				message(c, "MSGC", sequence, request, make([]byte, 60_000))
+				_ = message(c, "MSGC", sequence, request, make([]byte, 60_000))
 			}
 		}),
 		"chunks of other requests": frames(func(c net.Conn, sequence *uint32, _ uint32, _ []byte) {
 			for i := range uint32(100) {
-				message(c, "MSGC", sequence, i, make([]byte, 60_000))
+				_ = message(c, "MSGC", sequence, i, make([]byte, 60_000))
 			}
 		}),
 		"a chunk twice": frames(func(c net.Conn, sequence *uint32, request uint32, body []byte) {
-			message(c, "MSGF", sequence, request, body)
+			_ = message(c, "MSGF", sequence, request, body)
 			*sequence--
-			message(c, "MSGF", sequence, request, body)
+			_ = message(c, "MSGF", sequence, request, body)
 		}),
 		"another token": frames(func(c net.Conn, sequence *uint32, request uint32, body []byte) {
 			w := &uabinary.Writer{}
 			for _, v := range []uint32{1, 99, *sequence + 1, request} {
 				w.Uint32(v)
 			}
-			chunk(c, "MSGF", append(w.Bytes(), body...))
+			_ = chunk(c, "MSGF", append(w.Bytes(), body...))
 		}),
 		"short chunks": frames(func(c net.Conn, _ *uint32, _ uint32, _ []byte) {
 			for length := range 12 {
-				chunk(c, "MSGF", make([]byte, length))
+				_ = chunk(c, "MSGF", make([]byte, length))
 			}
 		}),
+		"a larger chunk than asked for": frames(func(c net.Conn, _ *uint32, _ uint32, _ []byte) { _ = chunk(c, "MSGF", make([]byte, 1<<16)) }),
+		"a jump in the numbers": frames(func(c net.Conn, sequence *uint32, request uint32, body []byte) {
+			*sequence++
+			_ = message(c, "MSGF", sequence, request, body)
+		}),
+		"a second opening": frames(func(c net.Conn, sequence *uint32, request uint32, body []byte) {
+			*sequence++
+			w := &uabinary.Writer{}
+			w.Uint32(1)
+			w.String(ua.SecurityPolicyURINone)
+			for range 2 {
+				w.ByteString(nil)
+			}
+			w.Uint32(*sequence)
+			w.Uint32(request)
+			_ = chunk(c, "OPNF", append(w.Bytes(), body...))
+		}),
+		"65537 namespaces":              namespaces(make([]string, 1<<16+1)),
+		"a namespace without end":       namespaces([]string{StandardNamespace, strings.Repeat("a", mostURI+1)}),
+		"no namespaces":                 onRead(5, 0, 0, 0, 0, 0, 0, 0, 0),
+		"an ApplicationUri without end": withEndpoint(func(e *uabinary.EndpointDescription) { e.Server.ApplicationURI = strings.Repeat("a", mostURI+1) }),
+		"an endless nonce": {answer: func(kind uint32, _ *uabinary.Reader, h uabinary.ResponseHeader) ([]byte, bool) {
+			return encode(id.CreateSessionResponse_Encoding_DefaultBinary, &uabinary.CreateSessionResponse{ResponseHeader: h,
+				AuthenticationToken: uabinary.Numeric(7), ServerNonce: make([]byte, 1<<16)}), kind == id.CreateSessionRequest_Encoding_DefaultBinary
+		}},
 		"an answer of another type": {answer: func(kind uint32, _ *uabinary.Reader, h uabinary.ResponseHeader) ([]byte, bool) {
 			return encode(id.BrowseResponse_Encoding_DefaultBinary, &uabinary.BrowseResponse{ResponseHeader: h}),
 				kind == id.CreateSessionRequest_Encoding_DefaultBinary
@@ -115,6 +142,40 @@ func TestNonsense(t *testing.T) {
 				t.Errorf("%d bytes were allocated", used)
 			}
 		})
+	}
+}
+
+// namespaces is a server that tells these, and 0 for all else.
+func namespaces(uris []string) *fakeServer {
+	return &fakeServer{answer: func(kind uint32, r *uabinary.Reader, h uabinary.ResponseHeader) ([]byte, bool) {
+		if kind != id.ReadRequest_Encoding_DefaultBinary {
+			return nil, false
+		}
+		results := answers(r)
+		results[0].Value.Value = uris
+		return encode(id.ReadResponse_Encoding_DefaultBinary, &uabinary.ReadResponse{ResponseHeader: h, Results: results}), true
+	}}
+}
+
+// withEndpoint is a server whose endpoint is another than usual.
+func withEndpoint(change func(*uabinary.EndpointDescription)) *fakeServer {
+	return &fakeServer{answer: func(kind uint32, _ *uabinary.Reader, h uabinary.ResponseHeader) ([]byte, bool) {
+		e := usualEndpoint()
+		change(&e)
+		return encode(id.GetEndpointsResponse_Encoding_DefaultBinary, &uabinary.GetEndpointsResponse{ResponseHeader: h,
+			Endpoints: []uabinary.EndpointDescription{e}}), kind == id.GetEndpointsRequest_Encoding_DefaultBinary
+	}}
+}
+
+// A message that begins and never ends is given up as one that never comes.
+func TestMessageWithoutEnd(t *testing.T) {
+	s := &fakeServer{frames: func(c net.Conn, sequence *uint32, request uint32, _ []byte) {
+		_ = message(c, "MSGC", sequence, request, []byte{0})
+	}}
+	c := fakeConfig(t, startFake(t, s))
+	c.Timeout = 100 * time.Millisecond
+	if _, err := Dial(t.Context(), c, zap.NewNop()); !errors.Is(err, channel.ErrTimeout) && !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -301,5 +362,97 @@ func TestWhatToDo(t *testing.T) {
 	c.Policy, c.Mode, c.Identity = PolicyNone, ModeNone, Identity{User: "a", PasswordFile: passwordFile(t, "b")}
 	if _, err := Dial(t.Context(), c, zap.NewNop()); err == nil || !strings.Contains(err.Error(), "no such identity") {
 		t.Errorf("a password without protection: %v", err)
+	}
+}
+
+// A password is not encrypted with a nonce that is too short to be of any use.
+func TestShortNonce(t *testing.T) {
+	pair, err := ownKeyPair(t.TempDir(), "urn:fake")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for length, complaint := range map[int]string{0: "has 0 bytes", 31: "has 31 bytes", 32: "", 1024: "", 1025: "has 1025 bytes"} {
+		s := &fakeServer{answer: func(kind uint32, _ *uabinary.Reader, h uabinary.ResponseHeader) ([]byte, bool) {
+			switch kind {
+			case id.GetEndpointsRequest_Encoding_DefaultBinary:
+				e := usualEndpoint()
+				e.ServerCertificate = pair.der
+				e.UserIdentityTokens = []uabinary.UserTokenPolicy{{PolicyID: "u", TokenType: tokenUserName,
+					SecurityPolicyURI: ua.SecurityPolicyURIPrefix + string(PolicyBasic256Sha256)}}
+				return encode(id.GetEndpointsResponse_Encoding_DefaultBinary, &uabinary.GetEndpointsResponse{ResponseHeader: h,
+					Endpoints: []uabinary.EndpointDescription{e}}), true
+			case id.CreateSessionRequest_Encoding_DefaultBinary:
+				return encode(id.CreateSessionResponse_Encoding_DefaultBinary, &uabinary.CreateSessionResponse{ResponseHeader: h,
+					AuthenticationToken: uabinary.Numeric(7), ServerNonce: make([]byte, length)}), true
+			}
+			return nil, false
+		}}
+		c := fakeConfig(t, startFake(t, s))
+		c.Identity = Identity{User: "a", PasswordFile: passwordFile(t, "b")}
+		trusted := filepath.Join(c.Folder, trustedFolder)
+		if err := os.MkdirAll(trusted, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(trusted, "a.der"), pair.der, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		conn, err := Dial(t.Context(), c, zap.NewNop())
+		if err == nil {
+			_ = conn.Close()
+		}
+		if (err == nil) != (complaint == "") || err != nil && !strings.Contains(err.Error(), "the server's nonce "+complaint) {
+			t.Errorf("a nonce of %d bytes: %v", length, err)
+		}
+	}
+}
+
+// An address space that leads back to itself is walked once, and names that are longer than names may be are left out.
+func TestCircle(t *testing.T) {
+	reference := func(number uint32, name string) uabinary.ReferenceDescription {
+		return uabinary.ReferenceDescription{NodeClass: 1, NodeID: uabinary.ExpandedNodeID{NodeID: uabinary.Numeric(number)}, BrowseName: uabinary.QualifiedName{Name: name}}
+	}
+	below := map[uint32][]uabinary.ReferenceDescription{
+		85:   {reference(1000, "a"), reference(1001, strings.Repeat("b", mostName+1))},
+		1000: {reference(1000, "a"), reference(85, "Objects"), reference(1002, "c")},
+		1002: {reference(1000, "a")},
+	}
+	s := &fakeServer{answer: func(kind uint32, r *uabinary.Reader, h uabinary.ResponseHeader) ([]byte, bool) {
+		if kind != id.BrowseRequest_Encoding_DefaultBinary {
+			return nil, false
+		}
+		var q struct {
+			View      uabinary.NodeID
+			Timestamp time.Time
+			Version   uint32
+			Most      uint32
+			Nodes     []uabinary.BrowseDescription
+		}
+		if err := r.Decode(&q); err != nil {
+			t.Error(err)
+		}
+		p := &uabinary.BrowseResponse{ResponseHeader: h}
+		for _, n := range q.Nodes {
+			p.Results = append(p.Results, uabinary.BrowseResult{References: below[n.NodeID.Number]})
+		}
+		return encode(id.BrowseResponse_Encoding_DefaultBinary, p), true
+	}}
+	conn, err := Dial(t.Context(), fakeConfig(t, startFake(t, s)), zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	tree, err := conn.Browse(t.Context(), ObjectsFolder, Bounds{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for stack := []*TreeNode{tree.Root}; len(stack) > 0; stack = stack[1:] {
+		for _, child := range stack[0].Children {
+			names = append(names, child.BrowseName.Name)
+			stack = append(stack, child)
+		}
+	}
+	if want := []string{"a", "a", "Objects", "c", "a"}; !slices.Equal(names, want) || tree.Truncated != "" {
+		t.Errorf("%v, %q", names, tree.Truncated)
 	}
 }

@@ -26,15 +26,19 @@ const (
 
 // AppendJSON appends the value in JSON. 64-bit integers are strings, and so are NaN and the infinities; a ByteString is
 // base64; NodeIds and QualifiedNames have the URI of their namespace; structures are objects if the server has told their
-// definition, otherwise their bytes in base64; matrices are arrays of arrays.
+// definition, otherwise their bytes in base64; matrices are arrays of arrays. What is longer than MaxJSON is broken off.
 func (v Variant) AppendJSON(dst []byte, f Form) []byte {
-	w := &jsonWriter{b: dst, form: f, space: v.s}
+	w := &jsonWriter{b: dst, form: f, space: v.s, begun: len(dst)}
 	w.variant(&v.v)
 	return w.b
 }
 
 // MarshalJSON is the form Plain.
 func (v Variant) MarshalJSON() ([]byte, error) { return v.AppendJSON(nil, Plain), nil }
+
+// MaxJSON is how many bytes of JSON an array is written as, about: more than a message may have. JSON can be many times as long as
+// what the server has sent.
+const MaxJSON = 4 << 20
 
 // maxJSONNesting is how deep structures within structures are written.
 const maxJSONNesting = 100
@@ -44,7 +48,11 @@ type jsonWriter struct {
 	form  Form
 	space *space
 	depth int
+	begun int // bytes that were there before
 }
+
+// full tells whether so much is written that nobody takes it.
+func (w *jsonWriter) full() bool { return len(w.b)-w.begun > MaxJSON }
 
 func (w *jsonWriter) raw(s string) { w.b = append(w.b, s...) }
 
@@ -127,47 +135,41 @@ func (w *jsonWriter) value(v *binary.Variant) {
 	case v.Value == nil:
 		w.raw("null")
 	default:
-		elements := arrayElements(v)
 		dims := v.Dims
 		if len(dims) < 2 {
-			dims = []int32{int32(len(elements))}
+			dims = []int32{int32(arrayLength(v))}
 		}
-		w.matrix(dims, elements)
+		w.matrix(v, dims, 0)
 	}
 }
 
-// arrayElements are the elements of an array, whose structures may be known.
-func arrayElements(v *binary.Variant) []any {
+// arrayLength is how many elements an array has, whose structures may be known.
+func arrayLength(v *binary.Variant) int {
 	if objects, known := v.Value.([]*object); known {
-		all := make([]any, len(objects))
-		for i, o := range objects {
-			all[i] = o
-		}
-		return all
+		return len(objects)
 	}
-	scalars := binary.Elements(*v)
-	all := make([]any, len(scalars))
-	for i := range scalars {
-		all[i] = scalars[i].Value
-	}
-	return all
+	return v.Len()
 }
 
-// matrix writes elements as arrays of arrays.
-func (w *jsonWriter) matrix(dims []int32, elements []any) {
+// matrix writes the elements of an array from one on, as arrays of arrays.
+func (w *jsonWriter) matrix(v *binary.Variant, dims []int32, from int) {
 	w.raw("[")
 	size := 1
 	for _, d := range dims[1:] {
 		size *= int(d)
 	}
-	for i := range int(dims[0]) {
+	objects, known := v.Value.([]*object)
+	for i := 0; i < int(dims[0]) && !w.full(); i++ {
 		if i > 0 {
 			w.raw(",")
 		}
-		if len(dims) == 1 {
-			w.scalar(elements[i])
-		} else {
-			w.matrix(dims[1:], elements[i*size:(i+1)*size])
+		switch {
+		case len(dims) > 1:
+			w.matrix(v, dims[1:], from+i*size)
+		case known:
+			w.object(objects[from+i])
+		default:
+			w.scalar(v.Element(from + i))
 		}
 	}
 	w.raw("]")

@@ -49,11 +49,12 @@ type Notification struct {
 
 	server *Server
 	of     *subscription
+	cost   int // bytes that it takes, about
 }
 
 // Settle says that everything in the message is stored: it is acknowledged to the server, which forgets it. It may be called
 // from any goroutine, also within Notified, once. What is settled after Run has ended is noted for whoever runs next.
-func (n *Notification) Settle() { n.server.settle(n.of, n.Sequence) }
+func (n *Notification) Settle() { n.server.settle(settlement{n.of, n.Sequence, n.cost}) }
 
 // ID is a UUID for the value or event with an index, counted through Values and then Events. It is the same each time the
 // server sends the message, also to the process that takes over after this one was killed.

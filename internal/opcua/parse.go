@@ -165,6 +165,9 @@ func flatten(array []any, rank int32) (dims []int32, flat []any, err error) {
 
 // array reads elements.
 func (p *parser) array(dims []int32, flat []any, typ *dataType) (binary.Variant, error) {
+	if len(dims) > maxJSONNesting {
+		return binary.Variant{}, wrong("has %d dimensions, more than %d", len(dims), maxJSONNesting)
+	}
 	if len(dims) < 2 {
 		dims = nil
 	}
@@ -219,7 +222,7 @@ func (p *parser) reversible(o map[string]any, typ *dataType, rank int32) (binary
 		return v, err
 	}
 	lengths, isArray := o["Dimensions"].([]any)
-	if !isArray || !v.Array || len(v.Dims) > 1 {
+	if !isArray || !v.Array || len(v.Dims) > 1 || len(lengths) > maxJSONNesting {
 		return v, wrong("Dimensions does not fit")
 	}
 	product := int64(1)
@@ -231,7 +234,7 @@ func (p *parser) reversible(o map[string]any, typ *dataType, rank int32) (binary
 		product *= n
 		v.Dims = append(v.Dims, int32(n))
 	}
-	if count := len(arrayElements(&v)); int64(count) != product {
+	if count := arrayLength(&v); int64(count) != product {
 		return v, wrong("Dimensions does not fit %d elements", count)
 	}
 	return v, nil

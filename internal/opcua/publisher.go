@@ -28,6 +28,7 @@ type publisher struct {
 	most    int                       // that the server takes at once
 	held    []*binary.PublishResponse // that wait until gaps before them are filled
 	since   time.Time                 // there were requests at the server all the time
+	idle    flood                     // answers that brought nothing
 }
 
 // An answer is that to a publish request, with the acknowledgements that went with it.
@@ -80,7 +81,7 @@ func (p *publisher) advance(ctx context.Context) error {
 		p.noteSettled()
 		sub := p.incomplete()
 		switch {
-		case sub != nil && p.unsettled >= p.config.Window:
+		case sub != nil && p.full():
 			return nil // no more until something is settled
 		case sub != nil:
 			if err := p.fill(ctx, sub); err != nil {
@@ -112,11 +113,15 @@ func (p *publisher) incomplete() *subscription {
 }
 
 // ask sends publish requests: some for each subscription, and never so many that there could be more unsettled messages than may be.
+// While messages are large there is one at a time, and none while those that are not settled take as much as may be.
 func (p *publisher) ask() error {
-	if len(p.subs) == 0 {
+	if len(p.subs) == 0 || p.full() {
 		return nil
 	}
 	wanted := min(len(p.subs)+2, p.most, p.config.Window-p.unsettled)
+	if p.largest > 0 {
+		wanted = min(wanted, max(1, p.config.mostUnsettled()/p.largest))
+	}
 	for p.asked < wanted {
 		acks := p.takeAcks()
 		q := &binary.PublishRequest{SubscriptionAcknowledgements: acks}
@@ -185,7 +190,7 @@ func (p *publisher) answered(a answer) error {
 		p.most = max(1, p.asked)
 		return nil
 	case errors.Is(a.err, binary.StatusBadTimeout):
-		return nil
+		return p.nothing()
 	case errors.Is(a.err, binary.StatusBadNoSubscription):
 		for _, sub := range p.subs {
 			p.abandon(sub, "the server no longer has the subscription")
@@ -199,7 +204,7 @@ func (p *publisher) take(ctx context.Context, r *binary.PublishResponse) error {
 	sub := p.subs[r.SubscriptionID]
 	if sub == nil {
 		p.log.Debug("A subscription that nobody needs is deleted.", zap.Uint32("subscription", r.SubscriptionID))
-		return p.conn.deleteSubscription(ctx, r.SubscriptionID)
+		return errors.Join(p.conn.deleteSubscription(ctx, r.SubscriptionID), p.nothing())
 	}
 	sub.alive = time.Now()
 	sub.acknowledgeAgain(r.AvailableSequenceNumbers)
@@ -212,11 +217,57 @@ func (p *publisher) take(ctx context.Context, r *binary.PublishResponse) error {
 			p.held = append([]*binary.PublishResponse{r}, p.held...)
 		}
 	case n < 0 && !alive:
-		p.metrics.repeated()
+		return p.repeated(sub)
 	case n == 0 && !alive:
 		return p.deliver(ctx, sub, message)
+	default:
+		return p.nothing()
 	}
 	return nil
+}
+
+// mostRepeated is how many messages in a row may have been there. Some come late, after they were asked for again; never more than
+// there are requests.
+const mostRepeated = 2 * mostRequests
+
+var errRenumbered = errors.New("the server numbers the messages of the subscription anew")
+
+// repeated drops a message that has been there. When there are only such the server numbers its messages anew: the subscription is
+// given up, or all that is to come would be dropped.
+func (p *publisher) repeated(sub *subscription) error {
+	p.metrics.repeated()
+	if sub.repeated++; sub.repeated <= mostRepeated {
+		return p.nothing()
+	}
+	p.abandon(sub, errRenumbered.Error())
+	return errRenumbered
+}
+
+// errFlood is the error of a server that keeps its client busy.
+var errFlood = errors.New("the server answers publish requests all the time, and tells nothing")
+
+// nothing notes an answer that brought nothing.
+func (p *publisher) nothing() error {
+	if p.idle.over(time.Now()) {
+		return errFlood
+	}
+	return nil
+}
+
+// A flood is more of something than anybody needs.
+type flood struct {
+	since time.Time
+	count int
+}
+
+// over notes one more, and tells whether there are too many.
+func (f *flood) over(now time.Time) bool {
+	const within, most = time.Second, 500
+	if now.Sub(f.since) > within {
+		*f = flood{since: now}
+	}
+	f.count++
+	return f.count > most
 }
 
 // deliver hands a message over. A subscription that the server has ended is given up, and the connection with it: the next one makes
@@ -248,9 +299,14 @@ func (p *publisher) stalled() bool {
 	return false
 }
 
-// watch asks the server from time to time whether it is there. If it does not answer the connection ends.
+// watch asks the server from time to time whether it is there, and so often that the session stays. If it does not answer the connection
+// ends.
 func (c *Connection) watch(ctx context.Context) {
-	ticker := time.NewTicker(c.config.KeepAlive)
+	often := c.config.KeepAlive
+	if c.session.silence > 0 {
+		often = min(often, c.session.silence)
+	}
+	ticker := time.NewTicker(often)
 	defer ticker.Stop()
 	for {
 		select {

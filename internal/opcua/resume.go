@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"go.uber.org/zap"
 
@@ -39,9 +38,17 @@ func (s *Server) takeOver(ctx context.Context, conn *Connection, resumed bool) e
 		return s.transfer(ctx, conn)
 	}
 	for _, sub := range s.subs {
-		sub.gap, sub.again = &gap{open: true}, true
+		sub.gap, sub.again = &gap{open: true, missing: sub.missing()}, true
 	}
 	return nil
+}
+
+// missing is how many messages the server no longer has of a gap that is not filled yet.
+func (sub *subscription) missing() int {
+	if sub.gap == nil {
+		return 0
+	}
+	return sub.gap.missing
 }
 
 // transfer moves the subscriptions to a new session.
@@ -76,29 +83,33 @@ func (s *Server) transfer(ctx context.Context, conn *Connection) error {
 
 // transferred notes which messages the server still has: those to be asked for, and those to be acknowledged once more.
 func (sub *subscription) transferred(available []uint32) {
+	g := &gap{to: sub.expected, missing: sub.missing()}
 	for _, sequence := range available {
-		switch {
-		case sub.ahead(sequence) >= 0:
-			if sub.gap == nil || sub.ahead(sequence) >= sub.ahead(sub.gap.to) {
-				sub.gap = &gap{to: next(sequence)}
-			}
-		case sub.isStored(sequence):
-			sub.acks = append(sub.acks, sequence)
+		if sub.ahead(sequence) >= 0 && sub.ahead(sequence) >= sub.ahead(g.to) {
+			g.to = next(sequence)
 		}
 	}
+	if g.missing > 0 || g.to != sub.expected {
+		sub.gap = g
+	}
+	sub.again = true
+	sub.acknowledgeAgain(available)
 }
 
-// isStored tells whether a message and all before it are settled.
-func (sub *subscription) isStored(sequence uint32) bool { return int32(sequence-sub.stored) <= 0 }
-
-// acknowledgeAgain acknowledges what is stored and the server still has: the acknowledgements were lost with a connection.
+// acknowledgeAgain acknowledges what is stored and the server still has: the acknowledgements were lost with a connection. Numbers
+// that no server still has are left out.
 func (sub *subscription) acknowledgeAgain(available []uint32) {
 	if !sub.again {
 		return
 	}
 	sub.again = false
+	known := map[uint32]bool{}
+	for _, sequence := range sub.acks {
+		known[sequence] = true
+	}
 	for _, sequence := range available {
-		if sub.isStored(sequence) && !slices.Contains(sub.acks, sequence) {
+		if sub.stored-sequence < longestGap && !known[sequence] {
+			known[sequence] = true
 			sub.acks = append(sub.acks, sequence)
 		}
 	}

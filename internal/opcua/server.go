@@ -39,13 +39,16 @@ type Server struct {
 	serverID   serverID // of the server that has the subscriptions
 	subs       map[uint32]*subscription
 	nextHandle uint32
-	unsettled  int
+
+	unsettled, unsettledBytes int // messages that are handed over, and about what they take
+	largest                   int // of all messages, about
 }
 
 // A settlement is a message that was settled and not yet noted as such.
 type settlement struct {
 	of       *subscription
 	sequence uint32
+	cost     int
 }
 
 // A serverID is one life of a server: after a restart its subscriptions are others, even if they have the same numbers.
@@ -77,7 +80,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.restore(); err != nil {
 		s.log.Warn("The subscriptions of before cannot be read: they are made anew.", zap.Error(err))
 	}
-	pauses := backoff.New(s.config.FirstPause, s.config.LongestPause)
+	attempts := attempts{pauses: backoff.New(s.config.FirstPause, s.config.LongestPause)}
 	for ctx.Err() == nil {
 		served, err := s.live(ctx)
 		if ctx.Err() != nil {
@@ -85,16 +88,29 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		s.metrics.failed()
 		s.log.Warn("No connection to the OPC UA server.", zap.Error(err))
-		if served {
-			pauses.Reset()
-		}
-		pauses.Wait(ctx)
+		backoff.Wait(ctx, attempts.pause(served))
 	}
 	s.mu.Lock()
 	s.ended = true
 	s.mu.Unlock()
 	s.settleLate()
 	return nil
+}
+
+// attempts are those to stay connected.
+type attempts struct {
+	pauses *backoff.Pauses
+	last   time.Duration // the last pause
+}
+
+// pause is how long to wait after a connection that has served for some time. Pauses begin anew only after one that lasted longer than
+// the last pause: a server that takes every connection and breaks it at once is asked as rarely as one that takes none.
+func (a *attempts) pause(served time.Duration) time.Duration {
+	if served > a.last {
+		a.pauses.Reset()
+	}
+	a.last = a.pauses.Next()
+	return a.last
 }
 
 // settleLate notes what was settled as Run ended, or after: whoever runs next need not store it again.
@@ -147,9 +163,9 @@ func signal(c chan struct{}) {
 }
 
 // settle notes that a message is settled.
-func (s *Server) settle(of *subscription, sequence uint32) {
+func (s *Server) settle(one settlement) {
 	s.mu.Lock()
-	s.settled = append(s.settled, settlement{of, sequence})
+	s.settled = append(s.settled, one)
 	ended := s.ended
 	s.mu.Unlock()
 	if ended {
@@ -159,21 +175,22 @@ func (s *Server) settle(of *subscription, sequence uint32) {
 	signal(s.wake)
 }
 
-// live is the life of one connection. served tells whether the items were monitored.
-func (s *Server) live(ctx context.Context) (served bool, err error) {
+// live is the life of one connection. served is how long the items were monitored.
+func (s *Server) live(ctx context.Context) (served time.Duration, err error) {
 	conn, resumed, err := connect(ctx, &s.config, s.session, s.log)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	defer s.leave(ctx, conn)
 	s.session = &conn.session
 	if err := s.takeOver(ctx, conn, resumed); err != nil {
-		return false, err
+		return 0, err
 	}
 	conn.resumed = len(s.subs) > 0
 	if err := s.monitor(ctx, conn); err != nil {
-		return false, err
+		return 0, err
 	}
+	began := time.Now()
 	s.log.Info("Connected to the OPC UA server.", zap.String("uri", conn.session.serverURI), zap.Int64("items", conn.items.Load()),
 		zap.Bool("resumed", conn.resumed))
 	s.setConnection(conn)
@@ -184,7 +201,7 @@ func (s *Server) live(ctx context.Context) (served bool, err error) {
 	s.handler.Disconnected(err)
 	s.leave(ctx, conn)
 	p.giveBack()
-	return true, err
+	return time.Since(began), err
 }
 
 // leave ends a connection. The session and its subscriptions stay at the server for the next connection or the next process, unless

@@ -24,7 +24,8 @@ type session struct {
 	token       uabinary.NodeID
 	serverURI   string
 	serverNonce []byte
-	failures    int // to take it up again, because the connection ended
+	silence     time.Duration // after which the server is asked something, so that the session stays; 0 is unknown
+	failures    int           // to take it up again, because the connection ended
 }
 
 // An endpoint is where and how a server is talked to.
@@ -75,8 +76,14 @@ func (c *EndpointConfig) discover(ctx context.Context) (*endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n := len(e.description.Server.ApplicationURI); n > mostURI {
+		return nil, fmt.Errorf("the server's ApplicationUri has %d bytes, more than %d", n, mostURI)
+	}
 	return e, c.secure(e)
 }
+
+// mostURI is how many bytes a URI of the server may have.
+const mostURI = 4096
 
 // choose finds the endpoint with the policy and mode of the configuration, and the user token that its identity needs.
 func (c *EndpointConfig) choose(all []uabinary.EndpointDescription) (*endpoint, error) {
@@ -144,7 +151,7 @@ func offers(all []uabinary.EndpointDescription) string {
 		}
 		modes := map[uint32]Mode{1: ModeNone, 2: ModeSign, 3: ModeSignAndEncrypt}
 		_, policy, _ := bytes.Cut([]byte(e.SecurityPolicyURI), []byte("#"))
-		fmt.Fprintf(&b, "%s/%s", policy, modes[e.SecurityMode])
+		fmt.Fprintf(&b, "%.60s/%s", policy, modes[e.SecurityMode])
 	}
 	if len(all) == 0 {
 		return "none"
@@ -255,7 +262,16 @@ func (c *Connection) createSession(ctx context.Context) error {
 	}
 	c.session = session{token: p.AuthenticationToken, serverURI: c.endpoint.description.Server.ApplicationURI,
 		serverNonce: p.ServerNonce}
+	c.keepSession(p.RevisedSessionTimeout)
 	return nil
+}
+
+// keepSession has the server be asked often enough for the session to stay, if its timeout is a number.
+func (c *Connection) keepSession(timeout float64) {
+	const least, longest = float64(time.Second), float64(time.Hour)
+	if often := timeout * float64(time.Millisecond) / 3; often > 0 {
+		c.session.silence = time.Duration(min(max(often, least), longest))
+	}
 }
 
 // verifyServer checks that the session is with the owner of the certificate that the channel trusts.
@@ -268,7 +284,7 @@ func verifyServer(security *channel.Security, p *uabinary.CreateSessionResponse,
 		return err
 	}
 	if p.ServerSignature.Algorithm != algorithm.SignatureURI() {
-		return fmt.Errorf("the server signs with %q", p.ServerSignature.Algorithm)
+		return fmt.Errorf("the server signs with %.100q, not with %s", p.ServerSignature.Algorithm, algorithm.SignatureURI())
 	}
 	signed := slices.Concat(security.Certificate, nonce)
 	if err := algorithm.VerifySignature(signed, p.ServerSignature.Signature); err != nil {
@@ -280,6 +296,9 @@ func verifyServer(security *channel.Security, p *uabinary.CreateSessionResponse,
 // activate logs the user in, and puts the session on the channel.
 func (c *Connection) activate(ctx context.Context) error {
 	q := &uabinary.ActivateSessionRequest{}
+	if err := c.checkNonce(); err != nil {
+		return fmt.Errorf("activating a session: %w", err)
+	}
 	if err := c.identify(q); err != nil {
 		return fmt.Errorf("activating a session: %w", err)
 	}
@@ -295,6 +314,18 @@ func (c *Connection) activate(ctx context.Context) error {
 		return fmt.Errorf("activating a session: %w", err)
 	}
 	c.session.serverNonce = p.ServerNonce
+	return nil
+}
+
+// checkNonce checks what the server wants to be signed or encrypted with what is told to it: with a short nonce somebody could use it
+// again (OPC 10000-4, 5.7.2).
+func (c *Connection) checkNonce() error {
+	const least, most = 32, 1024
+	n := len(c.session.serverNonce)
+	used := !c.endpoint.security.None() || c.config.tokenType() != tokenAnonymous && isStrong(c.endpoint.token.SecurityPolicyURI)
+	if n > most || used && n < least {
+		return fmt.Errorf("the server's nonce has %d bytes, not %d to %d", n, least, most)
+	}
 	return nil
 }
 
@@ -366,12 +397,29 @@ func (c *Connection) learn(ctx context.Context) error {
 	if !ok {
 		return errors.New("reading the namespaces: the server tells none")
 	}
+	if err := checkNamespaces(namespaces); err != nil {
+		return fmt.Errorf("reading the namespaces: %w", err)
+	}
 	c.space = newSpace(namespaces)
 	c.started, _ = values[1].Value.Value.(time.Time)
 	for i, limit := range []*int{&c.limits.read, &c.limits.browse, &c.limits.monitor} {
 		*limit = mostInRequest
 		if told, _ := values[2+i].Value.Value.(uint32); told > 0 {
 			*limit = min(int(told), mostInRequest)
+		}
+	}
+	return nil
+}
+
+// checkNamespaces checks that each namespace can have an index, and is no longer than a URI.
+func checkNamespaces(all []string) error {
+	const most = 1 << 16
+	if len(all) > most {
+		return fmt.Errorf("the server tells %d of them, more than %d", len(all), most)
+	}
+	for i, uri := range all {
+		if len(uri) > mostURI {
+			return fmt.Errorf("that with the index %d has %d bytes, more than %d", i, len(uri), mostURI)
 		}
 	}
 	return nil

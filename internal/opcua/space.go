@@ -17,6 +17,8 @@ type space struct {
 	mu    sync.RWMutex
 	types map[binary.NodeID]*dataType  // by data type
 	byEnc map[binary.NodeID]*structure // by the encoding that an ExtensionObject names
+
+	fields int // of the structures; whoever holds Connection.learning has it
 }
 
 func newSpace(namespaces []string) *space {

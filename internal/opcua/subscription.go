@@ -31,6 +31,7 @@ type subscription struct {
 	heard    time.Time       // when the last message came
 	alive    time.Time       // when the server said last that it is there
 	gap      *gap            // that is being filled; nil if there is none
+	repeated int             // messages in a row that had been there
 }
 
 // A monitored item is one that the server monitors.
@@ -204,15 +205,31 @@ func (s *Server) subscribe(ctx context.Context, conn *Connection, publishing tim
 	life := max(3*alive, uint32(min(s.config.Outage/interval, 1<<31)))
 	p, err := do[*binary.CreateSubscriptionResponse](ctx, conn, &binary.CreateSubscriptionRequest{
 		RequestedPublishingInterval: milliseconds(publishing), RequestedLifetimeCount: life, RequestedMaxKeepAliveCount: alive,
-		PublishingEnabled: true})
+		MaxNotificationsPerPublish: mostInMessage, PublishingEnabled: true})
 	if err != nil {
 		return nil, fmt.Errorf("creating a subscription: %w", err)
 	}
+	if before := s.subs[p.SubscriptionID]; before != nil {
+		s.abandon(before, "the server has given the number of the subscription to another one")
+	}
 	sub := newSubscription(p.SubscriptionID, time.Now(), publishing, s.serverID.URI)
-	revised := time.Duration(min(max(p.RevisedPublishingInterval, 0), 1e9) * float64(time.Millisecond))
-	sub.silence = revised * time.Duration(min(p.RevisedMaxKeepAliveCount, 1<<20))
+	sub.silence = longestSilence(p.RevisedPublishingInterval, p.RevisedMaxKeepAliveCount, interval*time.Duration(alive))
 	s.subs[sub.id] = sub
 	return sub, nil
+}
+
+// mostInMessage is how many values a server is asked to put into a message at most, so that one can be decoded.
+const mostInMessage = 20_000
+
+// longestSilence is how long a server may say nothing of a subscription by the interval in milliseconds and the count that it has
+// told; what was asked for if these are no such.
+func longestSilence(interval float64, count uint32, asked time.Duration) time.Duration {
+	const longest = 1000 * time.Hour
+	silence := interval * float64(count) * float64(time.Millisecond)
+	if !(silence > 0) { // not NaN either
+		return asked
+	}
+	return time.Duration(min(silence, float64(longest)))
 }
 
 func newSubscription(id uint32, created time.Time, publishing time.Duration, server string) *subscription {
@@ -263,13 +280,20 @@ func (s *Server) create(ctx context.Context, conn *Connection, sub *subscription
 func (s *Server) handOver(ctx context.Context, conn *Connection, sub *subscription, m *binary.NotificationMessage) (gone error) {
 	n := &Notification{Subscription: sub.id, Sequence: m.SequenceNumber, Published: m.PublishTime, server: s, of: sub}
 	var unreadable error
+	room := s.config.decoded() // of all parts
 	for i := range m.NotificationData {
-		over, err := s.read(ctx, conn, n, &m.NotificationData[i])
+		r := binary.NewReader(m.NotificationData[i].Body, room)
+		over, err := s.read(ctx, conn, n, r, m.NotificationData[i].Type.NodeID)
+		room = r.Room()
 		unreadable, gone = errors.Join(unreadable, err), errors.Join(gone, over)
 	}
+	n.cost = s.config.decoded() - room
 	sub.open = append(sub.open, n.Sequence)
 	sub.expected = next(n.Sequence)
+	sub.repeated = 0
 	s.unsettled++
+	s.unsettledBytes += n.cost
+	s.largest = max(s.largest, n.cost)
 	if unreadable != nil {
 		s.lose(Loss{Messages: 1, Since: sub.heard, Reason: fmt.Sprintf("a message of the server cannot be read: %v", unreadable)})
 	}
@@ -284,9 +308,8 @@ func (s *Server) handOver(ctx context.Context, conn *Connection, sub *subscripti
 }
 
 // read reads one part of a message.
-func (s *Server) read(ctx context.Context, conn *Connection, n *Notification, part *binary.ExtensionObject) (gone, err error) {
-	r := binary.NewReader(part.Body, 4*s.config.MaxMessage)
-	switch part.Type.NodeID {
+func (s *Server) read(ctx context.Context, conn *Connection, n *Notification, r *binary.Reader, kind binary.NodeID) (gone, err error) {
+	switch kind {
 	case binary.Numeric(id.DataChangeNotification_Encoding_DefaultBinary):
 		var d binary.DataChangeNotification
 		if err := r.Decode(&d); err != nil {
@@ -298,7 +321,7 @@ func (s *Server) read(ctx context.Context, conn *Connection, n *Notification, pa
 		if err := r.Decode(&e); err != nil {
 			return nil, err
 		}
-		s.events(ctx, conn, n, &e)
+		return nil, s.events(ctx, conn, n, r, &e)
 	case binary.Numeric(id.StatusChangeNotification_Encoding_DefaultBinary):
 		var c binary.StatusChangeNotification
 		if err := r.Decode(&c); err != nil {
@@ -310,7 +333,7 @@ func (s *Server) read(ctx context.Context, conn *Connection, n *Notification, pa
 			return c.Status, nil
 		}
 	default:
-		s.log.Debug("A part of a message is of an unknown type.", zap.Any("type", part.Type))
+		s.log.Debug("A part of a message is of an unknown type.", zap.Stringer("type", conn.space.ref(kind)))
 	}
 	return nil, nil
 }
@@ -329,13 +352,17 @@ func (s *Server) values(ctx context.Context, conn *Connection, n *Notification, 
 	}
 }
 
-func (s *Server) events(ctx context.Context, conn *Connection, n *Notification, l *binary.EventNotificationList) {
+func (s *Server) events(ctx context.Context, conn *Connection, n *Notification, r *binary.Reader, l *binary.EventNotificationList) error {
 	for i := range l.Events {
 		told := &l.Events[i]
 		m, known := n.of.items[told.ClientHandle]
 		if !known || m.item.Event == nil {
 			s.metrics.unknown()
 			continue
+		}
+		const size = 64 // bytes of a field, also of one that the event lacks
+		if !r.Charge(size * len(m.item.Event.Fields)) {
+			return r.Err()
 		}
 		e := Event{Key: m.item.Key, Node: m.item.Node, Fields: make([]Variant, len(m.item.Event.Fields))}
 		for j := range e.Fields {
@@ -346,6 +373,7 @@ func (s *Server) events(ctx context.Context, conn *Connection, n *Notification, 
 		}
 		n.Events = append(n.Events, e)
 	}
+	return nil
 }
 
 // lose tells of a loss.
@@ -361,6 +389,11 @@ func (s *Server) abandon(sub *subscription, reason string) {
 	s.lose(Loss{Since: sub.heard, Reason: reason})
 }
 
+// full tells whether no more messages may come until some are settled.
+func (s *Server) full() bool {
+	return s.unsettled >= s.config.Window || s.unsettledBytes >= s.config.mostUnsettled()
+}
+
 // noteSettled notes what was settled since it was called last.
 func (s *Server) noteSettled() {
 	s.mu.Lock()
@@ -370,6 +403,7 @@ func (s *Server) noteSettled() {
 	for _, one := range settled {
 		if one.of.settle(one.sequence) {
 			s.unsettled--
+			s.unsettledBytes -= one.cost
 		}
 	}
 	s.metrics.unsettled(s.unsettled)

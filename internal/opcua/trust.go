@@ -26,6 +26,9 @@ const (
 // mostRejected is how many certificates are kept that were rejected. A hostile server could send another each time.
 const mostRejected = 100
 
+// mostChain is how many bytes the server's certificate and its chain have at most: they have to fit into a chunk.
+const mostChain = 1 << 16
+
 // An UntrustedError says that a server's certificate is not trusted, and what to do about it.
 type UntrustedError struct {
 	Subject     string
@@ -57,6 +60,9 @@ type trust struct{ folder string }
 // check returns nil if the certificate of the server at a URL is trusted: it lies in the folder, or one that issued it does and it
 // is for the URL's host. One that is not trusted is kept in the folder of those that were rejected.
 func (t trust) check(chain []byte, endpoint string) (leaf []byte, err error) {
+	if len(chain) > mostChain {
+		return nil, fmt.Errorf("reading the server's certificate: it has %d bytes, more than %d", len(chain), mostChain)
+	}
 	certificates, err := x509.ParseCertificates(chain)
 	if err != nil || len(certificates) == 0 {
 		return nil, fmt.Errorf("reading the server's certificate: %w", errors.Join(err, errors.New("it is no X.509 certificate")))
@@ -86,7 +92,7 @@ func (t trust) check(chain []byte, endpoint string) (leaf []byte, err error) {
 
 func (t trust) describe(c *x509.Certificate) *UntrustedError {
 	sum := sha256.Sum256(c.Raw)
-	return &UntrustedError{Subject: fmt.Sprintf("%q", c.Subject.String()), Fingerprint: hex.EncodeToString(sum[:]),
+	return &UntrustedError{Subject: fmt.Sprintf("%.200q", c.Subject.String()), Fingerprint: hex.EncodeToString(sum[:]),
 		Folder: filepath.Join(t.folder, trustedFolder)}
 }
 

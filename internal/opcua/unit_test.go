@@ -176,6 +176,7 @@ func FuzzParseValue(f *testing.F) {
 func FuzzJSON(f *testing.F) {
 	f.Add([]byte{0x8b, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f})
 	f.Add([]byte{0x0d, 0, 0, 0, 0, 0, 0, 0, 1})
+	f.Add([]byte("R\x010\x00\x00"))
 	f.Add([]byte{0x0c, 3, 0, 0, 0, 'a', 0xff, '"'})
 	f.Add([]byte{0x98, 1, 0, 0, 0, 0x06, 1, 2, 3, 4})
 	f.Add([]byte("RA0\x00\x00\x00\x0100")) // number 0 in a namespace that is not known, at another server

@@ -2,6 +2,7 @@ package binary
 
 import (
 	"bytes"
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -141,4 +142,57 @@ func FuzzVariant(f *testing.F) {
 			t.Errorf("%x was written as %x and then as %x", b, w.Bytes(), w2.Bytes())
 		}
 	})
+}
+
+// A DataValue is read and written again whatever it says that it has.
+func TestDataValueMasks(t *testing.T) {
+	for mask := range 256 {
+		b := append([]byte{byte(mask), byte(TypeByte), 7}, bytes.Repeat([]byte{0xff}, 24)...)
+		if mask&hasValue == 0 {
+			b = append(b[:1], b[3:]...)
+		}
+		r := NewReader(b, 1<<10)
+		d := r.DataValue()
+		if r.Err() != nil {
+			t.Errorf("%#x: %v", mask, r.Err())
+		}
+		w := &Writer{}
+		w.DataValue(d)
+		again := NewReader(w.Bytes(), 1<<10)
+		if d2 := again.DataValue(); again.Err() != nil || !reflect.DeepEqual(d, d2) {
+			t.Errorf("%#x: %+v became %+v (%v)", mask, d, d2, again.Err())
+		}
+	}
+}
+
+// Moments before those that there are, and after, are the first and the last.
+func TestStrangeTimes(t *testing.T) {
+	for ticks, want := range map[uint64]int{0: 1, 1 << 63: 1, 1<<64 - 1: 1, 1<<63 - 1: 9999, 2650467743990000001: 9999} {
+		w := &Writer{}
+		w.Uint64(ticks)
+		if got := NewReader(w.Bytes(), 0).Time(); got.Year() != want {
+			t.Errorf("%d is %s", ticks, got)
+		}
+	}
+}
+
+// What lies within itself too deep, or says that it has more than there is, is refused before it takes memory or time.
+func TestBounds(t *testing.T) {
+	deep := func(b ...byte) []byte { return append(bytes.Repeat(b, 1<<20/len(b)), 0) }
+	for name, b := range map[string][]byte{
+		"Variants":                  deep(byte(TypeVariant)),
+		"arrays of Variants":        deep(variantArray|byte(TypeVariant), 1, 0, 0, 0),
+		"DataValues":                deep(byte(TypeDataValue), hasValue),
+		"DiagnosticInfos":           append([]byte{byte(TypeDiagnosticInfo)}, deep(0x40)...),
+		"an array of 2³¹-1":         {variantArray | byte(TypeInt64), 0xff, 0xff, 0xff, 0x7f, 0},
+		"a matrix of 2³¹-1":         {variantArray | variantDims | byte(TypeByte), 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f, 0},
+		"a ByteString of 2³¹-1":     {byte(TypeByteString), 0xff, 0xff, 0xff, 0x7f, 0},
+		"a structure of 2³¹-1":      {byte(TypeExtensionObject), 0, 0, BodyBinary, 0xff, 0xff, 0xff, 0x7f, 0},
+		"more dimensions than deep": append([]byte{variantArray | variantDims | byte(TypeByte), 1, 0, 0, 0, 7, 101, 0, 0, 0}, bytes.Repeat([]byte{1, 0, 0, 0}, 101)...),
+	} {
+		r := NewReader(b, 1<<24)
+		if r.Variant(); !errors.Is(r.Err(), ErrLimits) && !errors.Is(r.Err(), ErrMalformed) {
+			t.Errorf("%s: %v", name, r.Err())
+		}
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"time"
 	"unsafe"
@@ -17,6 +16,9 @@ var (
 	// ErrMalformed is the error of what is no OPC UA.
 	ErrMalformed = errors.New("malformed OPC UA binary")
 )
+
+// errShort is the error of what ends before it is whole.
+var errShort = fmt.Errorf("%w: it ends too early", ErrMalformed)
 
 // maxNesting is how deep values may lie within each other. The standard asks a decoder for 100 levels.
 const maxNesting = 100
@@ -48,7 +50,7 @@ func (r *Reader) fail(err error) {
 // take is the next n bytes, or nil.
 func (r *Reader) take(n int) []byte {
 	if n < 0 || n > len(r.b) {
-		r.fail(io.ErrUnexpectedEOF)
+		r.fail(errShort)
 		return nil
 	}
 	head := r.b[:n:n]
@@ -65,6 +67,9 @@ func (r *Reader) Charge(n int) bool {
 	r.room -= n
 	return r.err == nil
 }
+
+// Room is how many bytes may still be allocated.
+func (r *Reader) Room() int { return r.room }
 
 // Enter begins a value within another and tells whether it may. Leave ends it.
 func (r *Reader) Enter() bool {
@@ -86,7 +91,7 @@ func (r *Reader) length() int {
 	case r.err != nil || n < 0:
 		return -1
 	case int(n) > len(r.b):
-		r.fail(io.ErrUnexpectedEOF)
+		r.fail(errShort)
 		return -1
 	}
 	return int(n)

@@ -104,11 +104,22 @@ func (r *Reader) Variant() (v Variant) {
 
 // dims reads the lengths of dimensions, whose product must be the number of elements.
 func (r *Reader) dims(count int) []int32 {
-	dims := Slice(r, func(r *Reader) int32 { return int32(r.Uint32()) })
+	dims := r.lengths()
 	if n, fits := volume(dims, count); r.err == nil && (!fits || n != count) {
 		r.Malformed("a matrix of %d elements has dimensions %v", count, dims)
 	}
 	if len(dims) < 2 {
+		return nil
+	}
+	return dims
+}
+
+// lengths reads the lengths of dimensions. A matrix is arrays within arrays, so there are as many at most as values may lie within
+// each other.
+func (r *Reader) lengths() []int32 {
+	dims := Slice(r, func(r *Reader) int32 { return int32(r.Uint32()) })
+	if len(dims) > maxNesting {
+		r.fail(ErrLimits)
 		return nil
 	}
 	return dims
@@ -162,10 +173,11 @@ type codec struct {
 	write      func(*Writer, any)
 	writeSlice func(*Writer, any)
 	makeSlice  func([]any) any
-	elements   func(any) []Variant
+	count      func(values any) int
+	element    func(values any, index int) any
 }
 
-func codecOf[T any](t Type, read func(*Reader) T, write func(*Writer, T)) codec {
+func codecOf[T any](read func(*Reader) T, write func(*Writer, T)) codec {
 	return codec{
 		read: func(r *Reader) any { return read(r) },
 		readSlice: func(r *Reader) (any, int) {
@@ -184,7 +196,8 @@ func codecOf[T any](t Type, read func(*Reader) T, write func(*Writer, T)) codec 
 			}
 			return s
 		},
-		elements: func(v any) []Variant { return scalars(t, v.([]T)) },
+		count:   func(v any) int { return len(v.([]T)) },
+		element: func(v any, i int) any { return v.([]T)[i] },
 	}
 }
 
@@ -201,32 +214,32 @@ var codecs [TypeDiagnosticInfo + 1]codec
 
 func init() {
 	codecs = [...]codec{
-		TypeNull:            codecOf(TypeNull, func(*Reader) any { return nil }, func(*Writer, any) {}),
-		TypeBoolean:         codecOf(TypeBoolean, (*Reader).Bool, (*Writer).Bool),
-		TypeSByte:           codecOf(TypeSByte, func(r *Reader) int8 { return int8(r.Byte()) }, func(w *Writer, v int8) { w.Byte(byte(v)) }),
-		TypeByte:            codecOf(TypeByte, (*Reader).Byte, (*Writer).Byte),
-		TypeInt16:           codecOf(TypeInt16, func(r *Reader) int16 { return int16(r.Uint16()) }, func(w *Writer, v int16) { w.Uint16(uint16(v)) }),
-		TypeUInt16:          codecOf(TypeUInt16, (*Reader).Uint16, (*Writer).Uint16),
-		TypeInt32:           codecOf(TypeInt32, func(r *Reader) int32 { return int32(r.Uint32()) }, func(w *Writer, v int32) { w.Uint32(uint32(v)) }),
-		TypeUInt32:          codecOf(TypeUInt32, (*Reader).Uint32, (*Writer).Uint32),
-		TypeInt64:           codecOf(TypeInt64, func(r *Reader) int64 { return int64(r.Uint64()) }, func(w *Writer, v int64) { w.Uint64(uint64(v)) }),
-		TypeUInt64:          codecOf(TypeUInt64, (*Reader).Uint64, (*Writer).Uint64),
-		TypeFloat:           codecOf(TypeFloat, (*Reader).Float32, (*Writer).Float32),
-		TypeDouble:          codecOf(TypeDouble, (*Reader).Float64, (*Writer).Float64),
-		TypeString:          codecOf(TypeString, (*Reader).String, (*Writer).text),
-		TypeDateTime:        codecOf(TypeDateTime, (*Reader).Time, (*Writer).Time),
-		TypeGUID:            codecOf(TypeGUID, (*Reader).guid, (*Writer).guid),
-		TypeByteString:      codecOf(TypeByteString, (*Reader).Bytes, (*Writer).ByteString),
-		TypeXMLElement:      codecOf(TypeXMLElement, func(r *Reader) XMLElement { return XMLElement(r.String()) }, func(w *Writer, v XMLElement) { w.text(string(v)) }),
-		TypeNodeID:          codecOf(TypeNodeID, (*Reader).NodeID, (*Writer).NodeID),
-		TypeExpandedNodeID:  codecOf(TypeExpandedNodeID, (*Reader).ExpandedNodeID, (*Writer).ExpandedNodeID),
-		TypeStatusCode:      codecOf(TypeStatusCode, func(r *Reader) StatusCode { return StatusCode(r.Uint32()) }, func(w *Writer, v StatusCode) { w.Uint32(uint32(v)) }),
-		TypeQualifiedName:   codecOf(TypeQualifiedName, (*Reader).QualifiedName, (*Writer).QualifiedName),
-		TypeLocalizedText:   codecOf(TypeLocalizedText, (*Reader).LocalizedText, (*Writer).LocalizedText),
-		TypeExtensionObject: codecOf(TypeExtensionObject, (*Reader).ExtensionObject, (*Writer).ExtensionObject),
-		TypeDataValue:       codecOf(TypeDataValue, (*Reader).DataValue, (*Writer).DataValue),
-		TypeVariant:         codecOf(TypeVariant, readVariantPointer, func(w *Writer, v *Variant) { w.Variant(*v) }),
-		TypeDiagnosticInfo:  codecOf(TypeDiagnosticInfo, (*Reader).DiagnosticInfo, (*Writer).DiagnosticInfo),
+		TypeNull:            codecOf(func(*Reader) any { return nil }, func(*Writer, any) {}),
+		TypeBoolean:         codecOf((*Reader).Bool, (*Writer).Bool),
+		TypeSByte:           codecOf(func(r *Reader) int8 { return int8(r.Byte()) }, func(w *Writer, v int8) { w.Byte(byte(v)) }),
+		TypeByte:            codecOf((*Reader).Byte, (*Writer).Byte),
+		TypeInt16:           codecOf(func(r *Reader) int16 { return int16(r.Uint16()) }, func(w *Writer, v int16) { w.Uint16(uint16(v)) }),
+		TypeUInt16:          codecOf((*Reader).Uint16, (*Writer).Uint16),
+		TypeInt32:           codecOf(func(r *Reader) int32 { return int32(r.Uint32()) }, func(w *Writer, v int32) { w.Uint32(uint32(v)) }),
+		TypeUInt32:          codecOf((*Reader).Uint32, (*Writer).Uint32),
+		TypeInt64:           codecOf(func(r *Reader) int64 { return int64(r.Uint64()) }, func(w *Writer, v int64) { w.Uint64(uint64(v)) }),
+		TypeUInt64:          codecOf((*Reader).Uint64, (*Writer).Uint64),
+		TypeFloat:           codecOf((*Reader).Float32, (*Writer).Float32),
+		TypeDouble:          codecOf((*Reader).Float64, (*Writer).Float64),
+		TypeString:          codecOf((*Reader).String, (*Writer).text),
+		TypeDateTime:        codecOf((*Reader).Time, (*Writer).Time),
+		TypeGUID:            codecOf((*Reader).guid, (*Writer).guid),
+		TypeByteString:      codecOf((*Reader).Bytes, (*Writer).ByteString),
+		TypeXMLElement:      codecOf(func(r *Reader) XMLElement { return XMLElement(r.String()) }, func(w *Writer, v XMLElement) { w.text(string(v)) }),
+		TypeNodeID:          codecOf((*Reader).NodeID, (*Writer).NodeID),
+		TypeExpandedNodeID:  codecOf((*Reader).ExpandedNodeID, (*Writer).ExpandedNodeID),
+		TypeStatusCode:      codecOf(func(r *Reader) StatusCode { return StatusCode(r.Uint32()) }, func(w *Writer, v StatusCode) { w.Uint32(uint32(v)) }),
+		TypeQualifiedName:   codecOf((*Reader).QualifiedName, (*Writer).QualifiedName),
+		TypeLocalizedText:   codecOf((*Reader).LocalizedText, (*Writer).LocalizedText),
+		TypeExtensionObject: codecOf((*Reader).ExtensionObject, (*Writer).ExtensionObject),
+		TypeDataValue:       codecOf((*Reader).DataValue, (*Writer).DataValue),
+		TypeVariant:         codecOf(readVariantPointer, func(w *Writer, v *Variant) { w.Variant(*v) }),
+		TypeDiagnosticInfo:  codecOf((*Reader).DiagnosticInfo, (*Writer).DiagnosticInfo),
 	}
 }
 
@@ -283,7 +296,7 @@ func (r *Reader) Shape(rank int) (dims []int32, count int) {
 	if rank < 2 {
 		return nil, r.length()
 	}
-	dims = Slice(r, func(r *Reader) int32 { return int32(r.Uint32()) })
+	dims = r.lengths()
 	count, fits := volume(dims, len(r.b))
 	if !fits {
 		r.Malformed("a matrix has dimensions %v", dims)
@@ -310,8 +323,8 @@ func (w *Writer) WriteValue(v Variant) {
 		codecs[v.Type].write(w, v.Value)
 	case len(v.Dims) > 1:
 		w.Shape(0, v.Dims)
-		for _, e := range Elements(v) {
-			codecs[v.Type].write(w, e.Value)
+		for i := range v.Len() {
+			codecs[v.Type].write(w, v.Element(i))
 		}
 	case v.Value == nil:
 		w.Uint32(null)
@@ -320,18 +333,13 @@ func (w *Writer) WriteValue(v Variant) {
 	}
 }
 
-// Elements are the elements of an array, each as a scalar.
-func Elements(v Variant) []Variant {
+// Len is how many elements an array has.
+func (v *Variant) Len() int {
 	if !v.Array || v.Value == nil {
-		return nil
+		return 0
 	}
-	return codecs[v.Type].elements(v.Value)
+	return codecs[v.Type].count(v.Value)
 }
 
-func scalars[T any](t Type, s []T) []Variant {
-	all := make([]Variant, len(s))
-	for i, v := range s {
-		all[i] = Variant{Type: t, Value: v}
-	}
-	return all
-}
+// Element is an element of an array.
+func (v *Variant) Element(index int) any { return codecs[v.Type].element(v.Value, index) }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	uabinary "github.com/fairlead/fairlead/internal/opcua/binary"
@@ -39,7 +40,8 @@ type Channel struct {
 	done    chan struct{}
 	closing chan struct{}
 	once    sync.Once
-	inbound inbound // of the goroutine that reads
+	inbound inbound     // of the goroutine that reads
+	opening atomic.Bool // a response to an OpenSecureChannel request is to come
 }
 
 // An Answer is given the response to a request, or why there is none. A response whose result is bad comes as an error of the
@@ -278,7 +280,7 @@ func (c *Channel) inboundFrame(frame []byte) error {
 	content = content[sequenceHeader:]
 	switch frame[3] {
 	case 'C':
-		return c.inbound.add(request, content, c.config.MaxMessage)
+		return c.refuse(request, c.inbound.add(request, content, c.config.MaxMessage))
 	case 'A':
 		c.inbound.drop(request)
 		c.answer(request, nil, readError(content))
@@ -286,7 +288,7 @@ func (c *Channel) inboundFrame(frame []byte) error {
 	case 'F':
 		body, err := c.inbound.finish(request, content, c.config.MaxMessage)
 		if err != nil {
-			return err
+			return c.refuse(request, err)
 		}
 		response, err := uabinary.DecodeResponse(body, 4*c.config.MaxMessage)
 		c.answer(request, response, err)
@@ -294,6 +296,15 @@ func (c *Channel) inboundFrame(frame []byte) error {
 	default:
 		return fmt.Errorf("a chunk of the unknown kind %q", frame[3])
 	}
+}
+
+// refuse answers a request whose response is too large, before the channel ends because of it. It is told apart from those that end with
+// the channel.
+func (c *Channel) refuse(request uint32, err error) error {
+	if err != nil {
+		c.answer(request, nil, fmt.Errorf("%w: %w", uabinary.ErrLimits, err))
+	}
+	return err
 }
 
 // answer calls the answer of a request. A response that nobody waits for is dropped.
@@ -330,11 +341,15 @@ func (i *inbound) number(sequence uint32) error {
 	return nil
 }
 
+func errTooLong(most int) error {
+	return fmt.Errorf("a message of more than %d bytes", most)
+}
+
 // add keeps a chunk that others will follow.
 func (i *inbound) add(request uint32, content []byte, most int) error {
 	const entry = 64 // bytes that even an empty chunk takes, about
 	if i.bytes += len(content) + entry; i.bytes > most {
-		return fmt.Errorf("a message of more than %d bytes", most)
+		return errTooLong(most)
 	}
 	i.parts[request] = append(i.parts[request], content...)
 	return nil
@@ -352,7 +367,7 @@ func (i *inbound) finish(request uint32, content []byte, most int) ([]byte, erro
 	head := i.parts[request]
 	i.drop(request)
 	if len(head)+len(content) > most {
-		return nil, fmt.Errorf("a message of more than %d bytes", most)
+		return nil, errTooLong(most)
 	}
 	if head == nil {
 		return content, nil

@@ -20,6 +20,7 @@ func opened(t testing.TB) *Channel {
 	t.Cleanup(func() { _ = client.Close(); _ = server.Close() })
 	c := &Channel{config: Config{Security: NoSecurity(), MaxMessage: 1 << 16}, conn: client, pending: map[uint32]Answer{}, done: make(chan struct{})}
 	c.inbound.parts = map[uint32][]byte{}
+	c.opening.Store(true)
 	c.inbound.tokens.now = keys{token: 1, out: sealer{algorithm: algorithm}}
 	for request := range uint32(4) {
 		c.pending[request] = func(uabinary.Response, error) {}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -83,6 +84,7 @@ func (c *Channel) issue(ctx context.Context, kind uint32) (time.Duration, error)
 		result <- err
 	}
 	c.mu.Unlock()
+	c.opening.Store(true)
 	if err := c.sendOpen(q, request, sealer{algorithm: algorithm, sign: !security.None(), encrypt: !security.None()}); err != nil {
 		c.forget(request)
 		return 0, err
@@ -174,8 +176,15 @@ func (c *Channel) unseal(frame []byte) ([]byte, error) {
 	}
 }
 
+// mostOpen is how many bytes of an OpenSecureChannel response are decrypted. Each block of them takes as long as thousands of other
+// bytes.
+const mostOpen = 8192
+
 // unsealOpen is unseal for the response to an OpenSecureChannel request. It must come from the server whose certificate is trusted.
 func (c *Channel) unsealOpen(frame []byte) ([]byte, error) {
+	if !c.opening.CompareAndSwap(true, false) {
+		return nil, errors.New("an OpenSecureChannel response that was not asked for")
+	}
 	r := uabinary.NewReader(frame[frameHeader:], 2*chunkSize)
 	r.Uint32() // channel
 	policy, sender := r.String(), r.Bytes()
@@ -187,11 +196,13 @@ func (c *Channel) unsealOpen(frame []byte) ([]byte, error) {
 	header := len(frame) - len(r.Rest())
 	switch {
 	case policy != security.PolicyURI:
-		return nil, fmt.Errorf("the server answers with the security policy %q", policy)
+		return nil, fmt.Errorf("the server answers with the security policy %.100q", policy)
 	case security.None():
 		return frame[header:], nil
 	case !bytes.HasPrefix(sender, security.Server): // a chain may follow
 		return nil, errSecurity
+	case len(frame)-header > mostOpen:
+		return nil, fmt.Errorf("an OpenSecureChannel response of %d bytes, more than %d", len(frame)-header, mostOpen)
 	}
 	algorithm, err := security.Asymmetric(policy, security.Key)
 	if err != nil {

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,7 +49,14 @@ func (m *match) value(placeholder string) string {
 type finder struct {
 	space Space
 	nodes map[opcua.NodeRef]*opcua.TreeNode
+	bytes int // that they take, about
 }
+
+// maxSpace is how many bytes the nodes take that are remembered while a mapping is resolved. A server could tell of ever more.
+const maxSpace = 256 << 20
+
+// ErrTooLarge is the error of an address space that is too large to look for nodes in.
+var ErrTooLarge = errors.New("the patterns of the mapping lead to more nodes than can be looked at: name fewer with a star")
 
 func (f *finder) browse(ctx context.Context, ref opcua.NodeRef) (*opcua.TreeNode, error) {
 	if n, known := f.nodes[ref]; known {
@@ -59,6 +67,15 @@ func (f *finder) browse(ctx context.Context, ref opcua.NodeRef) (*opcua.TreeNode
 		return nil, err
 	}
 	f.nodes[ref] = n
+	if n != nil {
+		for _, c := range n.Children {
+			const node = 300
+			f.bytes += node + len(c.Ref.Identifier) + len(c.BrowseName.Name) + len(c.DisplayName) + len(c.DataType)
+		}
+	}
+	if f.bytes > maxSpace {
+		return nil, ErrTooLarge
+	}
 	return n, nil
 }
 
@@ -82,11 +99,11 @@ func (f *finder) find(ctx context.Context, from match, to *reference) (found []m
 		if err != nil {
 			return nil, "", err
 		}
-		if len(next) == 0 {
-			return nil, f.missing(ctx, from, found[0], &to.path.segments[i]), nil
-		}
 		if len(next) > maxMatches {
 			return nil, fmt.Sprintf("%s matches more than %d nodes", quoted(to.path.text), maxMatches), nil
+		}
+		if len(next) == 0 {
+			return nil, f.missing(ctx, from, found[0], &to.path.segments[i]), nil
 		}
 		found = next
 	}
@@ -114,6 +131,9 @@ func (f *finder) step(ctx context.Context, from []match, s *segment) (next []mat
 		}
 		if n == nil {
 			continue
+		}
+		if len(next) > maxMatches {
+			break
 		}
 		for _, c := range n.Children {
 			stars, ok := s.match(c.BrowseName)
