@@ -35,8 +35,9 @@ const samples = {
 };
 
 async function main() {
-  const manager = new OPCUACertificateManager({ rootFolder: settings.folder, automaticallyAcceptUnknownCertificate: !settings.strict });
+  const manager = new OPCUACertificateManager({ rootFolder: settings.folder, automaticallyAcceptUnknownCertificate: true });
   await manager.initialize();
+  if (settings.strict) manager.checkCertificate = checkTrusted;
   const users = new OPCUACertificateManager({ rootFolder: settings.folder + "-users", automaticallyAcceptUnknownCertificate: !settings.person });
   await users.initialize();
   if (settings.person) await users.trustCertificate(fs.readFileSync(settings.person));
@@ -57,6 +58,16 @@ async function main() {
   build(server.engine.addressSpace);
   await server.start();
   process.on("SIGTERM", () => server.shutdown(100).then(() => process.exit(0)));
+}
+
+// Lets in only clients whose certificate is there now. The manager looks at its folder only from time to time, and one that it has refused
+// it goes on refusing.
+function checkTrusted(chain, callback) {
+  const folder = settings.folder + "/trusted/certs";
+  const own = Array.isArray(chain) ? chain[0] : chain;
+  const known = fs.existsSync(folder) && fs.readdirSync(folder).some((name) => fs.readFileSync(folder + "/" + name).equals(own));
+  const status = known ? StatusCodes.Good : StatusCodes.BadCertificateUntrusted;
+  return callback ? callback(null, status) : Promise.resolve(status);
 }
 
 function build(space) {
