@@ -1,8 +1,10 @@
 package mapping
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,14 +42,14 @@ func (r *reader) unique(what string) func(Text) {
 func (r *reader) checkServer(s *Server) {
 	switch {
 	case s.Name.Value == "":
-		r.err(s.at.member("name"), "is missing")
+		r.absent(s.at.member("name"), "is missing")
 	case !isWord(s.Name.Value) || len(s.Name.Value) > registry.MaxLabel:
 		r.err(s.Name.at, "%s does not consist of 1 to %d letters, digits, - and _", quoted(s.Name.Value), registry.MaxLabel)
 	}
 	r.checkURL(s)
 	r.checkIdentity(s)
 	if len(s.Devices) == 0 {
-		r.err(s.at.member("devices"), "there is none")
+		r.absent(s.at.member("devices"), "there is none")
 	}
 	names := r.unique("device")
 	for _, d := range s.Devices {
@@ -60,7 +62,7 @@ func (r *reader) checkServer(s *Server) {
 
 func (r *reader) checkURL(s *Server) {
 	if s.URL.Value == "" {
-		r.err(s.at.member("url"), "is missing")
+		r.absent(s.at.member("url"), "is missing")
 		return
 	}
 	if err := ValidateURL(s.URL.Value); err != "" {
@@ -70,14 +72,19 @@ func (r *reader) checkURL(s *Server) {
 
 // ValidateURL says what is wrong with the URL of an endpoint; "" is nothing.
 func ValidateURL(text string) string {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil:
-		return "is no URL"
-	case u.Scheme != "opc.tcp":
+	if !strings.HasPrefix(text, "opc.tcp://") {
 		return "does not begin with opc.tcp://"
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return "is no URL"
+	}
+	port, err := strconv.Atoi(cmp.Or(u.Port(), "4840"))
+	switch {
 	case u.Hostname() == "":
 		return "has no host"
+	case err != nil || port < 1 || port > 65535:
+		return "has no port between 1 and 65535"
 	case u.User != nil:
 		return "holds a user; write it under identity"
 	default:
@@ -90,20 +97,23 @@ func (r *reader) checkIdentity(s *Server) {
 	secure := s.Policy != "" && s.Policy != opcua.PolicyNone
 	switch {
 	case i.User == "" && i.PasswordFile != "":
-		r.err(i.at, "has a passwordFile without a user")
+		r.absent(i.at.member("user"), "is missing; there is a passwordFile")
 	case i.User != "" && i.PasswordFile == "":
-		r.err(i.at, "has a user without a passwordFile")
+		r.absent(i.at.member("passwordFile"), "is missing; there is a user")
 	case i.User != "" && (i.CertificateFile != "" || i.KeyFile != ""):
 		r.err(i.at, "has both a user and a certificate")
-	case (i.CertificateFile == "") != (i.KeyFile == ""):
-		r.err(i.at, "certificateFile and keyFile go together")
-	case i.User != "" && !secure:
+	case i.CertificateFile == "" && i.KeyFile != "":
+		r.absent(i.at.member("certificateFile"), "is missing; there is a keyFile")
+	case i.CertificateFile != "" && i.KeyFile == "":
+		r.absent(i.at.member("keyFile"), "is missing; there is a certificateFile")
+	case i.User != "" && !secure && !r.wrong(s.at.member("security")):
 		r.warn(i.at, "what is read and written goes in the clear, and anybody can pretend to be the server: give the server a security policy")
 	}
 }
 
 func (r *reader) checkDevice(d *Device) {
 	r.checkDeviceName(d)
+	r.checkBeginning(d)
 	if len(d.Channels)+len(d.Events)+len(d.Writes)+len(d.Calls) == 0 {
 		r.err(d.at, "has neither channels nor events, writes or calls")
 	}
@@ -118,6 +128,19 @@ func (r *reader) checkDevice(d *Device) {
 	r.checkCommands(d)
 }
 
+// checkBeginning reports a path that begins elsewhere than at the root, where every server has the same few nodes.
+func (r *reader) checkBeginning(d *Device) {
+	if len(d.node.path.segments) == 0 {
+		return
+	}
+	first := &d.node.path.segments[0]
+	known := []string{"Objects", "Types", "Views"}
+	if !first.namespaced && first.text != "*" && !slices.Contains(known, first.name()) {
+		r.warn(d.node.at, "begins at the root, where servers have Objects, Types and Views, but not %s%s", quoted(first.text),
+			cmp.Or(hintNear(first.name(), known), ": write Objects/ before what is there"))
+	}
+}
+
 func (r *reader) checkDeviceName(d *Device) {
 	if d.name.Value == "" {
 		if !d.node.id.IsZero() {
@@ -127,7 +150,9 @@ func (r *reader) checkDeviceName(d *Device) {
 	}
 	var err error
 	if d.template, err = parseTemplate(d.name.Value, matchPlaceholders(d.node.path.stars)...); err != nil {
-		r.err(d.name.at, "%v", err)
+		if !r.wrong(d.node.at) {
+			r.err(d.name.at, "%v", err)
+		}
 		return
 	}
 	switch fixed := !d.template.uses(""); {
@@ -142,11 +167,11 @@ func (r *reader) checkDeviceName(d *Device) {
 
 func (r *reader) checkChannel(c *Channel) {
 	if c.name.Value == "" {
-		r.err(c.at.member("name"), "is missing")
+		r.absent(c.at.member("name"), "is missing")
 		return
 	}
 	if len(c.Nodes) == 0 {
-		r.err(c.at.member("nodes"), "there is none")
+		r.absent(c.at.member("nodes"), "there is none")
 		return
 	}
 	var err error
@@ -172,7 +197,7 @@ func (r *reader) checkSharing(c *Channel) {
 	switch named := c.template.uses(placeholderNode); {
 	case c.Together && named:
 		r.err(c.name.at, "{node} has no meaning here: all nodes are together in one event")
-	case !c.Together && several && !named:
+	case !c.Together && several && !named && !r.wrong(c.at.member("together")):
 		r.err(c.name.at, "two nodes on one name: write {node} in it, such as %s, or together: true", quoted(c.name.Value+"/{node}"))
 	}
 }
@@ -192,10 +217,11 @@ func (n *Node) fixedName() Text {
 
 func (r *reader) checkNode(n *Node) {
 	r.checkName(&n.node, n.name)
-	if n.Type != "" && !slices.Contains(typeNames, strings.TrimRight(n.Type, "[]")) {
+	known := n.Type == "" || slices.Contains(typeNames, strings.TrimRight(n.Type, "[]"))
+	if !known {
 		r.err(n.at.member("type"), "%s is no built-in type of OPC UA%s; an array is written with [] behind it", quoted(n.Type), hint(n.Type, typeNames))
 	}
-	if n.deadband != nil && n.Type != "" && !numeric(n.Type) {
+	if n.deadband != nil && known && !numeric(n.Type) {
 		r.err(n.at.member("deadband"), "only numbers have one, and the node is a %s", n.Type)
 	}
 }
@@ -248,7 +274,7 @@ func (c *Channel) of(n *Node) timing {
 
 func (r *reader) checkEvents(e *Events) {
 	if e.channel.Value == "" {
-		r.err(e.at.member("channel"), "is missing")
+		r.absent(e.at.member("channel"), "is missing")
 	} else if err := event.ValidateSubject(e.channel.Value); err != nil {
 		r.err(e.channel.at, "%v", err)
 	}
@@ -267,12 +293,12 @@ func (r *reader) checkCommands(d *Device) {
 	writes, calls := r.unique("write"), r.unique("call")
 	for _, w := range d.Writes {
 		r.checkName(&w.node, w.name)
-		writes(w.name)
+		writes(commandName(&w.node, w.name))
 		r.checkCommandName(CommandWrite, w.name)
 	}
 	for _, c := range d.Calls {
 		r.checkName(&c.node, c.name)
-		calls(c.name)
+		calls(commandName(&c.node, c.name))
 		r.checkCommandName(CommandCall, c.name)
 		if c.node.path.text == "." {
 			r.err(c.node.at, "the device itself is no method")
@@ -281,6 +307,14 @@ func (r *reader) checkCommands(d *Device) {
 			r.err(c.node.at, "a method needs the object that it is called on: write its path")
 		}
 	}
+}
+
+// commandName is the name of a command as far as the file knows it.
+func commandName(to *reference, name Text) Text {
+	if name.Value == "" && to.path.stars == 0 {
+		return Text{to.path.text, to.at}
+	}
+	return name
 }
 
 // Prefixes of the names of commands.

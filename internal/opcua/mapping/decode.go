@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,8 +37,12 @@ func (r *reader) members(n *yaml.Node, at place, known map[string]func(*yaml.Nod
 			r.err(place{key.Line, at.path}, "a member's name must be a text")
 		case seen[key.Value]:
 			r.err(within, "stands twice")
+		case key.Tag == "!!merge":
+			r.err(place{key.Line, at.path}, "<< is not read: write out what it stands for")
 		case !ok:
-			r.err(place{key.Line, at.path}, "%s is not known here%s", strconv.Quote(key.Value), hint(key.Value, slices.Sorted(maps.Keys(known))))
+			names := slices.Sorted(maps.Keys(known))
+			r.meant[at.member(nearest(key.Value, names)).path] = true
+			r.err(place{key.Line, at.path}, "%s is not known here%s", quoted(key.Value), hint(key.Value, names))
 		default:
 			seen[key.Value] = true
 			read(value, within)
@@ -69,11 +74,15 @@ func (r *reader) list(n *yaml.Node, at place, most int, read func(*yaml.Node, pl
 
 // plain reads a scalar that is written as such: "" after an error.
 func (r *reader) plain(n *yaml.Node, at place, what string) (text string, ok bool) {
-	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+	switch {
+	case n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0:
+		r.err(at, "is %s, but must be %s: if it begins with { it needs quotes", kindOf(n), what)
+	case n.Kind != yaml.ScalarNode || n.Tag == "!!null":
 		r.err(at, "is %s, but must be %s", kindOf(n), what)
-		return "", false
+	default:
+		return n.Value, true
 	}
-	return n.Value, true
+	return "", false
 }
 
 // text reads a text into where it belongs. A number without quotes is a text, too.
@@ -117,15 +126,29 @@ func (r *reader) duration(into *time.Duration, least, most time.Duration) func(*
 			return
 		}
 		d, err := time.ParseDuration(text)
+		_, number := strconv.Atoi(text)
 		switch {
+		case err != nil && number == nil:
+			r.err(at, "%s has no unit: write %s, or %s", quoted(text), text+"ms", text+"s")
 		case err != nil:
 			r.err(at, "%s is no duration such as 250ms, 2s or 1m30s", quoted(text))
 		case d < least || d > most:
-			r.err(at, "must lie between %s and %s", least, most)
+			r.err(at, "%s does not lie between %s and %s", quoted(text), shortly(least), shortly(most))
 		default:
 			*into = d
 		}
 	}
+}
+
+// shortly is a duration without the units that are 0.
+func shortly(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if rest, ok := strings.CutSuffix(text, zero); ok {
+			text = rest + zero[:1]
+		}
+	}
+	return text
 }
 
 func (r *reader) count(into *uint32, least, most uint32) func(*yaml.Node, place) {
@@ -205,7 +228,7 @@ func (r *reader) document(text []byte) *yaml.Node {
 	var document, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&document); err != nil {
-		r.syntax(err)
+		r.syntax(text, err)
 		return nil
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
@@ -220,8 +243,8 @@ func (r *reader) document(text []byte) *yaml.Node {
 	return root
 }
 
-// syntax reports an error of the parser, whose text begins with the line.
-func (r *reader) syntax(err error) {
+// syntax reports an error of the parser, whose text may begin with the line.
+func (r *reader) syntax(text []byte, err error) {
 	if errors.Is(err, io.EOF) {
 		r.err(place{}, "the file is empty")
 		return
@@ -233,7 +256,35 @@ func (r *reader) syntax(err error) {
 			line, message = n, text
 		}
 	}
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	if found := wrongLine(lines); found > 0 {
+		line = found
+		if needsQuotes.Match(lines[found-1]) {
+			message += " (a text that begins with *, &, {, %, @ or a backquote needs quotes)"
+		}
+	}
 	r.err(place{line: line}, "is no YAML: %s", message)
+}
+
+// needsQuotes is a text that YAML takes for something else.
+var needsQuotes = regexp.MustCompile("[-:]\\s+([*&%@`]|{[0-9a-z]+})")
+
+// wrongLine is the line at which what comes before it is still YAML, and from which on it is not: the parser often tells the line in
+// which what is wrong has begun. 0 is not known: each line is tried, so there may not be many.
+func wrongLine(lines [][]byte) int {
+	const most, longest = 1000, 1 << 16
+	text := bytes.Join(lines, nil)
+	if len(lines) > most || len(text) > longest {
+		return 0
+	}
+	for n := len(lines); n > 0; n-- {
+		text = text[:len(text)-len(lines[n-1])]
+		var document yaml.Node
+		if err := yaml.Unmarshal(text, &document); err == nil {
+			return n
+		}
+	}
+	return 0
 }
 
 // aliased finds an anchor or an alias, which could make a short file endless.

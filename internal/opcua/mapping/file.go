@@ -160,7 +160,7 @@ func readBounded(name string) ([]byte, error) {
 
 // Parse reads a mapping; name is the file's in findings. The file is nil if there is an error among the findings.
 func Parse(name string, text []byte) (*File, Findings) {
-	r := &reader{report: report{file: name}}
+	r := &reader{report: report{file: name, meant: map[string]bool{}}}
 	f := &File{Namespaces: map[string]string{}}
 	if len(text) > MaxFile {
 		r.err(place{}, "is larger than %d bytes", MaxFile)
@@ -192,7 +192,9 @@ func (r *reader) root(f *File, n *yaml.Node) {
 		},
 	})
 	if len(f.Servers) == 0 {
-		r.err(place{line: n.Line, path: "servers"}, "there is none")
+		if n.Kind == yaml.MappingNode {
+			r.absent(place{line: n.Line, path: "servers"}, "there is none")
+		}
 	}
 }
 
@@ -262,6 +264,7 @@ func (r *reader) security(s *Server, n *yaml.Node, at place) {
 		"mode":   choice(r, &s.Mode, opcua.ModeNone, opcua.ModeSign, opcua.ModeSignAndEncrypt),
 	})
 	switch none := s.Policy == "" || s.Policy == opcua.PolicyNone; {
+	case r.wrong(at.member("policy")), r.wrong(at.member("mode")):
 	case none && s.Mode != "" && s.Mode != opcua.ModeNone:
 		r.err(at, "mode %s needs a policy, such as %s", s.Mode, opcua.PolicyBasic256Sha256)
 	case !none && s.Mode == opcua.ModeNone:
@@ -330,7 +333,7 @@ func (r *reader) id(to *reference, n *yaml.Node, at place) {
 	}
 	ref, err := opcua.ParseNodeRef(text)
 	if err != nil {
-		r.err(at, "%s: %v", quoted(text), err)
+		r.err(at, "%v", err)
 	}
 	to.id, to.at = ref, at
 }
@@ -339,7 +342,9 @@ func (r *reader) id(to *reference, n *yaml.Node, at place) {
 func (r *reader) complete(to *reference, at place) {
 	switch path := to.path.text != ""; {
 	case to.at.path == "":
-		r.err(at, "path or id is missing")
+		if !r.meant[at.member("path").path] && !r.meant[at.member("id").path] {
+			r.absent(at, "path or id is missing")
+		}
 		to.at = at
 	case path && !to.id.IsZero():
 		r.err(at, "has both path and id")
@@ -397,7 +402,7 @@ func (r *reader) deadband(n *yaml.Node, at place) *opcua.Deadband {
 	case percent >= 0:
 		return &opcua.Deadband{Percent: true, Value: percent}
 	default:
-		r.err(at, "absolute or percent is missing")
+		r.absent(at, "absolute or percent is missing")
 	}
 	return nil
 }

@@ -80,6 +80,7 @@ func (p place) item(i int) place { return place{p.line, fmt.Sprintf("%s[%d]", p.
 type report struct {
 	file     string
 	findings Findings
+	meant    map[string]bool // paths of members whose names are written wrongly
 }
 
 func (r *report) add(s Severity, at place, format string, arguments ...any) {
@@ -93,6 +94,24 @@ func (r *report) err(at place, format string, arguments ...any) {
 	r.add(Error, at, format, arguments...)
 }
 
+// absent reports that something is not there, unless it is there and was found wrong.
+func (r *report) absent(at place, format string, arguments ...any) {
+	if !r.wrong(at) {
+		r.err(at, format, arguments...)
+	}
+}
+
+// wrong tells whether a member was found wrong. What follows from that is not reported.
+func (r *report) wrong(at place) bool {
+	return r.meant[at.path] || slices.ContainsFunc(r.findings, func(f Finding) bool { return f.Severity == Error && within(f.Path, at.path) })
+}
+
+// within tells whether a path is that of a member, or of something in it.
+func within(path, member string) bool {
+	rest, ok := strings.CutPrefix(path, member)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
 func (r *report) warn(at place, format string, arguments ...any) {
 	r.add(Warning, at, format, arguments...)
 }
@@ -103,13 +122,39 @@ func (r *report) sorted() Findings {
 	return r.findings
 }
 
+// nearest is the name that was probably meant: one that differs by little, or the only one that begins with the name.
+func nearest(name string, known []string) string {
+	if near := registry.Nearest(name, known); near != "" {
+		return near
+	}
+	const least = 3
+	var begin []string
+	for _, k := range known {
+		if len(name) >= least && strings.HasPrefix(strings.ToLower(k), strings.ToLower(name)) {
+			begin = append(begin, k)
+		}
+	}
+	if len(begin) == 1 {
+		return begin[0]
+	}
+	return ""
+}
+
 // shownNames is how many names are listed where none is near.
 const shownNames = 5
 
+// hintNear says which name was probably meant; "" if none is near.
+func hintNear(name string, known []string) string {
+	if near := nearest(name, known); near != "" {
+		return ": did you mean " + near + "?"
+	}
+	return ""
+}
+
 // hint says which of the names that there are was probably meant, or which there are.
 func hint(name string, known []string) string {
-	if near := registry.Nearest(name, known); near != "" {
-		return ": did you mean " + near + "?"
+	if near := hintNear(name, known); near != "" {
+		return near
 	}
 	switch n := len(known); {
 	case n == 0:

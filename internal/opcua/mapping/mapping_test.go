@@ -3,6 +3,7 @@ package mapping
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -209,7 +210,7 @@ func TestFindings(t *testing.T) {
 	f(channel("- {path: Model, type: Duble}"), node+`.type: "Duble" is no built-in type of OPC UA: did you mean Double?; an array is written with [] behind it`)
 	f(channel("- {path: Model, deadband: {absolute: 1}}"), node+".path: device PressA: Model is of type String, and only numbers have a deadband")
 	f(channel("- {path: Sensors/Pressure, deadband: {percent: 1}}"), node+".path: device PressA: Sensors/Pressure has no EURange, of which a deadband could be a percentage")
-	f(channel("- {path: Model, deadband: {percent: 101}}"), node+`.deadband.percent: "101" is no number between 0 and 100`, node+".deadband: absolute or percent is missing")
+	f(channel("- {path: Model, deadband: {percent: 101}}"), node+`.deadband.percent: "101" is no number between 0 and 100`)
 	f(channel("- Model\n- Model"), `11: error: servers[0].devices[0].channels[0].nodes[1]: a second node "Model"; the first is in line 10`)
 	f(channel("- Sensors/*\n- {path: Model, name: Pressure}"),
 		`11: error: servers[0].devices[0].channels[0].nodes[1].path: device PressA: two nodes on one name: "Pressure" is in the channel already`)
@@ -223,7 +224,7 @@ func TestFindings(t *testing.T) {
 	f(channel("- {path: Model, sampling: 1ms}"),
 		"10: warning: servers[0].devices[0].channels[0].nodes[0]: up to 1000 values come in the 1s between two sendings, but the queue holds 100: others are lost")
 	f(channel("- {path: Model, sampling: 0s}"))
-	f(channel("- {path: Model, sampling: 10}"), node+`.sampling: "10" is no duration such as 250ms, 2s or 1m30s`)
+	f(channel("- {path: Model, sampling: 10}"), node+`.sampling: "10" has no unit: write 10ms, or 10s`)
 
 	f(file("- path: Objects/Line1/Press*\n  name: x\n  writes: [Setpoint]"),
 		`7: error: servers[0].devices[0].name: all that "Objects/Line1/Press*" matches would be this one device: write {name}, or {1} for what the first * stands for`)
@@ -238,7 +239,25 @@ func TestFindings(t *testing.T) {
 	f(file("- path: Objects/Line1/PressA\n  channels: [{name: c, nodes: [Model, Setpoint]}]"),
 		`7: error: servers[0].devices[0].channels[0].name: two nodes on one name: write {node} in it, such as "c/{node}", or together: true`)
 	f(file("- path: Objects/Line1/PressA\n  events: [{channel: a, types: [AlarmCondition]}]"),
-		`7: error: servers[0].devices[0].events[0].types[0]: "AlarmCondition" is neither an event type of OPC UA nor a node id; there are AcknowledgeableConditionType, AlarmConditionType, AuditActivateSessionEventType, AuditConditionAcknowledgeEventType, AuditConditionCommentEventType and 39 more`)
+		`7: error: servers[0].devices[0].events[0].types[0]: "AlarmCondition" is neither an event type of OPC UA nor a node id: did you mean AlarmConditionType?`)
+	f(file("- path: Objects/Line1/PressA\n  events: [{channel: a, types: [Trouble]}]"),
+		`7: error: servers[0].devices[0].events[0].types[0]: "Trouble" is neither an event type of OPC UA nor a node id; there are AcknowledgeableConditionType, AlarmConditionType, AuditActivateSessionEventType, AuditConditionAcknowledgeEventType, AuditConditionCommentEventType and 39 more`)
+	f(file("- path: Objects/Line1/PressA\n  writes: [Setpoint, Setpoint]"),
+		`7: error: servers[0].devices[0].writes[1]: a second write "Setpoint"; the first is in line 7`)
+	f(file("- path: Objects/**\n  writes: [Setpoint]"),
+		at+`.path: "Objects/**": ** does not stand for several levels: write a name for each, or * for any name`)
+	f(file("- path: Line1/PressA\n  writes: [Setpoint]"),
+		`6: warning: servers[0].devices[0].path: begins at the root, where servers have Objects, Types and Views, but not "Line1": write Objects/ before what is there`,
+		at+".path: the root has no node Line1; there is Objects")
+	f(file("- path: Object/Line1/PressA\n  writes: [Setpoint]"),
+		`6: warning: servers[0].devices[0].path: begins at the root, where servers have Objects, Types and Views, but not "Object": did you mean Objects?`,
+		at+".path: the root has no node Object: did you mean Objects?")
+	f(channel("- {path: Model, type: [String]}"), node+".type: is a list, but must be a text")
+	f(channel("- {path: Model, name: {x}}"), node+".name: is a mapping, but must be a text: if it begins with { it needs quotes")
+	f(channel("- {id: 'ns=2;s=x', name: y}"),
+		node+`.id: node "ns=2;s=x": name the namespace by its URI (nsu=URI;…), since a server may number it differently after a restart`)
+	f(channel("- {path: Model, queue: -1}"), node+`.queue: "-1" is no whole number between 1 and 10000`)
+	f(channel("- {path: Model, sampling: -1s}"), node+`.sampling: "-1s" does not lie between 0s and 1h`)
 }
 
 // TestFile holds whole files against what is said of them.
@@ -259,18 +278,57 @@ func TestFile(t *testing.T) {
 	f("servers: [", "m:1: error: is no YAML: did not find expected node content")
 	f("x: &a 1\nservers: *a", "m:1: error: aliases (* and &) are not read: write it out, or use a pattern; a text that begins with one of them needs quotes")
 	f("servers: []\n---\nservers: []", "m:2: error: the file holds a second document, or something that is none")
-	f("[]", "m:1: error: is a list, but must be a mapping with members such as namespaces, servers", "m:1: error: servers: there is none")
+	f("[]", "m:1: error: is a list, but must be a mapping with members such as namespaces, servers")
 	f("servers: [{name: a, url: 'opc.tcp://h', " + devices + "}]")
 	f("servers: [{url: 'http://h', "+devices+"}]", "m:1: error: servers[0].name: is missing", `m:1: error: servers[0].url: "http://h" does not begin with opc.tcp://`)
 	f("servers:\n- {name: a, url: 'opc.tcp://h', "+devices+"}\n- {name: a, url: 'opc.tcp://h', "+devices+"}",
 		`m:3: error: servers[1].name: a second server "a"; the first is in line 2`)
 	f("servers: [{name: a, url: 'opc.tcp://h', security: {mode: Sign}, "+devices+"}]", "m:1: error: servers[0].security: mode Sign needs a policy, such as Basic256Sha256")
 	f("servers: [{name: a, url: 'opc.tcp://h', security: {policy: Basic256}, "+devices+"}]",
-		`m:1: error: servers[0].security.policy: "Basic256" is not known; there are None, Basic256Sha256, Aes128_Sha256_RsaOaep, Aes256_Sha256_RsaPss`)
-	f("servers: [{name: a, url: 'opc.tcp://h', identity: {user: u}, "+devices+"}]", "m:1: error: servers[0].identity: has a user without a passwordFile")
+		`m:1: error: servers[0].security.policy: "Basic256" is not known: did you mean Basic256Sha256?`)
+	f("servers: [{name: a, url: 'opc.tcp://h', security: {policy: RSA, mode: Sign}, identity: {user: u, passwordFile: p}, "+devices+"}]",
+		`m:1: error: servers[0].security.policy: "RSA" is not known; there are None, Basic256Sha256, Aes128_Sha256_RsaOaep, Aes256_Sha256_RsaPss`)
+	f("servers: [{name: a, url: 'opc.tcp://h', identity: {user: u}, "+devices+"}]", "m:1: error: servers[0].identity.passwordFile: is missing; there is a user")
+	f("servers: [{name: a, url: 'opc.tcp://h', identity: {user: u, password: p}, "+devices+"}]",
+		`m:1: error: servers[0].identity: "password" is not known here: did you mean passwordFile?`)
+	f("servers: [{name: a, url: 'opc.tcp://h', identity: {keyFile: u}, "+devices+"}]",
+		"m:1: error: servers[0].identity.certificateFile: is missing; there is a keyFile")
+	f("server: []", `m:1: error: "server" is not known here: did you mean servers?`)
+	f("servers: [{nmae: a, url: '127.0.0.1:4840', "+devices+"}]", `m:1: error: servers[0]: "nmae" is not known here: did you mean name?`,
+		`m:1: error: servers[0].url: "127.0.0.1:4840" does not begin with opc.tcp://`)
+	f("servers: [{name: a, url: 'opc.tcp://h:99999', "+devices+"}]", `m:1: error: servers[0].url: "opc.tcp://h:99999" has no port between 1 and 65535`)
+	f("servers:\n- <<: {name: a}\n  name: a\n  url: opc.tcp://h\n  "+devices, "m:2: error: servers[0]: << is not read: write out what it stands for")
+	f("# nothing", "m: error: the file is empty")
+	f("~", "m:1: error: is empty, but must be a mapping with members such as namespaces, servers")
+	f("\ufeffservers:\r\n- {name: a, url: 'opc.tcp://h', " + devices + "}\r\n")
+	f(`{"servers": [{"name": "a", "url": "opc.tcp://h", "devices": [{"path": "Objects/x", "writes": ["y"]}]}]}`)
 	f("servers: [{name: a, url: 'opc.tcp://h', identity: {user: u, passwordFile: p}, "+devices+"}]",
 		"m:1: warning: servers[0].identity: what is read and written goes in the clear, and anybody can pretend to be the server: give the server a security policy")
 	f(strings.Repeat(" ", MaxFile+1), "m: error: is larger than 1048576 bytes")
+}
+
+// TestSyntax has what is no YAML told with the line in which it is.
+func TestSyntax(t *testing.T) {
+	const quotes = " (a text that begins with *, &, {, %, @ or a backquote needs quotes)"
+	for wrong, want := range map[string]string{
+		"\tqueue: 1":          "found a tab character that violates indentation",
+		"   queue: 1":         "mapping values are not allowed in this context",
+		"  path: *":           "did not find expected alphabetic or numeric character" + quotes,
+		"  path: {1}-{2}":     "did not find expected key" + quotes,
+		"  path: [a":          "did not find expected ',' or ']'",
+		"  path: \"a":         "found unexpected end of stream",
+		"  path: \xd6l":       "invalid trailing UTF-8 octet",
+		"  path: a: b":        "mapping values are not allowed in this context",
+		"  path: \x00":        "control characters are not allowed",
+		"  path: @a":          "found character that cannot start any token" + quotes,
+		"  path: a\n    b: c": "mapping values are not allowed in this context",
+	} {
+		_, found := Parse("m", []byte("servers:\n- name: a\n  url: opc.tcp://h\n  queue: 1\n"+wrong+"\n  sampling: 1s\n  publishing: 1s\n"))
+		line := 5 + strings.Count(wrong, "\n")
+		if text := fmt.Sprintf("m:%d: error: is no YAML: %s", line, want); len(found) != 1 || found[0].String() != text {
+			t.Errorf("%q: %v, want %s", wrong, found, text)
+		}
+	}
 }
 
 func TestPath(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/fairlead/fairlead/internal/opcua"
-	"github.com/fairlead/fairlead/internal/registry"
 )
 
 // Bounds of browse paths.
@@ -83,6 +82,8 @@ scan:
 		case c == '/':
 			more = true
 			break scan
+		case c == '*' && len(s.parts) > 0 && part.Len() == 0:
+			return s, "", false, errors.New("** does not stand for several levels: write a name for each, or * for any name")
 		case c == '*':
 			s.parts, plain = append(s.parts, part.String()), false
 			part.Reset()
@@ -158,7 +159,7 @@ func (s *segment) nearest(children []*opcua.TreeNode) string {
 		}
 	}
 	slices.Sort(names)
-	if names = slices.Compact(names); s.wild() || registry.Nearest(s.name(), names) == "" {
+	if names = slices.Compact(names); s.wild() || nearest(s.name(), names) == "" {
 		return hint("", names)
 	}
 	return hint(s.name(), names)
