@@ -2,6 +2,8 @@ package registryfn
 
 import (
 	"errors"
+	"net/http"
+	"strings"
 
 	"github.com/fairlead/fairlead/internal/registry"
 	"github.com/fairlead/fairlead/internal/store"
@@ -37,6 +39,25 @@ func (h *Handler) changing(c *call) error {
 	}
 	if h.Changes.Full() {
 		return full
+	}
+	return c.conditions()
+}
+
+// conditions refuses what is to be done under a condition on entity tags (RFC 9110 section 13.1), which documents do not have. Who
+// sends one counts on not overwriting what others have written.
+func (c *call) conditions() error {
+	if c.r.Method == http.MethodPost {
+		return nil // which is about what is not there yet
+	}
+	for _, tag := range c.r.Header.Values("If-Match") {
+		if strings.TrimSpace(tag) != "*" {
+			return noTags
+		}
+	}
+	for _, tag := range c.r.Header.Values("If-None-Match") {
+		if strings.TrimSpace(tag) == "*" {
+			return noTags
+		}
 	}
 	return nil
 }

@@ -144,6 +144,14 @@ func TestVersions(t *testing.T) {
 			w.as("alice", "PUT", path, `{"metadata":{`+name+`,`+metadata+`}}`).want(t, want, body)
 			w.as("alice", "PATCH", path, `{"metadata":{`+metadata+`}}`).want(t, want, body)
 		}
+		const noTagsBody = `{"error":"PreconditionFailed","message":"Documents have no entity tags; say metadata.uid or metadata.resourceVersion in the body"}`
+		for _, condition := range [][2]string{{"If-Match", `"` + version + `"`}, {"If-Match", `W/"a", "b"`}, {"If-None-Match", "*"}} {
+			w.as("alice", "PUT", path, `{"metadata":{`+name+`}}`, condition[0], condition[1]).want(t, 412, noTagsBody)
+			w.as("alice", "PATCH", path, `{}`, condition[0], condition[1]).want(t, 412, noTagsBody)
+			w.as("alice", "DELETE", path, "", condition[0], condition[1]).want(t, 412, noTagsBody)
+		}
+		w.as("alice", "PATCH", path, `{}`, "If-Match", "*").want(t, 204, "")
+		w.as("alice", "GET", path, "", "If-Match", `"a"`).want(t, 200, stored.body)
 		put(`"uid":"another"`, 409, conflictBody)
 		put(`"resourceVersion":"another"`, 409, conflictBody)
 		put(`"uid":"`+uid+`","resourceVersion":"another"`, 409, conflictBody)

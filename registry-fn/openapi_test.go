@@ -195,7 +195,7 @@ func TestDescriptionIsConsistent(t *testing.T) {
 func TestErrorsAreDescribed(t *testing.T) {
 	c := newContract(t)
 	for _, r := range []*refusal{
-		notFound, noReference, notPermitted, lockFailed, full, badRequest(""), invalidRequest(""), conflict(""), tooLarge(""), wrongType(""), databaseAway(nil),
+		notFound, noReference, notPermitted, lockFailed, noTags, full, badRequest(""), invalidRequest(""), conflict(""), tooLarge(""), wrongType(""), databaseAway(nil),
 	} {
 		body, err := json.Marshal(r.document)
 		if err != nil {

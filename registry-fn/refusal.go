@@ -54,6 +54,10 @@ var (
 	}}
 	// tooFast is for devices that register, when too many do.
 	tooFast = &refusal{status: http.StatusTooManyRequests, document: outcome.Document{Error: "Overloaded", Message: "Too many devices were created within the last minute"}, retry: true}
+	// noTags is for conditions that nothing meets.
+	noTags = &refusal{status: http.StatusPreconditionFailed, document: outcome.Document{
+		Error: "PreconditionFailed", Message: "Documents have no entity tags; say metadata.uid or metadata.resourceVersion in the body",
+	}}
 	// full is for changes that could not be told.
 	full = &refusal{status: http.StatusServiceUnavailable, document: outcome.Document{Error: "Overloaded", Message: "Too many changes wait to be told; try again later"}, retry: true}
 )

@@ -7,8 +7,8 @@ import (
 
 // A Config says how much may be consumed at once.
 type Config struct {
-	MaxConsumers int           `doc:"number of subscriptions of all users together, beyond which further ones are refused; 1 to 1000000"`
-	MaxReaders   int           `doc:"number of subscriptions without a group that begin elsewhere than at the end, each of which costs Kafka a fetch of its own, beyond which further ones are refused; 0 to 100000"`
+	MaxConsumers int           `doc:"number of subscriptions of all users together, of one application at most as many as are left for others, beyond which further ones are refused; 1 to 1000000"`
+	MaxReaders   int           `doc:"number of subscriptions without a group that begin elsewhere than at the end, each of which costs Kafka a fetch of its own, of one application at most as many as are left for others, beyond which further ones are refused; 0 to 100000"`
 	OpenTimeout  time.Duration `doc:"duration within which Kafka has to say where a subscription begins; 1s to 60s"`
 	Recheck      time.Duration `doc:"duration after which log-ins of consumers are judged again, so that a deleted access token ends them; 1s to 1h"`
 }

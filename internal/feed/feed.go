@@ -55,7 +55,30 @@ type Feed struct {
 	events  sync.Pool
 
 	mu                 sync.Mutex
-	consumers, readers int
+	consumers, readers places
+}
+
+// places are how many subscriptions there are, of each application.
+type places struct {
+	taken int
+	of    map[string]int
+}
+
+// open tells whether an application may have one more of so many. It may not have more than are free: so there is room for others
+// whatever one takes, since nobody who consumes gives way.
+func (p *places) open(application string, most int) bool {
+	free := most - p.taken
+	return free > 0 && p.of[application] <= free
+}
+
+func (p *places) add(application string, n int) {
+	if p.of == nil {
+		p.of = map[string]int{}
+	}
+	p.taken += n
+	if p.of[application] += n; p.of[application] == 0 {
+		delete(p.of, application)
+	}
 }
 
 // New makes a feed of a Kafka. The log may be nil.
@@ -69,7 +92,7 @@ func New(c Config, cluster *stream.Cluster, log *zap.Logger) *Feed {
 func (f *Feed) count() (consumers, readers int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return int64(f.consumers), int64(f.readers)
+	return int64(f.consumers.taken), int64(f.readers.taken)
 }
 
 // ValidateGroup checks the name of a group: 1 to 150 bytes of UTF-8 without spaces and control characters.
@@ -102,25 +125,26 @@ func groupID(q *Query) string {
 var errFull = outcome.New(outcome.Overloaded, "too much is consumed at once; try again later")
 
 // enter makes room for a subscription.
-func (f *Feed) enter(own bool) error {
+func (f *Feed) enter(q *Query) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.consumers >= f.config.MaxConsumers || own && f.readers >= f.config.MaxReaders {
+	own := q.ownReader()
+	if !f.consumers.open(q.Application, f.config.MaxConsumers) || own && !f.readers.open(q.Application, f.config.MaxReaders) {
 		return errFull
 	}
-	f.consumers++
+	f.consumers.add(q.Application, 1)
 	if own {
-		f.readers++
+		f.readers.add(q.Application, 1)
 	}
 	return nil
 }
 
-func (f *Feed) exit(own bool) {
+func (f *Feed) exit(q *Query) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.consumers--
-	if own {
-		f.readers--
+	f.consumers.add(q.Application, -1)
+	if q.ownReader() {
+		f.readers.add(q.Application, -1)
 	}
 }
 

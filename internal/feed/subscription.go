@@ -32,8 +32,7 @@ func errAway(err error) error {
 // Open begins a subscription: events from now on reach it, or those from where the query says. The errors carry outcome.Unavailable or
 // outcome.Overloaded. Who is let in is for a Session to say, before.
 func (f *Feed) Open(ctx context.Context, q Query, take Take) (*Subscription, error) {
-	own := q.ownReader()
-	if err := f.enter(own); err != nil {
+	if err := f.enter(&q); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.config.OpenTimeout)
@@ -44,7 +43,7 @@ func (f *Feed) Open(ctx context.Context, q Query, take Take) (*Subscription, err
 		open = s.join
 	}
 	if err := open(ctx); err != nil {
-		f.exit(own)
+		f.exit(&q)
 		f.log.Warn("events cannot be consumed", zap.String("topic", q.topic()), zap.Error(err))
 		return nil, errAway(err)
 	}
@@ -59,7 +58,7 @@ func (s *Subscription) Close() {
 	s.once.Do(func() {
 		s.stop()
 		<-s.ended
-		s.feed.exit(s.query.ownReader())
+		s.feed.exit(&s.query)
 	})
 }
 
