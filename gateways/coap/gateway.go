@@ -141,17 +141,18 @@ func (g *Gateway) close() (err error) {
 }
 
 // Head judges a request whose body has only begun to come.
-func (g *Gateway) Head(ctx context.Context, r *protocol.Request) *protocol.Response {
+func (g *Gateway) Head(ctx context.Context, r *protocol.Request) (owner string, refusal *protocol.Response) {
 	d := g.report(r)
 	t, refused := g.route(r, d)
 	if refused != nil {
-		return refused
+		return "", refused
 	}
-	if _, err := g.login(ctx, r, t.query, &d); err != nil {
+	l, err := g.login(ctx, r, t.query, &d)
+	if err != nil {
 		response := d.login(err)
-		return &response
+		return "", &response
 	}
-	return nil
+	return l.session.Application.Metadata.Name, nil
 }
 
 // Serve answers a request.

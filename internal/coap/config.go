@@ -47,7 +47,7 @@ type Config struct {
 	MaxRemembered   int           `doc:"number of answers to CoAP requests that are kept, for up to 247s, for when the request is sent again; beyond, a client's next answer displaces its oldest"`
 	MaxRememberedOf int           `doc:"the same for one client"`
 	AckDelay        time.Duration `doc:"time after which a confirmable CoAP request that has no answer yet is acknowledged, to be answered separately; 0s to 2s, after which clients send again"`
-	TransferBytes   int           `doc:"bytes of CoAP messages at once that come or go block by block; beyond, such transfers are answered as overloaded"`
+	TransferBytes   int           `doc:"bytes of CoAP messages at once that come or go block by block, of one application at most as many as are left for others; beyond, such transfers are answered as overloaded"`
 	TransferTimeout time.Duration `doc:"time without a further block after which a CoAP message that comes or goes block by block is given up"`
 	MaxObservations int           `doc:"number of observations of commands at once; beyond, the application and the device that have the most give way, or the client is answered without being registered"`
 }

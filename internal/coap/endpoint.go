@@ -26,7 +26,8 @@ const busySeconds = 2
 type Handler interface {
 	// Head judges the first block of a request that comes block by block: the client, the path, the options. A refusal is the
 	// answer, and nothing of the request is kept; nil has the other blocks come. The whole request is judged again by Serve.
-	Head(ctx context.Context, r *Request) *Response
+	// owner is who the request is of, whose transfers may together take no more than is left for others.
+	Head(ctx context.Context, r *Request) (owner string, refusal *Response)
 	// Serve answers a request: it calls reply exactly once, from any goroutine, perhaps after it has returned. Requests of one
 	// peer come one after the other. ctx ends with the peer.
 	Serve(ctx context.Context, r *Request, reply func(Response))
@@ -48,7 +49,7 @@ type Endpoint struct {
 
 	unanswered   atomic.Int64
 	remembered   atomic.Int64
-	transferred  atomic.Int64 // bytes
+	transferred  transferred
 	observations atomic.Int64
 	draining     atomic.Bool
 
@@ -146,13 +147,6 @@ func (e *Endpoint) enter() bool {
 }
 
 func (e *Endpoint) leave() { e.unanswered.Add(-1) }
-
-// reserve takes bytes for transfers.
-func (e *Endpoint) reserve(n int) bool {
-	return take(&e.transferred, int64(n), int64(e.config.TransferBytes))
-}
-
-func (e *Endpoint) free(n int) { e.transferred.Add(-int64(n)) }
 
 func (e *Endpoint) observe() bool { return take(&e.observations, 1, int64(e.config.MaxObservations)) }
 

@@ -24,11 +24,11 @@ type desk struct {
 	seen []string
 }
 
-func (d *desk) Head(_ context.Context, r *Request) *Response {
+func (d *desk) Head(_ context.Context, r *Request) (owner string, refusal *Response) {
 	if d.head == nil {
-		return nil
+		return "owner", nil
 	}
-	return d.head(r)
+	return "owner", d.head(r)
 }
 
 func (d *desk) Serve(_ context.Context, r *Request, reply func(Response)) {

@@ -195,7 +195,7 @@ type numbers struct {
 	stored []uint32
 }
 
-func (n *numbers) Head(context.Context, *Request) *Response { return nil }
+func (n *numbers) Head(context.Context, *Request) (string, *Response) { return "", nil }
 
 func (n *numbers) Serve(_ context.Context, r *Request, reply func(Response)) {
 	number := binary.BigEndian.Uint32(r.Body)
@@ -280,7 +280,7 @@ func FuzzReceive(f *testing.F) {
 		if bytes, limit := sent.count(), 2*amplification*(len(first)+len(second)); bytes > limit {
 			t.Errorf("sent %d bytes, %d are allowed", bytes, limit)
 		}
-		if n := e.transferred.Load() + e.unanswered.Load() + e.observations.Load() + e.remembered.Load(); n != 0 {
+		if n := e.transferred.len() + e.unanswered.Load() + e.observations.Load() + e.remembered.Load(); n != 0 {
 			t.Errorf("something is kept of a client that is gone: %d", n)
 		}
 	})

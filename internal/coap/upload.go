@@ -11,8 +11,9 @@ import (
 // An upload is a request that comes block by block (Block1, RFC 7959 section 2.5). Only the peer's worker works on it; that
 // it is there is guarded by the peer's lock.
 type upload struct {
-	body []byte
-	used time.Time
+	owner string
+	body  []byte
+	used  time.Time
 }
 
 // serve answers a request, or one block of it.
@@ -51,15 +52,16 @@ func (e *Endpoint) hand(ctx context.Context, r *Request) {
 
 // receive takes one block of a request. The last one completes it.
 func (e *Endpoint) receive(ctx context.Context, r *Request) {
-	x, k := r.exchange, r.uploadKey()
+	x, k, owner := r.exchange, r.uploadKey(), ""
 	if r.block1.num == 0 {
 		r.Peer.dropUpload(k)
-		if refusal := e.first(ctx, r); refusal != nil {
+		var refusal *Response
+		if owner, refusal = e.first(ctx, r); refusal != nil {
 			x.reply(*refusal)
 			return
 		}
 	}
-	u, refusal := r.Peer.append(r, k)
+	u, refusal := r.Peer.append(r, k, owner)
 	switch {
 	case refusal != nil:
 		e.refused(r, *refusal, false)
@@ -74,12 +76,12 @@ func (e *Endpoint) receive(ctx context.Context, r *Request) {
 	}
 }
 
-// first judges the first block of a request, before anything of it is kept.
-func (e *Endpoint) first(ctx context.Context, r *Request) *Response {
+// first judges the first block of a request, before anything of it is kept, and tells whose it is.
+func (e *Endpoint) first(ctx context.Context, r *Request) (owner string, refusal *Response) {
 	if size, ok := r.Uint(message.Size1); ok && size > uint32(e.maxBody) {
 		refusal := e.tooLarge()
 		e.refused(r, *refusal, false)
-		return refusal
+		return "", refusal
 	}
 	return e.handler.Head(ctx, r)
 }
@@ -89,8 +91,8 @@ func (e *Endpoint) tooLarge() *Response {
 	return &refusal
 }
 
-// append adds a block to its upload. A block that is there already changes nothing.
-func (p *Peer) append(r *Request, k key) (*upload, *Response) {
+// append adds a block to its upload, which the first one makes, of an owner. A block that is there already changes nothing.
+func (p *Peer) append(r *Request, k key, owner string) (*upload, *Response) {
 	incomplete := Diagnostic(codes.RequestEntityIncomplete, "a block before this one is missing")
 	if r.block1.more && int64(len(r.Body)) != r.block1.szx.Size() {
 		refusal := Diagnostic(codes.BadRequest, "a block is not as large as it says")
@@ -98,7 +100,7 @@ func (p *Peer) append(r *Request, k key) (*upload, *Response) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	u := p.upload(k, r.block1.num == 0)
+	u := p.upload(k, r.block1.num == 0, owner)
 	if u == nil {
 		return nil, &incomplete
 	}
@@ -111,7 +113,7 @@ func (p *Peer) append(r *Request, k key) (*upload, *Response) {
 		return u, nil
 	case offset != len(u.body):
 		return nil, &incomplete
-	case !p.endpoint.reserve(len(r.Body)):
+	case !p.endpoint.transferred.reserve(u.owner, len(r.Body), p.endpoint.config.TransferBytes):
 		refusal := Busy(busySeconds, "too many messages come block by block")
 		return nil, &refusal
 	}
@@ -120,7 +122,7 @@ func (p *Peer) append(r *Request, k key) (*upload, *Response) {
 }
 
 // upload finds an upload, or makes it with its first block. The one that has waited for longest gives way.
-func (p *Peer) upload(k key, first bool) *upload {
+func (p *Peer) upload(k key, first bool, owner string) *upload {
 	if u := p.uploads[k]; u != nil || !first || p.closed {
 		return u
 	}
@@ -136,7 +138,7 @@ func (p *Peer) upload(k key, first bool) *upload {
 		}
 		p.removeUpload(oldest)
 	}
-	u := &upload{}
+	u := &upload{owner: owner}
 	p.uploads[k] = u
 	return u
 }
@@ -152,7 +154,7 @@ func (p *Peer) removeUpload(k key) {
 	if !ok {
 		return
 	}
-	p.endpoint.free(len(u.body))
+	p.endpoint.transferred.free(u.owner, len(u.body))
 	delete(p.uploads, k)
 	if len(p.uploads) == 0 {
 		p.uploads = nil
