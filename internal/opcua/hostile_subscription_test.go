@@ -3,6 +3,7 @@ package opcua
 import (
 	"context"
 	"math"
+	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -441,3 +442,60 @@ func TestPausesAfterShortLives(t *testing.T) {
 		t.Errorf("a pause of %s after a long life", d)
 	}
 }
+
+// A server that ends the connection whenever the session of before is taken up again is given a new one after some attempts.
+func TestResumeInVain(t *testing.T) {
+	var mu sync.Mutex
+	created, inVain, cut := map[net.Conn]bool{}, 0, false
+	s := &fakeServer{frames: func(conn net.Conn, sequence *uint32, request uint32, body []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch uabinary.NewReader(body, 0).NodeID().Number {
+		case id.CreateSessionResponse_Encoding_DefaultBinary:
+			created[conn] = true
+		case id.ActivateSessionResponse_Encoding_DefaultBinary:
+			if !created[conn] {
+				inVain++
+				_ = conn.Close()
+				return
+			}
+		case id.CreateMonitoredItemsResponse_Encoding_DefaultBinary:
+			if !cut {
+				cut = true
+				defer func() { _ = conn.Close() }()
+			}
+		}
+		_ = message(conn, "MSGF", sequence, request, body)
+	}, answer: (&script{}).answer}
+	h := &connecting{connected: make(chan Info, 100)}
+	c := fakeConfig(t, startFake(t, s))
+	items := func(context.Context, *Connection) ([]Item, error) {
+		return []Item{{Node: NodeRef{Kind: 'i', Identifier: "1"}, Publishing: time.Second}}, nil
+	}
+	server, err := NewServer(c, items, h, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	await(t, "a connection with a new session", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(created) == 2 && len(h.connected) > 0
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if inVain != mostResumes {
+		t.Errorf("the session was taken up again %d times", inVain)
+	}
+}
+
+// A connecting Handler tells when it is connected.
+type connecting struct {
+	teller
+	connected chan Info
+}
+
+func (h *connecting) Connected(i Info) { h.connected <- i }

@@ -216,6 +216,7 @@ func (p *publisher) take(ctx context.Context, r *binary.PublishResponse) error {
 		if !alive {
 			p.held = append([]*binary.PublishResponse{r}, p.held...)
 		}
+		return p.nothing() // of those there are few, or each would be a loss to tell of
 	case n < 0 && !alive:
 		return p.repeated(sub)
 	case n == 0 && !alive:
@@ -223,7 +224,6 @@ func (p *publisher) take(ctx context.Context, r *binary.PublishResponse) error {
 	default:
 		return p.nothing()
 	}
-	return nil
 }
 
 // mostRepeated is how many messages in a row may have been there. Some come late, after they were asked for again; never more than

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -139,6 +140,22 @@ func builtin(t byte) *dataType {
 		typ = binary.TypeVariant
 	}
 	return &dataType{name: typ.String(), builtin: typ}
+}
+
+// An array that would be much longer in JSON than it is takes neither its length nor many times its memory.
+func TestLongArray(t *testing.T) {
+	flags := make([]bool, 16<<20)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	text := Variant{v: binary.Variant{Type: binary.TypeVariant, Array: true, Value: []*binary.Variant{
+		{Type: binary.TypeBoolean, Array: true, Value: flags}, {Type: binary.TypeBoolean, Array: true, Value: flags}}}}.AppendJSON(nil, Plain)
+	runtime.ReadMemStats(&after)
+	if n := len(text); n < MaxJSON || n > MaxJSON+1000 {
+		t.Errorf("%d bytes of JSON", n)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 16*MaxJSON {
+		t.Errorf("%d bytes were allocated", used)
+	}
 }
 
 // Whatever JSON is written to whatever type, it is refused or becomes a value that can be encoded and read.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -371,6 +372,34 @@ func TestSpaceFails(t *testing.T) {
 	if _, _, err := Resolve(t.Context(), "m", f.Servers[0], failing{want}); !errors.Is(err, want) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// A server that has ever more nodes, whose names are long, is left before they fill the memory.
+func TestEndlessSpace(t *testing.T) {
+	f, _ := Parse("m", []byte(file("- {path: Objects/*/*/*, writes: [x]}")))
+	if _, _, err := Resolve(t.Context(), "m", f.Servers[0], &endless{name: strings.Repeat("x", 1<<20)}); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// An endless space has ten nodes below each.
+type endless struct {
+	name string
+	made int
+}
+
+func (e *endless) Browse(_ context.Context, ref opcua.NodeRef) (*opcua.TreeNode, error) {
+	n := &opcua.TreeNode{Ref: ref}
+	for range 10 {
+		e.made++
+		child := &opcua.TreeNode{Ref: opcua.NodeRef{Kind: 'i', Identifier: strconv.Itoa(1000 + e.made)}, DisplayName: e.name,
+			BrowseName: opcua.QualifiedName{Name: strconv.Itoa(e.made)}, Class: opcua.ClassObject}
+		if e.made == 1 {
+			child.BrowseName.Name = "Objects"
+		}
+		n.Children = append(n.Children, child)
+	}
+	return n, nil
 }
 
 type failing struct{ err error }
