@@ -129,7 +129,7 @@ func call(ctx context.Context, c *opcua.Connection, m mapping.Method, payload []
 	}
 	r := response{Status: result.Status.String(), Code: uint32(result.Status)}
 	if slices.ContainsFunc(result.Arguments, opcua.Status.Bad) {
-		for _, s := range result.Arguments {
+		for _, s := range result.Arguments[:min(len(result.Arguments), len(arguments))] { // a server may tell more
 			r.Inputs = append(r.Inputs, s.String())
 		}
 	}

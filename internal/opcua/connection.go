@@ -131,9 +131,9 @@ func (c *Connection) Read(ctx context.Context, nodes ...NodeRef) ([]Value, error
 	return values, nil
 }
 
-// Write writes the value of a node. JSON is read as the data type that the node has (see [Variant.AppendJSON], form Plain; the
-// form Reversible is read too; where any type may stand, a value keeps the type that the node has now, if it fits). An error of type *ValueError says that the JSON does not fit. Otherwise the status says
-// whether the server has written it.
+// Write writes the value of a node. JSON is read as the data type that the node has, in both forms of [Variant.AppendJSON]. Where any
+// type may stand, a value keeps the type that the node has now, if it fits. An error of type *ValueError says that the JSON does not
+// fit. Otherwise the status says whether the server has written it.
 func (c *Connection) Write(ctx context.Context, node NodeRef, value json.RawMessage) (Status, error) {
 	n, err := c.space.node(node)
 	if err != nil {

@@ -204,7 +204,7 @@ func connect(ctx context.Context, c *EndpointConfig, before *session, log *zap.L
 	return conn, resumed, nil
 }
 
-// mostResumes is how often a session is taken up again in vain because the connection ends. Then it may be why.
+// mostResumes is how often a session is taken up again in vain because the connection ends meanwhile. Then the server may end it for that.
 const mostResumes = 3
 
 // resume takes a session up again, and tells whether the server still has it.

@@ -63,8 +63,7 @@ type sealer struct {
 	sign, encrypt bool
 }
 
-// overhead is how many bytes of a chunk that has at most size bytes with its header are neither header nor sequence header nor
-// content, at most.
+// content is how many bytes of sequence header and content fit into a chunk that has at most size bytes, of which its header has some.
 func (s *sealer) content(size, header int) int {
 	room := size - header
 	if s.encrypt {

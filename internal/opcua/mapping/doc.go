@@ -1,5 +1,5 @@
 // Package mapping says what of an OPC UA server becomes which device, channel and command: a file that a user writes, read
-// strictly (decode.go, file.go), held against what it says by itself (lint.go), and resolved against the address space of a
+// strictly (decode.go, file.go), held against what it says by itself (check.go), and resolved against the address space of a
 // server (resolve.go).
 //
 //   - Browse paths are patterns (path.go): Objects/Line*/Press* matches many objects, and each becomes a device that is named
