@@ -46,8 +46,11 @@ func TestCrowded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(1, 1)
 		ctx, cancel := context.WithCancel(t.Context())
+		if err := p.Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
 		var wait sync.WaitGroup
-		for range 32 {
+		for range 31 {
 			wait.Go(func() { _ = p.Wait(ctx) })
 		}
 		synctest.Wait()
