@@ -49,10 +49,11 @@ func TestKeyWithAnEnd(t *testing.T) {
 	}
 }
 
-// TestWrongKey has clients without the key fail in the same way, whether or not there is one.
+// TestWrongKey has clients without the key fail in the same way, whether or not there is one. Their time for the handshake is over
+// before they repeat themselves, after a second.
 func TestWrongKey(t *testing.T) {
 	c := DefaultConfig()
-	c.HandshakeTimeout = time.Second
+	c.HandshakeTimeout = 300 * time.Millisecond
 	e := serve(t, c, Secrets{}, false)
 	f := func(identity, key string) {
 		t.Helper()
