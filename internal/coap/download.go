@@ -67,13 +67,13 @@ func (r Response) without(id message.OptionID) Response {
 
 // keep stores a response for its further blocks. The one that has waited for longest gives way.
 func (p *Peer) keep(k key, r Response) bool {
-	if !p.endpoint.transferred.reserve("", len(r.Body), p.endpoint.config.TransferBytes) {
+	if !p.endpoint.transferred.Take("", len(r.Body), p.endpoint.config.TransferBytes) {
 		return false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		p.endpoint.transferred.free("", len(r.Body))
+		p.endpoint.transferred.Return("", len(r.Body))
 		return false
 	}
 	p.removeDownload(k)
@@ -119,7 +119,7 @@ func (p *Peer) removeDownload(k key) {
 		return
 	}
 	close(d.done)
-	p.endpoint.transferred.free("", len(d.response.Body))
+	p.endpoint.transferred.Return("", len(d.response.Body))
 	delete(p.downloads, k)
 	if len(p.downloads) == 0 {
 		p.downloads = nil

@@ -13,6 +13,7 @@ import (
 	"github.com/plgd-dev/go-coap/v3/message"
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 
+	"github.com/fairlead/fairlead/internal/fairshare"
 	"github.com/fairlead/fairlead/internal/workers"
 )
 
@@ -49,7 +50,7 @@ type Endpoint struct {
 
 	unanswered   atomic.Int64
 	remembered   atomic.Int64
-	transferred  transferred
+	transferred  fairshare.Pool // bytes, of the owners of requests
 	observations atomic.Int64
 	draining     atomic.Bool
 

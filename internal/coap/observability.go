@@ -47,7 +47,7 @@ func newMetrics(e *Endpoint) *metrics {
 	}
 	gauge(meter, "fairlead.coap.open", "CoAP requests that have no answer yet.", func() int64 { return e.unanswered.Load() })
 	gauge(meter, "fairlead.coap.remembered", "CoAP answers that are kept for when a request is sent again.", func() int64 { return e.remembered.Load() })
-	gauge(meter, "fairlead.coap.transfer.bytes", "Bytes of CoAP messages that come or go block by block.", func() int64 { return e.transferred.len() })
+	gauge(meter, "fairlead.coap.transfer.bytes", "Bytes of CoAP messages that come or go block by block.", func() int64 { return int64(e.transferred.Len()) })
 	gauge(meter, "fairlead.coap.observations", "Observations of commands.", func() int64 { return e.observations.Load() })
 	return m
 }

@@ -280,7 +280,7 @@ func FuzzReceive(f *testing.F) {
 		if bytes, limit := sent.count(), 2*amplification*(len(first)+len(second)); bytes > limit {
 			t.Errorf("sent %d bytes, %d are allowed", bytes, limit)
 		}
-		if n := e.transferred.len() + e.unanswered.Load() + e.observations.Load() + e.remembered.Load(); n != 0 {
+		if n := int64(e.transferred.Len()) + e.unanswered.Load() + e.observations.Load() + e.remembered.Load(); n != 0 {
 			t.Errorf("something is kept of a client that is gone: %d", n)
 		}
 	})

@@ -53,7 +53,7 @@ func TestUpload(t *testing.T) {
 		if got := w.desk.bodies(); len(got) != 1 || got[0] != body {
 			t.Errorf("served %q", got)
 		}
-		if n := w.endpoint.transferred.len(); n != 0 || w.uploads != nil {
+		if n := w.endpoint.transferred.Len(); n != 0 || w.uploads != nil {
 			t.Errorf("%d bytes are kept", n)
 		}
 	})
@@ -105,7 +105,7 @@ func TestUploadsThatGoWrong(t *testing.T) {
 		if got := len(w.desk.bodies()); got != 0 {
 			t.Errorf("served %d times", got)
 		}
-		if n := w.endpoint.transferred.len(); n != 0 {
+		if n := w.endpoint.transferred.Len(); n != 0 {
 			t.Errorf("%d bytes are kept", n)
 		}
 	})
@@ -139,21 +139,21 @@ func TestUploadsAreBounded(t *testing.T) {
 		if got := w.one(part(20, body, 1, blockwise.SZX1024, known, opaque(requestTag, "a"))); got.Code != codes.RequestEntityIncomplete {
 			t.Errorf("the oldest upload goes on: %v", got)
 		}
-		w.endpoint.transferred.free("", -(w.endpoint.config.TransferBytes - 1500))
+		w.endpoint.transferred.Return("", -(w.endpoint.config.TransferBytes - 1500))
 		if got := w.one(part(21, body, 1, blockwise.SZX1024, known, opaque(requestTag, "c"))); got.Code != codes.ServiceUnavailable {
 			t.Errorf("%v beyond the bytes that all may have", got)
 		}
-		w.endpoint.transferred.free("", w.endpoint.config.TransferBytes-1500)
-		w.endpoint.transferred.free("owner", -(w.endpoint.config.TransferBytes/2 - 2524))
+		w.endpoint.transferred.Return("", w.endpoint.config.TransferBytes-1500)
+		w.endpoint.transferred.Return("owner", -(w.endpoint.config.TransferBytes/2 - 1524))
 		if got := w.one(part(22, body, 0, blockwise.SZX1024, known, opaque(requestTag, "d"))); got.Code != codes.Continue {
 			t.Errorf("%v within the bytes that one owner may have", got)
 		}
 		if got := w.one(part(23, body, 1, blockwise.SZX1024, known, opaque(requestTag, "d"))); got.Code != codes.ServiceUnavailable {
 			t.Errorf("%v beyond the bytes that one owner may have", got)
 		}
-		w.endpoint.transferred.free("owner", w.endpoint.config.TransferBytes/2-2524)
+		w.endpoint.transferred.Return("owner", w.endpoint.config.TransferBytes/2-1524)
 		w.Close()
-		if n := w.endpoint.transferred.len(); n != 0 {
+		if n := w.endpoint.transferred.Len(); n != 0 {
 			t.Errorf("%d bytes are kept of a client that is gone", n)
 		}
 	})
@@ -210,7 +210,7 @@ func TestDownload(t *testing.T) {
 		if got := len(w.desk.bodies()); got != 2 {
 			t.Errorf("served %d times, want 2: further blocks are no requests", got)
 		}
-		if n := w.endpoint.transferred.len(); n != 0 || w.downloads != nil {
+		if n := w.endpoint.transferred.Len(); n != 0 || w.downloads != nil {
 			t.Errorf("%d bytes are kept", n)
 		}
 	})
@@ -238,7 +238,7 @@ func TestDownloadsThatGoWrong(t *testing.T) {
 		if len(w.downloads) != transfersPerPeer {
 			t.Errorf("%d downloads of one client", len(w.downloads))
 		}
-		w.endpoint.transferred.free("", -(w.endpoint.config.TransferBytes - 1500))
+		w.endpoint.transferred.Return("", -(w.endpoint.config.TransferBytes - 1500))
 		if got := w.one(post(message.Confirmable, 20, "x")); got.Code != codes.ServiceUnavailable {
 			t.Errorf("%v beyond the bytes that all may have", got)
 		}

@@ -113,7 +113,7 @@ func (p *Peer) append(r *Request, k key, owner string) (*upload, *Response) {
 		return u, nil
 	case offset != len(u.body):
 		return nil, &incomplete
-	case !p.endpoint.transferred.reserve(u.owner, len(r.Body), p.endpoint.config.TransferBytes):
+	case !p.endpoint.transferred.Take(u.owner, len(r.Body), p.endpoint.config.TransferBytes):
 		refusal := Busy(busySeconds, "too many messages come block by block")
 		return nil, &refusal
 	}
@@ -154,7 +154,7 @@ func (p *Peer) removeUpload(k key) {
 	if !ok {
 		return
 	}
-	p.endpoint.transferred.free(u.owner, len(u.body))
+	p.endpoint.transferred.Return(u.owner, len(u.body))
 	delete(p.uploads, k)
 	if len(p.uploads) == 0 {
 		p.uploads = nil

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/event"
+	"github.com/fairlead/fairlead/internal/fairshare"
 	"github.com/fairlead/fairlead/internal/outcome"
 	"github.com/fairlead/fairlead/internal/refusal"
 	"github.com/fairlead/fairlead/internal/stream"
@@ -54,31 +55,7 @@ type Feed struct {
 	metrics *metrics
 	events  sync.Pool
 
-	mu                 sync.Mutex
-	consumers, readers places
-}
-
-// places are how many subscriptions there are, of each application.
-type places struct {
-	taken int
-	of    map[string]int
-}
-
-// open tells whether an application may have one more of so many. It may not have more than are free: so there is room for others
-// whatever one takes, since nobody who consumes gives way.
-func (p *places) open(application string, most int) bool {
-	free := most - p.taken
-	return free > 0 && p.of[application] <= free
-}
-
-func (p *places) add(application string, n int) {
-	if p.of == nil {
-		p.of = map[string]int{}
-	}
-	p.taken += n
-	if p.of[application] += n; p.of[application] == 0 {
-		delete(p.of, application)
-	}
+	consumers, readers fairshare.Pool // of the applications
 }
 
 // New makes a feed of a Kafka. The log may be nil.
@@ -90,9 +67,7 @@ func New(c Config, cluster *stream.Cluster, log *zap.Logger) *Feed {
 }
 
 func (f *Feed) count() (consumers, readers int64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return int64(f.consumers.taken), int64(f.readers.taken)
+	return int64(f.consumers.Len()), int64(f.readers.Len())
 }
 
 // ValidateGroup checks the name of a group: 1 to 150 bytes of UTF-8 without spaces and control characters.
@@ -126,25 +101,20 @@ var errFull = outcome.New(outcome.Overloaded, "too much is consumed at once; try
 
 // enter makes room for a subscription.
 func (f *Feed) enter(q *Query) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	own := q.ownReader()
-	if !f.consumers.open(q.Application, f.config.MaxConsumers) || own && !f.readers.open(q.Application, f.config.MaxReaders) {
+	if !f.consumers.Take(q.Application, 1, f.config.MaxConsumers) {
 		return errFull
 	}
-	f.consumers.add(q.Application, 1)
-	if own {
-		f.readers.add(q.Application, 1)
+	if q.ownReader() && !f.readers.Take(q.Application, 1, f.config.MaxReaders) {
+		f.consumers.Return(q.Application, 1)
+		return errFull
 	}
 	return nil
 }
 
 func (f *Feed) exit(q *Query) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.consumers.add(q.Application, -1)
+	f.consumers.Return(q.Application, 1)
 	if q.ownReader() {
-		f.readers.add(q.Application, -1)
+		f.readers.Return(q.Application, 1)
 	}
 }
 
