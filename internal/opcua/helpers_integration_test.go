@@ -92,9 +92,9 @@ func node(name string) opcua.NodeRef {
 // trustAll moves the certificates that were rejected to those that are trusted, as an operator does.
 func trustAll(t *testing.T, folder string) {
 	t.Helper()
-	rejected, err := filepath.Glob(filepath.Join(folder, "rejected", "*"))
-	if err != nil || len(rejected) == 0 {
-		t.Fatalf("nothing was rejected (%v)", err)
+	rejected := files(t, folder, "rejected")
+	if len(rejected) == 0 {
+		t.Fatal("nothing was rejected")
 	}
 	for _, file := range rejected {
 		if err := os.Rename(file, filepath.Join(folder, "trusted", filepath.Base(file))); err != nil {

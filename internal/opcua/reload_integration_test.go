@@ -186,10 +186,10 @@ func passwordFile(t *testing.T, password string) string {
 	return file
 }
 
-// files are those of a folder within another.
+// files are those of a folder within another that a shell's * names: a file that is being written has a name with a dot before it.
 func files(t *testing.T, folder, within string) []string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(folder, within, "*"))
+	found, err := filepath.Glob(filepath.Join(folder, within, "[^.]*"))
 	if err != nil {
 		t.Fatal(err)
 	}

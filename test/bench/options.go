@@ -27,7 +27,7 @@ type size struct {
 	rounds    int           // of load on each of the two servers
 	round     time.Duration // length of one round
 	starts    int           // cold starts
-	events    int           // from device to Trigger receiver
+	events    int           // one after the other, in a round
 	benchtime time.Duration // of one micro-benchmark
 	fleet     int           // devices of a large registry
 	lookups   int           // of its devices
@@ -42,7 +42,7 @@ type size struct {
 
 // fullSize takes about an hour, quickSize some minutes, in which Kafka does not get warm.
 var (
-	fullSize  = size{warmUp: 30 * time.Second, rounds: 7, round: 3 * time.Second, starts: 15, events: 2000, benchtime: time.Second, fleet: 1_000_000, lookups: 5000, lists: 200, applied: 10_000, pullers: 1000, withdrawn: withdrawal{mqtt: 20_000, dtls: 2000, after: 200, logins: 40}, commands: 20 * time.Second, storm: tempest{devices: 20_000, hashed: 500, calm: 10 * time.Second}, growth: fullGrowth}
+	fullSize  = size{warmUp: 30 * time.Second, rounds: 7, round: 3 * time.Second, starts: 15, events: 10_000, benchtime: time.Second, fleet: 1_000_000, lookups: 5000, lists: 200, applied: 10_000, pullers: 1000, withdrawn: withdrawal{mqtt: 20_000, dtls: 2000, after: 200, logins: 40}, commands: 20 * time.Second, storm: tempest{devices: 20_000, hashed: 500, calm: 10 * time.Second}, growth: fullGrowth}
 	quickSize = size{warmUp: 3 * time.Second, rounds: 2, round: time.Second, starts: 5, events: 100, benchtime: 200 * time.Millisecond, fleet: 20_000, lookups: 500, lists: 20, applied: 1000, pullers: 100, withdrawn: withdrawal{mqtt: 2000, dtls: 200, after: 40, logins: 10}, commands: 3 * time.Second, storm: tempest{devices: 1000, hashed: 60, calm: 3 * time.Second}, growth: quickGrowth}
 )
 

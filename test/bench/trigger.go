@@ -46,11 +46,8 @@ func measureTrigger(ctx context.Context, s *scene) (rows []row, err error) {
 		return nil, err
 	}
 	defer alone.client.Close()
-	post, err := dialPost(ctx, telemetry)
-	if err != nil {
-		return nil, err
-	}
-	defer post.connection.Close()
+	post := &lonePoster{to: telemetry}
+	defer post.close()
 	publish, err := dialPublish(ctx, gateway)
 	if err != nil {
 		return nil, err
@@ -58,7 +55,8 @@ func measureTrigger(ctx context.Context, s *scene) (rows []row, err error) {
 	defer publish.Conn.Close()
 	written := &eventWay{name: "Kafka alone, record to acknowledgement", once: alone.once}
 	answered := []*eventWay{
-		{name: "POST to 202", once: post.answered, most: maxAnswered}, {name: "PUBLISH to PUBACK", once: publish.answered, most: maxAnswered},
+		{name: "POST to 202", connect: post.connect, once: post.answered, most: maxAnswered},
+		{name: "PUBLISH to PUBACK", once: publish.answered, most: maxAnswered},
 	}
 	if err := inTurns(ctx, s.size, written, answered...); err != nil {
 		return nil, err
@@ -71,7 +69,7 @@ func measureTrigger(ctx context.Context, s *scene) (rows []row, err error) {
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	beside := &eventWay{name: "Kafka alone, beside a Trigger", once: alone.once}
-	delivered := &eventWay{name: "device to Trigger receiver", most: maxDelivered, once: func(ctx context.Context) (time.Duration, error) {
+	delivered := &eventWay{name: "device to Trigger receiver", connect: post.connect, most: maxDelivered, once: func(ctx context.Context) (time.Duration, error) {
 		return receiver.delivered(ctx, post)
 	}}
 	if err := inTurns(ctx, s.size, beside, delivered); err != nil {
@@ -93,10 +91,11 @@ const (
 
 // An eventWay is a way that one event at a time goes.
 type eventWay struct {
-	name   string
-	once   func(context.Context) (time.Duration, error)
-	most   float64 // of its median to that of Kafka alone
-	rounds []sample[time.Duration]
+	name    string
+	connect func(context.Context) error // before each round; may be nil
+	once    func(context.Context) (time.Duration, error)
+	most    float64 // of its median to that of Kafka alone
+	rounds  []sample[time.Duration]
 }
 
 // inTurns sends events each way, a round after the other.
@@ -123,6 +122,11 @@ func inTurns(ctx context.Context, s size, first *eventWay, others ...*eventWay) 
 }
 
 func (w *eventWay) round(ctx context.Context, events int) (times sample[time.Duration], err error) {
+	if w.connect != nil {
+		if err := w.connect(ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", w.name, err)
+		}
+	}
 	for i := range events {
 		took, err := w.once(ctx)
 		if err != nil {
@@ -174,22 +178,36 @@ func (p *producerAlone) once(ctx context.Context) (time.Duration, error) {
 	return time.Since(began), err
 }
 
-// dialPost connects to telemetry.
-func dialPost(ctx context.Context, to *functionbin.Function) (*sender, error) {
-	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", to.Address())
+// A lonePoster posts one event after the other.
+type lonePoster struct {
+	to *functionbin.Function
+	*sender
+}
+
+// connect connects to telemetry, which closes a connection that has said nothing in the rounds of others.
+func (p *lonePoster) connect(ctx context.Context) error {
+	p.close()
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", p.to.Address())
 	if err != nil {
-		return nil, fmt.Errorf("connecting: %w", err)
+		return fmt.Errorf("connecting: %w", err)
 	}
-	return newSender(connection, request(to.Address(), benchUser(0), benchPassword)), nil
+	p.sender = newSender(connection, request(p.to.Address(), benchUser(0), benchPassword))
+	return nil
+}
+
+func (p *lonePoster) close() {
+	if p.sender != nil {
+		_ = p.connection.Close()
+	}
 }
 
 // answered posts one event and waits for the answer.
-func (s *sender) answered(context.Context) (time.Duration, error) {
+func (p *lonePoster) answered(context.Context) (time.Duration, error) {
 	began := time.Now()
-	if err := s.connection.SetDeadline(began.Add(deliveryLimit)); err != nil {
+	if err := p.connection.SetDeadline(began.Add(deliveryLimit)); err != nil {
 		return 0, err
 	}
-	status, err := s.once()
+	status, err := p.once()
 	if err == nil && status != http.StatusAccepted {
 		err = fmt.Errorf("answered with %d", status)
 	}
@@ -254,7 +272,7 @@ func (r *receiver) dispatch(ctx context.Context, n *neighbours) (stop func() err
 }
 
 // delivered posts one event and waits for its arrival, which may come before the answer.
-func (r *receiver) delivered(ctx context.Context, post *sender) (time.Duration, error) {
+func (r *receiver) delivered(ctx context.Context, post *lonePoster) (time.Duration, error) {
 	began := time.Now()
 	if _, err := post.answered(ctx); err != nil {
 		return 0, err
