@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -41,7 +42,7 @@ func measureTrigger(ctx context.Context, s *scene) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	alone, err := newProducerAlone(ctx, n)
+	alone, err := newProducerAlone(ctx, n, "bench-produce")
 	if err != nil {
 		return nil, err
 	}
@@ -68,18 +69,24 @@ func measureTrigger(ctx context.Context, s *scene) (rows []row, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	reader, err := newConsumerAlone(ctx, n, "bench-consume")
+	if err != nil {
+		return nil, err
+	}
+	defer reader.close()
 	beside := &eventWay{name: "Kafka alone, beside a Trigger", once: alone.once}
+	fetched := &eventWay{name: "Kafka alone, record to consumer", once: reader.once}
 	delivered := &eventWay{name: "device to Trigger receiver", connect: post.connect, most: maxDelivered, once: func(ctx context.Context) (time.Duration, error) {
 		return receiver.delivered(ctx, post)
 	}}
-	if err := inTurns(ctx, s.size, beside, delivered); err != nil {
+	if err := inTurns(ctx, s.size, beside, fetched, delivered); err != nil {
 		return nil, err
 	}
 	rows = append(rows, written.rows(nil)...)
 	for _, way := range answered {
 		rows = append(rows, way.rows(written)...)
 	}
-	return append(append(rows, beside.rows(nil)...), delivered.rows(beside)...), nil
+	return slices.Concat(rows, beside.rows(nil), fetched.rows(nil), delivered.rows(beside)), nil
 }
 
 // Targets of one event alone, as multiples of Kafka alone.
@@ -160,8 +167,7 @@ func (w *eventWay) rows(alone *eventWay) []row {
 // A producerAlone writes records with the same guarantees and of the same size, and nothing around.
 type producerAlone struct{ client *kgo.Client }
 
-func newProducerAlone(ctx context.Context, n *neighbours) (*producerAlone, error) {
-	const topic = "bench-produce"
+func newProducerAlone(ctx context.Context, n *neighbours, topic string) (*producerAlone, error) {
 	if err := kafka.EnsureTopics(ctx, n.config(), 1, topic); err != nil {
 		return nil, err
 	}
@@ -176,6 +182,42 @@ func (p *producerAlone) once(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
 	err := p.client.ProduceSync(ctx, &kgo.Record{Value: []byte(body())}).FirstErr()
 	return time.Since(began), err
+}
+
+// A consumerAlone reads what it has written, and nothing around.
+type consumerAlone struct {
+	producer *producerAlone
+	client   *kgo.Client
+}
+
+func newConsumerAlone(ctx context.Context, n *neighbours, topic string) (*consumerAlone, error) {
+	producer, err := newProducerAlone(ctx, n, topic)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(n.kafka.Brokers()...), kgo.ConsumeTopics(topic))
+	if err != nil {
+		producer.client.Close()
+		return nil, fmt.Errorf("making a kafka client: %w", err)
+	}
+	return &consumerAlone{producer, client}, nil
+}
+
+// once writes a record and waits until it is read, which may be before its acknowledgement.
+func (c *consumerAlone) once(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, deliveryLimit)
+	defer cancel()
+	written := make(chan error, 1)
+	began := time.Now()
+	c.producer.client.Produce(ctx, &kgo.Record{Value: []byte(body())}, func(_ *kgo.Record, err error) { written <- err })
+	fetches := c.client.PollFetches(ctx)
+	took := time.Since(began)
+	return took, errors.Join(fetches.Err(), <-written)
+}
+
+func (c *consumerAlone) close() {
+	c.client.Close()
+	c.producer.client.Close()
 }
 
 // A lonePoster posts one event after the other.
