@@ -80,17 +80,17 @@ func (s *scene) commanded(ctx context.Context) (*commanded, error) {
 	if c.idle, err = startMeter(n.redis.Address()); err != nil {
 		return nil, err
 	}
-	s.atEnd(c.idle.Close)
+	s.afterwards(c.idle.Close)
 	second, err := startGatewayAt(ctx, *s.gateways, n, first.judge, "redis://"+c.idle.Address()+"/0")
 	if err != nil {
 		return nil, fmt.Errorf("starting a second gateway: %w", err)
 	}
-	s.atEnd(second.Close)
+	s.afterwards(second.Close)
 	function, err := s.binary.Start(ctx, "command", "FAIRLEAD_DATABASE_URL="+n.postgres.URL(), "FAIRLEAD_CACHE_URL="+n.redis.URL())
 	if err != nil {
 		return nil, fmt.Errorf("starting the function: %w", err)
 	}
-	s.atEnd(function.Close)
+	s.afterwards(function.Close)
 	c.url = function.URL()
 	if c.secret, err = n.accessToken(ctx); err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (c *commanded) connect(ctx context.Context, s *scene, n *neighbours, first,
 		if err != nil {
 			return err
 		}
-		s.atEnd(device.Close)
+		s.afterwards(device.Close)
 		if err := device.SubscribeTo("command/inbox/#", 0); err != nil {
 			return err
 		}

@@ -61,12 +61,12 @@ func (s *scene) buildRevision(ctx context.Context, revision string) (b build, er
 	if err != nil {
 		return b, err
 	}
-	s.atEnd(func() error { return os.RemoveAll(dir) })
+	s.afterwards(func() error { return os.RemoveAll(dir) })
 	tree := filepath.Join(dir, "tree")
 	if err := git(ctx, "worktree", "add", "--detach", tree, revision); err != nil {
 		return b, err
 	}
-	s.atEnd(func() error { return git(context.WithoutCancel(ctx), "worktree", "remove", "--force", tree) })
+	s.afterwards(func() error { return git(context.WithoutCancel(ctx), "worktree", "remove", "--force", tree) })
 	if b.function, err = functionbin.BuildFrom(ctx, tree, dir); err != nil {
 		return b, fmt.Errorf("of revision %s: %w", revision, err)
 	}
@@ -92,7 +92,7 @@ func (s *scene) compareHTTP(ctx context.Context, n *neighbours, builds [2]build)
 		if err != nil {
 			return nil, fmt.Errorf("starting telemetry: %w", err)
 		}
-		s.atEnd(f.Close)
+		s.afterwards(f.Close)
 		sides[i] = &side{process: f.Process, address: f.Address(), broker: n.kafka.Process}
 	}
 	if err := takeTurns(ctx, s, sides); err != nil {
@@ -124,7 +124,7 @@ func (s *scene) compareMQTT(ctx context.Context, n *neighbours, builds [2]build)
 		if err != nil {
 			return nil, fmt.Errorf("starting the gateway: %w", err)
 		}
-		s.atEnd(g.Close)
+		s.afterwards(g.Close)
 		targets[i] = &publishTarget{process: g.Process, broker: n.kafka.Process, address: g.address}
 		if _, err := targets[i].publish(ctx, s.size.round, 0); err != nil {
 			return nil, err

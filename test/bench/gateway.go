@@ -20,7 +20,7 @@ type gatewayProcess struct {
 	judge           *functionbin.Function
 }
 
-// judge starts the authentication function, which ends with the scene.
+// judge starts the authentication function, which ends with the measurement.
 func (s *scene) judge(ctx context.Context, n *neighbours) (*functionbin.Function, error) {
 	binary, err := s.function(ctx)
 	if err != nil {
@@ -30,12 +30,12 @@ func (s *scene) judge(ctx context.Context, n *neighbours) (*functionbin.Function
 	if err != nil {
 		return nil, fmt.Errorf("starting the authentication function: %w", err)
 	}
-	s.atEnd(judge.Close)
+	s.afterwards(judge.Close)
 	return judge, nil
 }
 
 // gateway starts the MQTT gateway, and the authentication function that it asks, against the neighbours, and returns when
-// it is ready. Both end with the scene.
+// it is ready. Both end with the measurement.
 func (s *scene) gateway(ctx context.Context) (*gatewayProcess, *neighbours, error) {
 	n, err := s.servers(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *scene) gateway(ctx context.Context) (*gatewayProcess, *neighbours, erro
 	if err != nil {
 		return nil, nil, fmt.Errorf("starting the gateway: %w", err)
 	}
-	s.atEnd(g.Close)
+	s.afterwards(g.Close)
 	return g, n, nil
 }
 

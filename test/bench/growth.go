@@ -62,11 +62,13 @@ func measureGrowth(ctx context.Context, s *scene) (rows []row, err error) {
 
 // growthRow tells whether a cost grows at most linearly: what one costs where there are most, to what one costs where there are fewest.
 func growthRow(what string, fewest, most int, before, after float64) row {
-	growth := after / before
-	return row{
-		figure: fmt.Sprintf("%s, %d to %d", what, most, fewest), value: ratio(growth),
-		target: atMost(maxGrowth).String(), holds: growth <= maxGrowth,
+	r := row{figure: fmt.Sprintf("%s, %d to %d", what, most, fewest), target: atMost(maxGrowth).String()}
+	if before <= 0 { // as little as what else changed meanwhile
+		r.value, r.doubt = "none", "what few cost is too little to be measured"
+		return r
 	}
+	r.value, r.holds = ratio(after/before), after/before <= maxGrowth
+	return r
 }
 
 // allowConnections raises the limit of open files of this process and of those that it starts for so many connections of one process,

@@ -51,14 +51,15 @@ func measure(ctx context.Context, o options) (err error) {
 	for _, m := range o.selected() {
 		before, began := readMachineTime(), time.Now()
 		rows, failure := m.run(ctx, s)
-		if failure != nil {
+		took := time.Since(began).Round(time.Second)
+		if failure = errors.Join(failure, s.closeOwn()); failure != nil {
 			err = errors.Join(err, fmt.Errorf("%s: %w", m.name, failure))
 		}
 		if ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
 		}
 		fmt.Println()
-		writeTable(os.Stdout, fmt.Sprintf("%s (took %s, %s)", m.title, time.Since(began).Round(time.Second), conditions(before)), rows)
+		writeTable(os.Stdout, fmt.Sprintf("%s (took %s, %s)", m.title, took, conditions(before)), rows)
 		failed += countMissed(rows)
 	}
 	if failed > 0 {

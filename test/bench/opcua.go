@@ -172,7 +172,7 @@ func (s *scene) opcua(ctx context.Context) (o *opcuaScene, err error) {
 	if o.folder, err = os.MkdirTemp("", "fairlead-bench-"); err != nil {
 		return nil, err
 	}
-	s.atEnd(func() error { return os.RemoveAll(o.folder) })
+	s.afterwards(func() error { return os.RemoveAll(o.folder) })
 	o.server, err = opcuaserver.Start(ctx, opcuaserver.NodeOPCUA, opcuaserver.Options{Every: opcuaEvery, Loads: []opcuaserver.Load{
 		{Name: forEach, Machines: opcuaMachines, Counters: opcuaCounters},
 		{Name: forTogether, Machines: opcuaMachines, Counters: opcuaCounters},
@@ -182,12 +182,12 @@ func (s *scene) opcua(ctx context.Context) (o *opcuaScene, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.atEnd(o.server.Close)
+	s.afterwards(o.server.Close)
 	o.control, err = opcua.Dial(ctx, opcua.EndpointConfig{Name: "control", URL: o.server.URL(), Folder: o.folder}, zap.NewNop())
 	if err != nil {
 		return nil, err
 	}
-	s.atEnd(o.control.Close)
+	s.afterwards(o.control.Close)
 	return o, nil
 }
 

@@ -130,7 +130,7 @@ func (s *scene) puller(ctx context.Context) (*puller, *neighbours, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("starting the gateway: %w", err)
 	}
-	s.atEnd(g.Close)
+	s.afterwards(g.Close)
 	return g, n, nil
 }
 

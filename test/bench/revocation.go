@@ -66,7 +66,7 @@ func measureRevocation(ctx context.Context, s *scene) ([]row, error) {
 	return append(rows, more...), err
 }
 
-// site starts the processes against the neighbours. They end with the scene.
+// site starts the processes against the neighbours. They end with the measurement.
 func (s *scene) site(ctx context.Context, gateways int) (*site, error) {
 	first, n, err := s.gateway(ctx)
 	if err != nil {
@@ -78,14 +78,14 @@ func (s *scene) site(ctx context.Context, gateways int) (*site, error) {
 		if err != nil {
 			return nil, fmt.Errorf("starting a gateway: %w", err)
 		}
-		s.atEnd(g.Close)
+		s.afterwards(g.Close)
 		all.mqtt = append(all.mqtt, g)
 	}
 	coap, address, err := startCoAPGateway(ctx, *s.gateways, n, first.judge)
 	if err != nil {
 		return nil, err
 	}
-	s.atEnd(coap.Close)
+	s.afterwards(coap.Close)
 	all.dtls = address
 	return all, all.manage(ctx, s)
 }
@@ -113,7 +113,7 @@ func (s *site) manage(ctx context.Context, scene *scene) (err error) {
 	if err != nil {
 		return fmt.Errorf("starting the registry: %w", err)
 	}
-	scene.atEnd(s.registry.Close)
+	scene.afterwards(s.registry.Close)
 	s.secret, err = s.accessToken(ctx)
 	return err
 }

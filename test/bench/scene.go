@@ -29,7 +29,8 @@ type scene struct {
 	neighbours *neighbours
 	binary     *functionbin.Binary
 	gateways   *gatewaybin.Binary
-	closers    []func() error
+	closers    []func() error // of what all measurements share
+	own        []func() error // of what belongs to the measurement that runs
 }
 
 type neighbours struct {
@@ -41,10 +42,18 @@ type neighbours struct {
 // atEnd has something closed at the end, in the reverse order.
 func (s *scene) atEnd(f func() error) { s.closers = append(s.closers, f) }
 
-func (s *scene) close() (err error) {
-	for _, f := range slices.Backward(s.closers) {
+// afterwards has something closed after the measurement, in the reverse order, so that it does not disturb the next one.
+func (s *scene) afterwards(f func() error) { s.own = append(s.own, f) }
+
+func (s *scene) close() error { return closeAll(&s.closers) }
+
+func (s *scene) closeOwn() error { return closeAll(&s.own) }
+
+func closeAll(closers *[]func() error) (err error) {
+	for _, f := range slices.Backward(*closers) {
 		err = errors.Join(err, f())
 	}
+	*closers = nil
 	return err
 }
 
