@@ -2,6 +2,7 @@ package opcua
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/opcua"
@@ -74,16 +75,26 @@ type response struct {
 	Command string            `json:"command"`
 	Status  string            `json:"status"`            // symbolic name of the status code
 	Code    uint32            `json:"code"`              // status code
-	Reason  string            `json:"reason,omitempty"`  // why it was not asked of the server, or was no good request
+	Reason  string            `json:"reason,omitempty"`  // why it was not asked of the server, was no good request, or is not shown whole
 	Inputs  []string          `json:"inputs,omitempty"`  // status of each argument, if one is wrong
 	Outputs []json.RawMessage `json:"outputs,omitempty"` // of a method
 }
 
-func (r *response) body() []byte {
+// body is the response as JSON. What belongs to arguments is left out if it would have more than most bytes.
+func (r *response) body(most int) []byte {
 	text, err := json.Marshal(r)
-	if err != nil { // an output that is no JSON
-		r.Outputs, r.Reason = nil, "the outputs cannot be shown"
-		text, _ = json.Marshal(r)
+	switch {
+	case err != nil: // an output that is no JSON
+		return r.short("the outputs cannot be shown")
+	case len(text) > most:
+		return r.short(fmt.Sprintf("inputs and outputs are left out: with them the response has more than %d bytes", most))
+	default:
+		return text
 	}
+}
+
+// short is the response without what belongs to arguments.
+func (r *response) short(reason string) []byte {
+	text, _ := json.Marshal(response{Command: r.Command, Status: r.Status, Code: r.Code, Reason: reason}) // texts and a number
 	return text
 }

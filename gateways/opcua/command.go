@@ -61,7 +61,7 @@ func (u *upstream) do(ctx context.Context, device string, c command.Command) {
 	r := u.execute(ctx, device, &c)
 	r.Command = c.Name
 	u.gateway.metrics.commanded(r.Code == 0)
-	m := u.message(device, command.ResponseChannel, r.body())
+	m := u.message(device, command.ResponseChannel, r.body(u.gateway.maxBody))
 	m.ContentType, m.Correlation = event.JSON, c.Correlation
 	u.send(m)
 }

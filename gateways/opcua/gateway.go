@@ -28,6 +28,7 @@ type Gateway struct {
 	forwarder *forward.Forwarder
 	claimer   claimer
 	hub       *command.Hub
+	maxBody   int // of a message, in bytes
 	upstreams []*upstream
 }
 
@@ -41,7 +42,10 @@ func New(c Config, devices auth.Authenticator, pipeline *ingest.Pipeline, hub *c
 	for _, finding := range findings {
 		log.Warn("the mapping may not do what it says", zap.Stringer("finding", finding))
 	}
-	g := &Gateway{config: c, log: log, metrics: newGatewayMetrics(), refusals: pipeline.Refusals(), claimer: trackerClaimer{tracker}, hub: hub}
+	g := &Gateway{
+		config: c, log: log, metrics: newGatewayMetrics(), refusals: pipeline.Refusals(), claimer: trackerClaimer{tracker}, hub: hub,
+		maxBody: pipeline.MaxBody(),
+	}
 	g.forwarder = forward.New(forward.Config{
 		Protocol: refusal.OPCUA, Gateway: c.Gateway, Batch: c.InFlight, InFlight: c.InFlight, RetryDelay: c.RetryDelay, AuthTimeout: c.AuthTimeout,
 	}, devices, pipeline, g.metrics.retried, log)

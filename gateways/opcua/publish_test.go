@@ -1,6 +1,8 @@
 package opcua
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,8 +92,28 @@ func TestBodies(t *testing.T) {
 			t.Errorf("loss %s", got)
 		}
 	}
-	r := response{Command: "call:x", Status: "Good", Outputs: nil}
-	if got := string(r.body()); got != `{"command":"call:x","status":"Good","code":0}` {
-		t.Errorf("response %s", got)
+}
+
+func TestResponses(t *testing.T) {
+	const most = 200
+	begin := `{"command":"call:x","status":"Good","code":0`
+	for _, c := range []struct {
+		inputs  []string
+		outputs []json.RawMessage
+		want    string
+	}{
+		{nil, nil, begin + "}"},
+		{[]string{"Good", "BadTypeMismatch"}, nil, begin + `,"inputs":["Good","BadTypeMismatch"]}`},
+		{nil, []json.RawMessage{[]byte("1")}, begin + `,"outputs":[1]}`},
+		{nil, []json.RawMessage{[]byte("{")}, begin + `,"reason":"the outputs cannot be shown"}`},
+		{nil, []json.RawMessage{[]byte(`"` + strings.Repeat("x", most) + `"`)},
+			begin + `,"reason":"inputs and outputs are left out: with them the response has more than 200 bytes"}`},
+		{slices.Repeat([]string{"BadOutOfRange"}, most), nil,
+			begin + `,"reason":"inputs and outputs are left out: with them the response has more than 200 bytes"}`},
+	} {
+		r := response{Command: "call:x", Status: "Good", Inputs: c.inputs, Outputs: c.outputs}
+		if got := string(r.body(most)); got != c.want {
+			t.Errorf("response %s, want %s", got, c.want)
+		}
 	}
 }

@@ -15,8 +15,8 @@ import (
 // may see a document that they cannot read could list nothing any more.
 const MaxDepth = 100
 
-// DecodeStrict reads one JSON value, in UTF-8 and not deeper than MaxDepth, into a pointer. The names of all members must be exactly those of fields:
-// encoding/json does not look at the case of letters. Its errors hold names, and no values.
+// DecodeStrict reads one JSON value, in UTF-8 and not deeper than MaxDepth, into a pointer. The names of all members must be exactly
+// those of fields: encoding/json does not look at the case of letters. Its errors hold names, and no values.
 func DecodeStrict(text []byte, into any) error {
 	if !utf8.Valid(text) {
 		return errors.New("not valid UTF-8")
@@ -44,7 +44,7 @@ func depth(text []byte) int {
 	now, most := 0, 0
 	for {
 		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) || err != nil {
+		if err != nil { // the end
 			return most
 		}
 		switch token {
