@@ -14,7 +14,7 @@ import (
 type admissionLimits struct {
 	config *Config
 	logins *rate.Limiter
-	turns  *pace.Pace // of those that are to be judged: slower than logins while the process is late
+	turns  *pace.Pace // of those that were taken: fewer while the process is late
 
 	mu         sync.Mutex
 	unadmitted int // connections without a CONNACK
@@ -22,9 +22,14 @@ type admissionLimits struct {
 	admitted   int // connections that have or will have a CONNACK of success
 }
 
+// turnsAtOnce is the part of a second for which turns that nobody took are made up.
+const turnsAtOnce = 20
+
 func newAdmissionLimits(c *Config) *admissionLimits {
+	// Those that were taken at once have their turns within a second, not at once: who is connected would wait for all of them.
+	perSecond := max(c.ConnectRate, c.ConnectBurst)
 	return &admissionLimits{
-		config: c, logins: rate.NewLimiter(rate.Limit(c.ConnectRate), c.ConnectBurst), turns: pace.New(c.ConnectRate, c.ConnectBurst),
+		config: c, logins: rate.NewLimiter(rate.Limit(c.ConnectRate), c.ConnectBurst), turns: pace.New(perSecond, perSecond/turnsAtOnce),
 	}
 }
 

@@ -41,22 +41,46 @@ func TestMaxConnections(t *testing.T) {
 	})
 }
 
+// come has clients send a CONNECT at the same time.
+func (w *world) come(v packet.Version, n int) (all []*client) {
+	w.Helper()
+	for range n {
+		c := w.call(v)
+		c.send(hello{version: v, flags: 2, id: "me"}.bytes())
+		all = append(all, c)
+	}
+	synctest.Wait()
+	return all
+}
+
+// TestConnectRate has as many come at once as are taken. They are let in one after the other, within a second, and all others are refused at once.
 func TestConnectRate(t *testing.T) {
 	versions(t, func(t *testing.T, v packet.Version) {
-		inWorld(t, func(c *Config) { c.ConnectRate, c.ConnectBurst = 2, 3 }, func(w *world) {
-			first, _ := w.admitted(v)
-			w.admitted(v)
-			w.admitted(v)
+		inWorld(t, func(c *Config) { c.ConnectRate, c.ConnectBurst = 1, 3 }, func(w *world) {
+			began := time.Now()
+			taken := w.come(v, 3)
 			for range 20 {
 				w.refused(v, packet.ConnectionRateExceeded)
 			}
-			first.works()
+			if after := time.Since(began); after > 0 {
+				t.Errorf("who is not taken waited for %v", after)
+			}
+			for _, c := range taken {
+				if p := c.receive(); p[0] != 0x20 || p[3] != 0 {
+					t.Errorf("% x", p)
+				}
+			}
+			if after := time.Since(began).Round(time.Millisecond); after != 667*time.Millisecond {
+				t.Errorf("the last of three is let in after %v", after)
+			}
+			taken[0].works()
+			w.refused(v, packet.ConnectionRateExceeded)
 			time.Sleep(500 * time.Millisecond) // in the bubble
 			w.admitted(v)
 			w.refused(v, packet.ConnectionRateExceeded)
 			time.Sleep(time.Minute) // in the bubble
-			for range 3 {
-				w.admitted(v)
+			for _, c := range w.come(v, 3) {
+				c.receive()
 			}
 			w.refused(v, packet.ConnectionRateExceeded)
 		})

@@ -24,8 +24,8 @@ type Config struct {
 
 	MaxConnections int `doc:"number of admitted connections, beyond which clients are told to come back later"`
 	MaxUnadmitted  int `doc:"number of connections without a CONNACK, beyond which new ones are closed unheard"`
-	ConnectRate    int `doc:"CONNECT packets per second that are judged, down to a fifth of that while the process is late for want of cores; further clients wait or are told to come back later"`
-	ConnectBurst   int `doc:"CONNECT packets that are judged at once after a quiet time, beyond connectRate"`
+	ConnectRate    int `doc:"CONNECT packets per second that are judged over time; further clients are told to come back later"`
+	ConnectBurst   int `doc:"CONNECT packets beyond connectRate that are taken after a quiet time, to be judged within a second, or within five while the process is late for want of cores"`
 	ConnectsAtOnce int `doc:"number of CONNECT packets that are being judged at the same time; further clients are told that the server is busy"`
 
 	DeliveryQueue int           `doc:"number of messages that wait for a client that reads slowly; the oldest gives way"`
