@@ -22,14 +22,14 @@ type admissionLimits struct {
 	admitted   int // connections that have or will have a CONNACK of success
 }
 
-// turnsAtOnce is the part of a second for which turns that nobody took are made up.
-const turnsAtOnce = 20
+// catchUp is for which part of a second turns that nobody took are made up: a twentieth.
+const catchUp = 20
 
 func newAdmissionLimits(c *Config) *admissionLimits {
 	// Those that were taken at once have their turns within a second, not at once: who is connected would wait for all of them.
 	perSecond := max(c.ConnectRate, c.ConnectBurst)
 	return &admissionLimits{
-		config: c, logins: rate.NewLimiter(rate.Limit(c.ConnectRate), c.ConnectBurst), turns: pace.New(perSecond, perSecond/turnsAtOnce),
+		config: c, logins: rate.NewLimiter(rate.Limit(c.ConnectRate), c.ConnectBurst), turns: pace.New(perSecond, perSecond/catchUp),
 	}
 }
 
