@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,9 @@ const (
 	// Pauses of a device between attempts, which double and are spread by chance.
 	stormFirstPause   = time.Second
 	stormLongestPause = 30 * time.Second
+
+	// attemptLimit is how long a device waits for its connection and its log-in, as clients of Eclipse Paho do by default.
+	attemptLimit = 30 * time.Second
 
 	// stormLimit is for how long devices try.
 	stormLimit = 4 * time.Minute
@@ -95,7 +99,9 @@ func storm(ctx context.Context, arguments []string, input io.Reader, output io.W
 	if _, err := bufio.NewReader(input).ReadString('\n'); err != nil {
 		return fmt.Errorf("waiting for the beginning: %w", err)
 	}
-	return json.NewEncoder(output).Encode(s.run(ctx, devices))
+	report := s.run(ctx, devices)
+	runtime.KeepAlive(devices) // a connection to which nothing refers is closed
+	return json.NewEncoder(output).Encode(report)
 }
 
 func (s *stormDevices) trust(authority, stem string) (err error) {
@@ -216,11 +222,18 @@ func (d *stormDevice) comeBack(ctx context.Context, dial mqttclient.Dialer) {
 	}
 	pauses := backoff.New(stormFirstPause, stormLongestPause)
 	for pause := rand.N(stormJitter); backoff.Wait(ctx, pause); pause = pauses.Next() {
-		err := d.dial(ctx, dial)
+		err := d.attempt(ctx, dial)
 		if d.note(err); err == nil {
 			return
 		}
 	}
+}
+
+// attempt dials for as long as a device waits.
+func (d *stormDevice) attempt(ctx context.Context, dial mqttclient.Dialer) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptLimit)
+	defer cancel()
+	return d.dial(ctx, dial)
 }
 
 func (s *stormDevices) note(err error) {
