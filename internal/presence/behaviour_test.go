@@ -20,6 +20,7 @@ func behaviours(t *testing.T, url func(*testing.T) string) {
 		run  func(*testing.T, *installation)
 	}{
 		{"a session begins and ends", testSession},
+		{"many sessions begin at once, on a Redis that knows no script", testManyAtOnce},
 		{"a will is published unless the session ends normally", testWill},
 		{"a device is taken over", testTakeover},
 		{"claims of all processes are in one order", testConcurrentClaims},
@@ -50,6 +51,40 @@ func behaviours(t *testing.T, url func(*testing.T) string) {
 			t.Parallel() // most of the time they wait
 			test.run(t, newInstallation(t, url(t)))
 		})
+	}
+}
+
+func testManyAtOnce(t *testing.T, i *installation) {
+	p := i.process()
+	if err := i.client().ScriptFlush(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	const devices = 200
+	var group sync.WaitGroup
+	for n := range devices {
+		group.Go(func() {
+			device := fmt.Sprintf("dev-%d", n)
+			c, err := p.try(device, nil)
+			if err != nil {
+				t.Errorf("claiming %s: %v", device, err)
+				return
+			}
+			if n%2 == 0 {
+				c.Release(true)
+			}
+		})
+	}
+	group.Wait()
+	i.settles()
+	for n := range devices {
+		want := "true"
+		if n%2 == 0 {
+			want = "true false"
+		}
+		i.becomes(fmt.Sprintf("dev-%d", n), want)
+	}
+	if p.held() != devices/2 || i.holders() != devices/2 {
+		t.Errorf("%d sessions, %d holders", p.held(), i.holders())
 	}
 }
 

@@ -257,21 +257,31 @@ func (g *barrier) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (g *barrier) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, command redis.Cmder) error {
-		if g.closed.Load() {
-			g.refused.Add(1)
-			return errGate
-		}
-		err := next(ctx, command)
-		if err == nil && g.mute.Load() && strings.HasPrefix(command.Name(), "eval") {
-			command.SetErr(errGate)
-			return errGate
-		}
-		return err
+		return g.pass([]redis.Cmder{command}, func() error { return next(ctx, command) })
 	}
 }
 
 func (g *barrier) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	return func(ctx context.Context, commands []redis.Cmder) error {
+		return g.pass(commands, func() error { return next(ctx, commands) })
+	}
+}
+
+// pass has commands processed, and their answers lost, as far as the barrier says so.
+func (g *barrier) pass(commands []redis.Cmder, process func() error) error {
+	var err error
+	if g.closed.Load() {
+		g.refused.Add(int64(len(commands)))
+		err = errGate
+	} else if err = process(); err == nil && g.mute.Load() && strings.HasPrefix(commands[0].Name(), "eval") {
+		err = errGate
+	}
+	if errors.Is(err, errGate) {
+		for _, command := range commands {
+			command.SetErr(err)
+		}
+	}
+	return err
 }
 
 // session is what an authenticator admits.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/fairlead/fairlead/internal/gather"
 )
 
 // Bounds of one call of a script, so that Redis serves others in between.
@@ -33,13 +35,15 @@ type ledger struct {
 	beating, burying, leaving            *redis.Script
 	advancing, postponing, picking       *redis.Script
 	closing, mending                     *redis.Script
+
+	together *gather.Group[*call] // of scripts that are run for each log-in
 }
 
 func newLedger(c *Config, client redis.UniversalClient, instance string) *ledger {
 	script := func(source string) *redis.Script {
 		return redis.NewScript(fmt.Sprintf("local spared, remembered = %d, %d", eventBatch, remembered.Milliseconds()) + library + source)
 	}
-	return &ledger{
+	l := &ledger{
 		client:     client,
 		keys:       newKeyspace(instance),
 		outbox:     c.Outbox,
@@ -58,6 +62,8 @@ func newLedger(c *Config, client redis.UniversalClient, instance string) *ledger
 		closing:    script(closeScript),
 		mending:    script(mendScript),
 	}
+	l.together = gather.New(callLimits, nil, l.runAll)
+	return l
 }
 
 // run calls a script that answers with a list.

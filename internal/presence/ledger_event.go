@@ -22,7 +22,7 @@ const (
 // out the next ones. It takes the lock, which holds as long as its owner lives, and gives it back with the last event: then
 // the connection event of the holder is stored, and the holder's process is told.
 func (l *ledger) advance(ctx context.Context, process, member, first string, count int) (handout, error) {
-	answer, err := l.run(ctx, l.advancing, "reading waiting events",
+	answer, err := l.runSoon(ctx, l.advancing, "reading waiting events",
 		[]string{l.keys.processes(), l.keys.holder(member), l.keys.outbox(member), l.keys.waiting(), l.keys.lock(member)},
 		process, member, first, count, l.keys.channels(), l.grace.Milliseconds())
 	if err != nil {

@@ -32,7 +32,7 @@ const (
 // claim makes a session the holder of its device.
 func (l *ledger) claim(ctx context.Context, process string, s *Lease) (claimed, error) {
 	m := s.member()
-	answer, err := l.run(ctx, l.claiming, "claiming a device",
+	answer, err := l.runSoon(ctx, l.claiming, "claiming a device",
 		[]string{l.keys.processes(), l.keys.held(process), l.keys.holder(m), l.keys.outbox(m), l.keys.waiting(), l.keys.recovering(),
 			l.keys.tallies()},
 		process, m, s.epoch.String(), micros(s.since()), s.origin(), s.will, l.outbox, l.grace.Milliseconds(), l.keys.channels(), l.waiting)
