@@ -22,13 +22,6 @@ const (
 	// of that again would have it collect dozens of times a second under load.
 	leastGrowth = 32 << 20
 
-	// survivors is the part of leastGrowth that has to stay for a process to count as filling up: one in so many bytes. Of a log-in
-	// every seventh stays, of a message nothing.
-	survivors = 16
-
-	// fillingGrowth takes the place of leastGrowth, and half of the percentage its place, where a process fills up.
-	fillingGrowth = 8 << 20
-
 	// limitShare is the part of a container's memory, in percent, at which collecting becomes more eager instead.
 	limitShare = 80
 
@@ -51,8 +44,7 @@ func tuneMemory(percent int, lookup func(string) (string, bool), file string) {
 }
 
 // SpareCollections has the heap grow by at least leastGrowth between two collections, and by the percentage in force where that is
-// more, until ctx ends. While it fills up with what stays, as in a storm of log-ins, it grows by less: garbage leaves holes between what
-// stays that no later collection closes. GOGC in the environment takes precedence.
+// more, until ctx ends. GOGC in the environment takes precedence.
 func SpareCollections(ctx context.Context) {
 	if _, given := os.LookupEnv("GOGC"); given {
 		return
@@ -60,16 +52,14 @@ func SpareCollections(ctx context.Context) {
 	percent := debug.SetGCPercent(-1)
 	debug.SetGCPercent(percent)
 	if percent > 0 {
-		(&growth{least: percent, now: percent, heap: readHeap, last: readHeap(), set: debug.SetGCPercent}).followCollections(ctx)
+		(&growth{least: percent, now: percent, live: liveHeap, set: debug.SetGCPercent}).followCollections(ctx)
 	}
 }
 
 // A growth is by how many percent the heap may grow until it is collected.
 type growth struct {
 	least, now int
-	heap       func() heap
-	last       heap // at a collection that is at least leastGrowth ago
-	filling    bool // it was filling up since the one before
+	live       func() uint64 // bytes in use at the last collection
 	set        func(int) int
 }
 
@@ -86,23 +76,18 @@ func (g *growth) followCollections(ctx context.Context) {
 
 // adjust sets the growth if it is to change by more than an eighth, since setting it stops the process for a moment.
 func (g *growth) adjust() {
-	now := g.heap()
-	if allocated := now.allocated - g.last.allocated; allocated >= leastGrowth {
-		g.filling, g.last = now.live > g.last.live+allocated/survivors, now
-	}
-	wanted := growthFor(now.live, leastGrowth, g.least)
-	if g.filling {
-		wanted = growthFor(now.live, fillingGrowth, g.least/2)
-	}
+	wanted := growthFor(g.live(), g.least)
 	if wanted > g.now+g.now/8 || wanted < g.now-g.now/8 {
 		g.now = wanted
 		g.set(wanted)
 	}
 }
 
-// growthFor is that many bytes in percent of what is in use, or least if that is more.
-func growthFor(live, bytes uint64, least int) int {
-	return max(least, int(100*bytes/max(live, 1<<20)))
+func liveHeap() uint64 { return readHeap().live }
+
+// growthFor is leastGrowth in percent of what is in use, or least if that is more.
+func growthFor(live uint64, least int) int {
+	return max(least, int(100*leastGrowth/max(live, 1<<20)))
 }
 
 // containerLimit reads the limit; there is none outside of a container.

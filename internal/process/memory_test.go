@@ -42,8 +42,8 @@ func TestTuneMemory(t *testing.T) {
 func TestGrowthFor(t *testing.T) {
 	f := func(live uint64, least, want int) {
 		t.Helper()
-		if got := growthFor(live, 32<<20, least); got != want {
-			t.Errorf("growthFor(%d, 32 MiB, %d) = %d, want %d", live, least, got, want)
+		if got := growthFor(live, least); got != want {
+			t.Errorf("growthFor(%d, %d) = %d, want %d", live, least, got, want)
 		}
 	}
 	f(0, 50, 3200)
@@ -57,24 +57,18 @@ func TestGrowthFor(t *testing.T) {
 // TestGrowthFollowsCollections has garbage collected, and waits for the growth that is set then.
 func TestGrowthFollowsCollections(t *testing.T) {
 	set := make(chan int)
-	heaps := []heap{
-		{live: 2 << 20, allocated: 10 << 20}, {live: 2<<20 + 1, allocated: 20 << 20}, // which changes nothing
-		{live: 64 << 20, allocated: 2000 << 20},
-		{live: 70 << 20, allocated: 2010 << 20}, {live: 66 << 20, allocated: 2020 << 20}, // too early to say that it fills up
-		{live: 72 << 20, allocated: 2032 << 20}, {live: 71 << 20, allocated: 2050 << 20}, // it does
-		{live: 73 << 20, allocated: 2064 << 20}, // and does no longer
-		{live: 16 << 20, allocated: 2070 << 20},
-	}
+	live := []uint64{2 << 20, 2<<20 + 1, 64 << 20, 16 << 20} // of which the second changes nothing
 	g := &growth{least: 50, now: 50, set: func(percent int) int { set <- percent; return 0 }}
-	g.heap = func() heap {
-		next := heaps[0]
-		if len(heaps) > 1 {
-			heaps = heaps[1:]
+	g.live = func() uint64 {
+		if len(live) == 0 {
+			return 16 << 20
 		}
+		next := live[0]
+		live = live[1:]
 		return next
 	}
 	g.followCollections(t.Context())
-	for _, want := range []int{1600, 50, 25, 50, 200} {
+	for _, want := range []int{1600, 50, 200} {
 		for got := 0; got != want; {
 			runtime.GC()
 			select {
