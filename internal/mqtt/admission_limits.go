@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -12,9 +13,10 @@ import (
 // An admissionLimits bounds what clients that are not admitted yet can take from those that are: connections, log-ins per second and
 // log-ins at the same time. Whoever is turned away learns that later is better.
 type admissionLimits struct {
-	config *Config
-	logins *rate.Limiter
-	turns  *pace.Pace // of those that were taken: fewer while the process is late
+	config   *Config
+	arrivals *pace.Pace // of connections to accept: those that wait in the kernel's queue cost nothing
+	logins   *rate.Limiter
+	turns    *pace.Pace // of CONNECT packets to judge: clients may send theirs together, however their connections were accepted
 
 	mu         sync.Mutex
 	unadmitted int // connections without a CONNACK
@@ -22,14 +24,23 @@ type admissionLimits struct {
 	admitted   int // connections that have or will have a CONNACK of success
 }
 
-// catchUp is for which part of a second turns that nobody took are made up: a twentieth.
-const catchUp = 20
+const (
+	// catchUp is for which part of a second turns that nobody took are made up: a hundredth.
+	catchUp = 100
+
+	// toleratedLateness is by how much the process may be late before fewer clients are let in. A message has some five goroutines to wait
+	// for on its way to Kafka and back, each so long.
+	toleratedLateness = 5 * time.Millisecond
+)
 
 func newAdmissionLimits(c *Config) *admissionLimits {
-	// Those that were taken at once have their turns within a second, not at once: who is connected would wait for all of them.
+	// Those that are taken at once have their turns within a second, not at once: who is connected would wait for all of them.
 	perSecond := max(c.ConnectRate, c.ConnectBurst)
 	return &admissionLimits{
-		config: c, logins: rate.NewLimiter(rate.Limit(c.ConnectRate), c.ConnectBurst), turns: pace.New(perSecond, perSecond/catchUp),
+		config:   c,
+		arrivals: pace.New(perSecond, perSecond/catchUp, toleratedLateness),
+		logins:   rate.NewLimiter(rate.Limit(c.ConnectRate), c.ConnectBurst),
+		turns:    pace.New(perSecond, perSecond/catchUp, toleratedLateness),
 	}
 }
 

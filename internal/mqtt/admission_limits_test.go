@@ -41,48 +41,59 @@ func TestMaxConnections(t *testing.T) {
 	})
 }
 
-// come has clients send a CONNECT at the same time.
-func (w *world) come(v packet.Version, n int) (all []*client) {
+// TestArrivalsTakeTurns has clients connect that wait in the queue of the listener.
+func TestArrivalsTakeTurns(t *testing.T) {
+	inWorld(t, func(c *Config) { c.ConnectRate, c.ConnectBurst = 1, 3 }, func(w *world) {
+		began := time.Now()
+		for i := range 4 {
+			w.call(packet.V5)
+			want := time.Duration(i) * time.Second / 3
+			if after := time.Since(began).Round(time.Millisecond); after != want.Round(time.Millisecond) {
+				t.Errorf("client %d is accepted after %v, want %v", i, after, want)
+			}
+		}
+	})
+}
+
+// callMany opens pipes, and waits until all of them are accepted and half a minute has passed.
+func (w *world) callMany(v packet.Version, n int) (all []*client) {
 	w.Helper()
 	for range n {
-		c := w.call(v)
-		c.send(hello{version: v, flags: 2, id: "me"}.bytes())
-		all = append(all, c)
+		all = append(all, w.call(v))
 	}
-	synctest.Wait()
+	time.Sleep(30 * time.Second) // in the bubble
 	return all
 }
 
-// TestConnectRate has as many come at once as are taken. They are let in one after the other, within a second, and all others are refused at once.
+// TestConnectRate has more send their CONNECT at once than are taken. Those are let in one after the other, within a second, and all others are
+// refused at once.
 func TestConnectRate(t *testing.T) {
 	versions(t, func(t *testing.T, v packet.Version) {
-		inWorld(t, func(c *Config) { c.ConnectRate, c.ConnectBurst = 1, 3 }, func(w *world) {
-			began := time.Now()
-			taken := w.come(v, 3)
-			for range 20 {
-				w.refused(v, packet.ConnectionRateExceeded)
-			}
-			if after := time.Since(began); after > 0 {
-				t.Errorf("who is not taken waited for %v", after)
-			}
-			for _, c := range taken {
-				if p := c.receive(); p[0] != 0x20 || p[3] != 0 {
-					t.Errorf("% x", p)
+		change := func(c *Config) { c.ConnectRate, c.ConnectBurst, c.ConnectTimeout = 1, 3, 60*time.Second }
+		inWorld(t, change, func(w *world) {
+			for range 2 {
+				clients := w.callMany(v, 20)
+				began := time.Now()
+				for _, c := range clients {
+					c.send(hello{version: v, flags: 2, id: "me"}.bytes())
+					synctest.Wait()
 				}
+				for _, c := range clients[3:] {
+					c.expectRefusal(packet.ConnectionRateExceeded, serverUnavailable)
+				}
+				if after := time.Since(began); after > 0 {
+					t.Errorf("who is not taken waited for %v", after)
+				}
+				for _, c := range clients[:3] {
+					if p := c.receive(); p[0] != 0x20 || p[3] != 0 {
+						t.Errorf("% x", p)
+					}
+				}
+				if after := time.Since(began).Round(time.Millisecond); after != 667*time.Millisecond {
+					t.Errorf("the last of three is let in after %v", after)
+				}
+				clients[0].works()
 			}
-			if after := time.Since(began).Round(time.Millisecond); after != 667*time.Millisecond {
-				t.Errorf("the last of three is let in after %v", after)
-			}
-			taken[0].works()
-			w.refused(v, packet.ConnectionRateExceeded)
-			time.Sleep(500 * time.Millisecond) // in the bubble
-			w.admitted(v)
-			w.refused(v, packet.ConnectionRateExceeded)
-			time.Sleep(time.Minute) // in the bubble
-			for _, c := range w.come(v, 3) {
-				c.receive()
-			}
-			w.refused(v, packet.ConnectionRateExceeded)
 		})
 	})
 }

@@ -25,7 +25,7 @@ type Config struct {
 	MaxConnections int `doc:"number of admitted connections, beyond which clients are told to come back later"`
 	MaxUnadmitted  int `doc:"number of connections without a CONNACK, beyond which new ones are closed unheard"`
 	ConnectRate    int `doc:"CONNECT packets per second that are judged over time; further clients are told to come back later"`
-	ConnectBurst   int `doc:"CONNECT packets beyond connectRate that are taken after a quiet time, to be judged within a second, or within five while the process is late for want of cores"`
+	ConnectBurst   int `doc:"CONNECT packets beyond connectRate that are taken after a quiet time; so many connections, or connectRate if that is more, are accepted in a second, down to a fifth of that while the process is late for want of cores, and further ones wait in the kernel's queue"`
 	ConnectsAtOnce int `doc:"number of CONNECT packets that are being judged at the same time; further clients are told that the server is busy"`
 
 	DeliveryQueue int           `doc:"number of messages that wait for a client that reads slowly; the oldest gives way"`

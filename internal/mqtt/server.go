@@ -73,6 +73,7 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	defer s.unlisten(l)
 	for {
+		_ = s.limits.arrivals.Wait(s.life) // it ends with the server, as Accept does
 		link, err := l.Accept()
 		if s.life.Err() != nil {
 			if err == nil {

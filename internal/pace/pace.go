@@ -17,9 +17,6 @@ const (
 	// look is the shortest time between two changes of the rate.
 	look = 10 * time.Millisecond
 
-	// tolerated is how late the process may be: a goroutine that can run waits for a core for so long.
-	tolerated = 20 * time.Millisecond
-
 	// slower and faster are by what a rate is multiplied after each look. It takes some 70 ms to the slowest, and 3 s back.
 	slower = 0.8
 	faster = 1.005
@@ -31,7 +28,7 @@ const (
 	maxTurn = 30 * time.Second
 
 	// shortBurst is how much of the time without turns is made up for while the process is late.
-	shortBurst = 50 * time.Millisecond
+	shortBurst = 10 * time.Millisecond
 )
 
 // ErrCrowded is the error of Pace.Wait when too many wait already.
@@ -39,20 +36,23 @@ var ErrCrowded = errors.New("too many wait for their turn")
 
 // A Pace gives turns. It is safe for concurrent use.
 type Pace struct {
-	most    rate.Limit
-	burst   int
-	limiter *rate.Limiter
-	waiting atomic.Int64
+	most      rate.Limit
+	burst     int
+	tolerated time.Duration
+	limiter   *rate.Limiter
+	waiting   atomic.Int64
 
 	turn chan struct{} // held by who is next, who looks at what follows: a change of the rate counts for all who wait behind
 	last time.Time     // when the rate was looked at
 }
 
-// New makes a pace of so many turns a second, and of so many at once after a quiet time, at least one.
-func New(perSecond, burst int) *Pace {
+// New makes a pace of so many turns a second, and of so many at once after a quiet time, at least one. It gives fewer while the process
+// is later than tolerated: a goroutine that can run waits for a core for longer.
+func New(perSecond, burst int, tolerated time.Duration) *Pace {
 	burst = max(1, burst)
 	return &Pace{
-		most: rate.Limit(perSecond), burst: burst, limiter: rate.NewLimiter(rate.Limit(perSecond), burst), turn: make(chan struct{}, 1),
+		most: rate.Limit(perSecond), burst: burst, tolerated: tolerated,
+		limiter: rate.NewLimiter(rate.Limit(perSecond), burst), turn: make(chan struct{}, 1),
 	}
 }
 
@@ -92,14 +92,14 @@ func (p *Pace) adjust(now time.Time, late time.Duration) {
 		return
 	}
 	p.last = now
-	if limit := p.limiter.Limit(); limit < p.most || late > tolerated {
+	if limit := p.limiter.Limit(); limit < p.most || late > p.tolerated {
 		p.set(p.adjusted(limit, since, late))
 	}
 }
 
 // adjusted is the rate after a turn that came so late, and a time since the one before.
 func (p *Pace) adjusted(limit rate.Limit, since, late time.Duration) rate.Limit {
-	if late > tolerated {
+	if late > p.tolerated {
 		return max(limit*slower, p.most*slowest)
 	}
 	return min(limit*rate.Limit(math.Pow(faster, float64(since/look))), p.most)

@@ -67,11 +67,6 @@ func (s *shake) run(ctx context.Context, h *hello) (*keyConn, error) {
 		s.tell(alertHandshakeFailure)
 		return nil, openssl.ErrNotBuilt
 	}
-	if turn := s.listener.config.Turn; turn != nil {
-		if err := turn(ctx); err != nil {
-			return nil, err
-		}
-	}
 	only12 := h.offersOnly12()
 	if !only12 {
 		if err := s.lookup(ctx); err != nil {

@@ -29,9 +29,8 @@ type Config struct {
 	TLS  *tls.Config // of clients without a pre-shared key; its NextProtos but "h2" are offered to the others, too
 	Keys psk.Lookup  // nil: every client is one without a pre-shared key
 
-	Turn             func(context.Context) error // waits until a handshake with a key may be computed; may be nil
-	HandshakeTimeout time.Duration               // for a handshake, with the look-up of the key; 0 is 15 s
-	MaxLookups       int                         // look-ups at once, beyond which handshakes wait; 0 is 256
+	HandshakeTimeout time.Duration // for a handshake, with the look-up of the key; 0 is 15 s
+	MaxLookups       int           // look-ups at once, beyond which handshakes wait; 0 is 256
 }
 
 // A Listener accepts TLS connections.

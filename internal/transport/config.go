@@ -12,7 +12,7 @@ type Config struct {
 	CertificateFile    string        `doc:"PEM file with the certificate of the server, followed by those of intermediate authorities; read again when it changes; empty: no TLS"`
 	KeyFile            string        `doc:"PEM file with the private key of the certificate"`
 	ClientCertificates bool          `doc:"whether clients are asked for a certificate; browsers cope badly with that"`
-	HandshakeRate      int           `doc:"number of TLS handshakes in a second that are computed, down to a fifth of that while the process is late for want of cores; further clients wait, so that those that are connected are served meanwhile"`
+	HandshakeRate      int           `doc:"number of TLS connections in a second that are accepted, down to a fifth of that while the process is late for want of cores; further clients wait in the kernel's queue, so that those that are connected are served meanwhile"`
 	ProxyProtocol      bool          `doc:"whether a proxy in front begins every connection with a header of the PROXY protocol, version 1 or 2; connections without one are refused, and nobody but the proxy may be able to connect"`
 	ProxyTimeout       time.Duration `doc:"duration within which the header of the PROXY protocol has to arrive; 100ms to 30s"`
 }

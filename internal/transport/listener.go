@@ -12,7 +12,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairlead/fairlead/internal/backoff"
-	"github.com/fairlead/fairlead/internal/pace"
 	"github.com/fairlead/fairlead/internal/psk"
 	"github.com/fairlead/fairlead/internal/tlspsk"
 )
@@ -30,7 +29,7 @@ func Listen(c Config, log *zap.Logger) (net.Listener, error) {
 	if c.CertificateFile == "" {
 		return listenTCP(c, log)
 	}
-	l, config, err := listenTLS(c, newPace(c.HandshakeRate), log)
+	l, config, err := listenTLS(c, log)
 	if err != nil {
 		return nil, err
 	}
@@ -40,13 +39,12 @@ func Listen(c Config, log *zap.Logger) (net.Listener, error) {
 // ListenTLS is Listen for a configuration with a certificate, and for clients that may have a pre-shared key. Those with other
 // keys than keys knows are refused; nil leaves every client to crypto/tls. protocols are what ALPN offers; none is anything.
 func ListenTLS(c Config, protocols []string, keys psk.Lookup, log *zap.Logger) (*tlspsk.Listener, error) {
-	turns := newPace(c.HandshakeRate)
-	l, config, err := listenTLS(c, turns, log)
+	l, config, err := listenTLS(c, log)
 	if err != nil {
 		return nil, err
 	}
 	config.NextProtos = protocols
-	secure, err := tlspsk.NewListener(l, tlspsk.Config{TLS: config, Keys: keys, Turn: turns.Wait})
+	secure, err := tlspsk.NewListener(l, tlspsk.Config{TLS: config, Keys: keys})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -54,7 +52,7 @@ func ListenTLS(c Config, protocols []string, keys psk.Lookup, log *zap.Logger) (
 }
 
 // listenTLS opens a listener for TCP, and makes the configuration of TLS on it.
-func listenTLS(c Config, turns *pace.Pace, log *zap.Logger) (net.Listener, *tls.Config, error) {
+func listenTLS(c Config, log *zap.Logger) (net.Listener, *tls.Config, error) {
 	certificate, err := LoadCertificate(c.CertificateFile, c.KeyFile, log)
 	if err != nil {
 		return nil, nil, err
@@ -64,7 +62,7 @@ func listenTLS(c Config, turns *pace.Pace, log *zap.Logger) (net.Listener, *tls.
 		certificate.Close()
 		return nil, nil, err
 	}
-	return &certifiedListener{l, certificate}, tlsConfig(c, certificate.pair, turns), nil
+	return &certifiedListener{newPacedListener(l, c.HandshakeRate), certificate}, tlsConfig(c, certificate.pair), nil
 }
 
 func listenTCP(c Config, log *zap.Logger) (net.Listener, error) {

@@ -1,9 +1,6 @@
 package transport
 
 import (
-	"context"
-	"crypto/tls"
-	"errors"
 	"testing"
 	"time"
 
@@ -11,24 +8,6 @@ import (
 )
 
 func discardLog() *zap.Logger { return zap.NewNop() }
-
-// Who leaves while it waits gives its goroutine back.
-func TestPaceEndsWithHandshake(t *testing.T) {
-	c := secured(t, "server")
-	c.HandshakeRate = 1
-	l := open(t, c)
-	if _, err := shake(t, l, tls.Client(call(t, l), &tls.Config{InsecureSkipVerify: true})); err != nil {
-		t.Fatal(err)
-	}
-	client := tls.Client(call(t, l), &tls.Config{InsecureSkipVerify: true})
-	go func() { _ = client.Handshake() }()
-	server := accept(t, l).(*tls.Conn)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if err := server.HandshakeContext(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
-	}
-}
 
 func TestConfigValidate(t *testing.T) {
 	for want, change := range map[string]func(*Config){
