@@ -12,7 +12,8 @@ const (
 	// paceBurst is for how much time without handshakes can be made up.
 	paceBurst = 10 * time.Millisecond
 
-	// toleratedLateness is by how much the process may be late before fewer handshakes are begun: two of them on one core.
+	// toleratedLateness is by how much the process may be late before fewer handshakes are begun. With half of it they come at about half the
+	// rate, and messages hardly sooner (docs/performance.md).
 	toleratedLateness = 10 * time.Millisecond
 )
 
